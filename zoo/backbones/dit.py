@@ -1,0 +1,109 @@
+"""The 3-layer diffusion transformer (DiT, arXiv 2212.09748).
+
+Patches of the image are tokens, joined by one token for the class; each block is adaLN-zero attention and
+perceptron: h + gate * f(norm(h) * (1 + scale) + shift), where gate, scale and shift come from time and
+class and start at zero, so that every block starts as the identity. Positions are 2D rotary (arXiv 2403.13298),
+queries and keys are RMS-normalised (arXiv 2302.05442).
+"""
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zoo.backbones.conditioning import TimeEmbedding
+
+
+def rotary_table(rows: int, columns: int, head: int) -> Tensor:
+    """Angles of the 2D rotary positions, [1 + rows * columns, head / 2]; the class token stays unrotated."""
+    quarter = head // 4
+    frequency = 100.0 ** (-torch.arange(quarter, dtype=torch.float32) / quarter)
+    row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    angle = torch.cat([row.reshape(-1, 1) * frequency, column.reshape(-1, 1) * frequency], dim=1)
+    return torch.cat([torch.zeros(1, 2 * quarter), angle])
+
+
+def rotate(h: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotate each pair (h_i, h_{i + half}) of [B, heads, tokens, head] by its position's angle."""
+    first, second = h.chunk(2, dim=-1)
+    return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """softmax(q k' / sqrt(head)) v over [B, heads, tokens, head].
+
+    Written out on the CPU: there the fused kernel's backward pass is slower than the three products it replaces.
+    """
+    if q.device.type != "cpu":
+        return F.scaled_dot_product_attention(q, k, v)
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
+    return scores.softmax(dim=-1).to(v.dtype) @ v
+
+
+class Block(nn.Module):
+    """One adaLN-zero block on [B, tokens, width]."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.modulation = nn.Linear(width, 6 * width)
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.q_norm = nn.RMSNorm(width // heads, eps=1e-6)
+        self.k_norm = nn.RMSNorm(width // heads, eps=1e-6)
+        self.out = nn.Linear(width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Linear(4 * width, width))
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, h: Tensor, condition: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        parts = self.modulation(F.silu(condition))[:, None].chunk(6, dim=-1)
+        shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = parts
+        qkv = self.qkv(self.norm(h) * (1 + scale_a) + shift_a)
+        q, k, v = rearrange(qkv, "b n (three heads d) -> three b heads n d", three=3, heads=self.heads)
+        q = rotate(self.q_norm(q.float()), cos, sin).to(v.dtype)
+        k = rotate(self.k_norm(k.float()), cos, sin).to(v.dtype)
+        attended = rearrange(attention(q, k, v), "b heads n d -> b n (heads d)")
+        h = h + gate_a * self.out(attended)
+        return h + gate_m * self.mlp(self.norm(h) * (1 + scale_m) + shift_m)
+
+
+class DiT(nn.Module):
+    """forward(x [B, C, H, W], time [B] in [0, 1], labels [B] int64) -> [B, C, H, W]; label `num_classes` means "none".
+
+    Sizes and their defaults: `zoo.backbones.sizes.DiTSize`.
+    """
+
+    def __init__(
+        self, image_shape: tuple[int, int, int], num_classes: int, width: int, depth: int, heads: int, patch: int
+    ):
+        super().__init__()
+        channels, height, breadth = image_shape
+        self.patch, self.rows, self.columns = patch, height // patch, breadth // patch
+        self.embed = nn.Linear(channels * patch * patch, width)
+        self.time = TimeEmbedding(width)
+        self.label = nn.Embedding(num_classes + 1, width)
+        self.label_token = nn.Embedding(num_classes + 1, width)
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.modulation = nn.Linear(width, 2 * width)
+        self.out = nn.Linear(width, channels * patch * patch)
+        angle = rotary_table(self.rows, self.columns, width // heads)
+        self.register_buffer("cos", angle.cos(), persistent=False)
+        self.register_buffer("sin", angle.sin(), persistent=False)
+        for table in (self.label, self.label_token):
+            nn.init.normal_(table.weight, std=0.02)
+        for layer in (self.modulation, self.out):  # the network starts as the constant 0
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
+        condition = self.time(time) + self.label(labels)
+        tokens = rearrange(x, "b c (h p) (w q) -> b (h w) (c p q)", p=self.patch, q=self.patch)
+        h = torch.cat([self.label_token(labels)[:, None], self.embed(tokens)], dim=1)
+        for block in self.blocks:
+            h = block(h, condition, self.cos, self.sin)
+        shift, scale = self.modulation(F.silu(condition))[:, None].chunk(2, dim=-1)
+        out = self.out(self.norm(h[:, 1:]) * (1 + scale) + shift)
+        p, rows, columns = self.patch, self.rows, self.columns
+        return rearrange(out, "b (h w) (c p q) -> b c (h p) (w q)", h=rows, w=columns, p=p, q=p)

@@ -1,0 +1,84 @@
+"""The sizes of the backbones: what a name like `dit(width=128)` sets, with its defaults, checked without torch."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+ImageShape = tuple[int, int, int]  # channels, height, width
+
+
+class Backbone(ABC):
+    """Sizes of one kind of network."""
+
+    @abstractmethod
+    def check(self, image_shape: ImageShape) -> None:
+        """Raise ValueError if a network of these sizes cannot take such images."""
+
+    @abstractmethod
+    def build(self, image_shape: ImageShape, num_classes: int) -> "nn.Module":
+        """A fresh network; label `num_classes` means "none"."""
+
+
+@dataclass(frozen=True)
+class DiTSize(Backbone):
+    """`dit`: width of a token, depth in blocks, heads (0: one for each 64 of width), patch in pixels."""
+
+    width: int = 256
+    depth: int = 3
+    heads: int = 0
+    patch: int = 2
+
+    def __post_init__(self):
+        if min(self.width, self.depth, self.patch) < 1 or self.heads < 0:
+            raise ValueError(
+                "width, depth and patch are at least 1, and heads at least 0 (0: one for each 64 of width)"
+            )
+        heads = self.head_count
+        if self.width % heads or (self.width // heads) % 4:
+            raise ValueError(f"width={self.width} over {heads} heads must give heads of a multiple of 4")
+
+    @property
+    def head_count(self) -> int:
+        return self.heads or max(1, self.width // 64)
+
+    def check(self, image_shape: ImageShape) -> None:
+        _, height, width = image_shape
+        if height % self.patch or width % self.patch:
+            raise ValueError(f"patch={self.patch} does not divide the image's {height} x {width} pixels")
+
+    def build(self, image_shape: ImageShape, num_classes: int) -> "nn.Module":
+        from zoo.backbones.dit import DiT
+
+        return DiT(image_shape, num_classes, self.width, self.depth, self.head_count, self.patch)
+
+
+@dataclass(frozen=True)
+class UNetSize(Backbone):
+    """`unet`: channels (width, 2 width, 2 width), residual layers of a resolution, attention at how many of the lowest
+    resolutions, channels of an attention head."""
+
+    width: int = 64
+    layers: int = 1
+    attention: int = 2
+    head: int = 32
+
+    def __post_init__(self):
+        if self.width < 32 or self.width % 32 or self.layers < 1:
+            raise ValueError("width must be a multiple of 32, and layers at least 1")
+        if not 0 <= self.attention <= 2:
+            raise ValueError(f"attention={self.attention} must be 0, 1 or 2")
+        if self.head < 1 or (2 * self.width) % self.head:
+            raise ValueError(f"head={self.head} must divide 2 * width = {2 * self.width}")
+
+    def check(self, image_shape: ImageShape) -> None:
+        _, height, width = image_shape
+        if height % 4 or width % 4:
+            raise ValueError(f"unet halves the image twice: {height} x {width} pixels are not multiples of 4")
+
+    def build(self, image_shape: ImageShape, num_classes: int) -> "nn.Module":
+        from zoo.backbones.unet import UNet
+
+        return UNet(image_shape, num_classes, self.width, self.layers, self.attention, self.head)

@@ -1,0 +1,48 @@
+"""The conditional U-Net: diffusers' `UNet2DModel` (DDPM's network, arXiv 2006.11239) with class embeddings.
+
+Three resolutions (28, 14, 7 on MNIST), residual layers at each, self-attention at the lowest ones.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from zoo.backbones.conditioning import TIME_SCALE
+
+
+class UNet(nn.Module):
+    """forward(x [B, C, H, W], time [B] in [0, 1], labels [B] int64) -> [B, C, H, W]; label `num_classes` means "none".
+
+    Sizes and their defaults: `zoo.backbones.sizes.UNetSize`.
+    """
+
+    def __init__(
+        self, image_shape: tuple[int, int, int], num_classes: int, width: int, layers: int, attention: int, head: int
+    ):
+        # Imported here: diffusers takes seconds to load, and `dit` does not need it.
+        from diffusers.models.attention_processor import Attention, AttnProcessor
+        from diffusers.models.unets.unet_2d import UNet2DModel
+
+        super().__init__()
+        channels, height, breadth = image_shape
+        down = ["DownBlock2D"] * (3 - attention) + ["AttnDownBlock2D"] * attention
+        self.net = UNet2DModel(
+            sample_size=(height, breadth),
+            in_channels=channels,
+            out_channels=channels,
+            block_out_channels=(width, 2 * width, 2 * width),
+            layers_per_block=layers,
+            down_block_types=tuple(down),
+            up_block_types=tuple(kind.replace("Down", "Up") for kind in reversed(down)),
+            attention_head_dim=head,
+            norm_num_groups=min(32, width // 2),  # a group of one channel would cancel what the time embedding adds
+            num_class_embeds=num_classes + 1,
+        )
+        for module in self.net.modules():
+            if isinstance(module, Attention):  # written out: on the CPU the fused kernel's backward pass is slower
+                module.set_processor(AttnProcessor())
+        nn.init.zeros_(self.net.conv_out.weight)  # the network starts as the constant 0, as DDPM's and `dit` do
+        nn.init.zeros_(self.net.conv_out.bias)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
+        return self.net(x, TIME_SCALE * time, class_labels=labels, return_dict=False)[0]

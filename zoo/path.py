@@ -1,0 +1,147 @@
+"""Paths: how much data and how much noise is left at time t.
+
+    x_t = alpha(t) x + sigma(t) eps        t = 0 is data, t = 1 is noise
+    logsnr = 2 log(alpha / sigma)
+
+A path is a law of time, logsnr(t), on one of two curves: the circle alpha^2 + sigma^2 = 1
+("variance preserving", arXiv 2011.13456) or the straight line alpha + sigma = 1 (rectified flow, arXiv 2209.03003).
+On either curve alpha and sigma are functions of logsnr alone, exact at both ends.
+
+This file does not import torch at its top: names are parsed without it (`run_all.py --list`).
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Path(ABC):
+    """A law of time on a curve. Times and logsnr are float64 tensors of any shape."""
+
+    papers: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def logsnr(self, t: "Tensor") -> "Tensor":
+        """logsnr at time t in [0, 1]; strictly decreasing, infinite where alpha or sigma is 0."""
+
+    @abstractmethod
+    def time(self, logsnr: "Tensor") -> "Tensor":
+        """The inverse of `logsnr`, in [0, 1]."""
+
+    @abstractmethod
+    def coefficients(self, logsnr: "Tensor") -> "tuple[Tensor, Tensor]":
+        """(alpha, sigma) at this logsnr."""
+
+    def at(self, t: "Tensor") -> "tuple[Tensor, Tensor]":
+        """(alpha, sigma) at time t."""
+        return self.coefficients(self.logsnr(t))
+
+    def span(self) -> tuple[float, float]:
+        """(lowest, highest) logsnr of the path, at t = 1 and t = 0."""
+        import torch
+
+        low, high = self.logsnr(torch.tensor([1.0, 0.0], dtype=torch.float64)).tolist()
+        return low, high
+
+
+class Circle(Path):
+    """alpha^2 + sigma^2 = 1, hence alpha^2 = sigmoid(logsnr)."""
+
+    def coefficients(self, logsnr: "Tensor") -> "tuple[Tensor, Tensor]":
+        return logsnr.sigmoid().sqrt(), (-logsnr).sigmoid().sqrt()
+
+
+@dataclass(frozen=True)
+class Flow(Path):
+    """alpha = 1 - t, sigma = t: rectified flow's straight line (arXiv 2209.03003, 2403.03206)."""
+
+    papers: ClassVar = ("2209.03003",)
+
+    def logsnr(self, t: "Tensor") -> "Tensor":
+        return 2 * ((-t).log1p() - t.log())
+
+    def time(self, logsnr: "Tensor") -> "Tensor":
+        return (-logsnr / 2).sigmoid()
+
+    def coefficients(self, logsnr: "Tensor") -> "tuple[Tensor, Tensor]":
+        return (logsnr / 2).sigmoid(), (-logsnr / 2).sigmoid()
+
+
+@dataclass(frozen=True)
+class Trig(Circle):
+    """alpha = cos(pi t / 2), sigma = sin(pi t / 2); SD3's study calls it "cos" (arXiv 2403.03206)."""
+
+    papers: ClassVar = ("2403.03206",)
+
+    def logsnr(self, t: "Tensor") -> "Tensor":
+        # the cotangent as tan(pi (1 - t) / 2) keeps both ends exact: 0 at t = 1, infinite at t = 0
+        return ((math.pi / 2 * (1 - t)).sin().log() - (math.pi / 2 * t).sin().log()) * 2
+
+    def time(self, logsnr: "Tensor") -> "Tensor":
+        return (-logsnr / 2).exp().atan() * (2 / math.pi)
+
+
+@dataclass(frozen=True)
+class Table(Circle):
+    """A path given at T = 1000 discrete steps, t = i / 999, by betas: alpha_i^2 = prod_{j <= i} (1 - beta_j).
+
+    Between the steps logsnr is interpolated linearly.
+    """
+
+    STEPS: ClassVar[int] = 1000
+
+    @abstractmethod
+    def betas(self) -> "Tensor":
+        """beta_i for i = 0 .. 999, [1000] float64."""
+
+    def logsnr(self, t: "Tensor") -> "Tensor":
+        table = logsnr_table(self, str(t.device))
+        position = t * (self.STEPS - 1)
+        below = position.floor().clamp(0, self.STEPS - 2).long()
+        return table[below].lerp(table[below + 1], position - below)
+
+    def time(self, logsnr: "Tensor") -> "Tensor":
+        import torch
+
+        table = logsnr_table(self, str(logsnr.device))
+        logsnr = logsnr.clamp(table[-1], table[0])
+        below = (torch.searchsorted(-table, -logsnr.contiguous(), right=True) - 1).clamp(0, self.STEPS - 2)
+        return (below + (table[below] - logsnr) / (table[below] - table[below + 1])) / (self.STEPS - 1)
+
+
+@lru_cache
+def logsnr_table(path: Table, device: str) -> "Tensor":
+    """logsnr at the path's 1000 steps, float64, kept per device."""
+    log_alpha2 = (-path.betas()).log1p().cumsum(0)
+    return (log_alpha2 - (-log_alpha2.expm1()).log()).to(device)
+
+
+@dataclass(frozen=True)
+class Linear(Table):
+    """DDPM: beta linear from 1e-4 to 0.02 (arXiv 2006.11239, section 4)."""
+
+    papers: ClassVar = ("2006.11239",)
+
+    def betas(self) -> "Tensor":
+        import torch
+
+        return torch.linspace(1e-4, 0.02, self.STEPS, dtype=torch.float64)
+
+
+@dataclass(frozen=True)
+class Cosine(Table):
+    """Nichol & Dhariwal: alpha^2 like cos^2((t + s) / (1 + s) pi / 2), s = 0.008, beta <= 0.999 (arXiv 2102.09672)."""
+
+    papers: ClassVar = ("2102.09672",)
+
+    def betas(self) -> "Tensor":
+        import torch
+
+        t = torch.linspace(0, 1, self.STEPS + 1, dtype=torch.float64)
+        alpha2 = ((t + 0.008) / 1.008 * math.pi / 2).cos() ** 2
+        return (1 - alpha2[1:] / alpha2[:-1]).clamp(max=0.999)
