@@ -1,0 +1,49 @@
+"""What the tests share: a tiny run, and the command line in a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from zoo.config import TrainConfig
+from zoo.data import Dataset, load
+
+ROOT = Path(__file__).parent.parent
+TINY = {"dataset": "digits", "backbone": "dit(width=32,depth=1,heads=1)", "batch": 16, "precision": "float32"}
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory) -> Dataset:
+    """The data set that needs no file."""
+    return load("digits", tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture
+def tiny():
+    """tiny(objective=.., images=..) -> the configuration of a run of a second."""
+    return lambda **given: TrainConfig(**{**TINY, "objective": "rf", "images": 16 * 12, **given})
+
+
+@pytest.fixture(scope="session")
+def cpu() -> torch.device:
+    return torch.device("cpu")
+
+
+@pytest.fixture
+def command():
+    """command("-m", "zoo.train", ..) -> the finished process of that Python command line, in this source tree."""
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
+        return subprocess.run(  # noqa: S603 (our own interpreter)
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env={**os.environ, "CUDA_VISIBLE_DEVICES": "", **environment},
+            capture_output=True,
+            text=True,
+            timeout=900,
+        )
+
+    return run

@@ -1,0 +1,65 @@
+"""Command lines: a dataclass per command, read by tyro; options that several commands share are written once."""
+
+import os
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal
+
+import tyro
+from pydantic import ValidationError
+
+from zoo.config import TrainConfig, explain
+
+
+@dataclass
+class Places:
+    """Where things are."""
+
+    data_dir: str = "data"
+    """folder of the data sets"""
+    mirror: str | None = os.environ.get("ZOO_MIRROR")
+    """folder or address (file://, http://) of MNIST's four published archives [env ZOO_MIRROR]"""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N"""
+
+
+@dataclass
+class TrainOptions(Places):
+    """Train one objective on one backbone."""
+
+    objective: str = "rf/lognorm(0,1)"
+    """a name such as rf, eps/cosine or v/cosine+minsnr(5)"""
+    backbone: str = "dit"
+    """dit or unet, with sizes: dit(width=128), unet(width=32,attention=1)"""
+    dataset: str = "mnist"
+    """mnist, fashion or digits"""
+    images: int = 60_000
+    """images seen in training"""
+    seed: int = 0
+    """seed of everything random"""
+    batch: int = 64
+    """images in a step"""
+    learning_rate: float = 2e-3
+    """the rate after warm-up"""
+    precision: str = "auto"
+    """auto, float32 or bfloat16"""
+    compile: Literal["auto"] | bool = "auto"
+    """compile the backbone first: auto where it pays, True or False"""
+    augment: bool = False
+    """small random affine maps of the training images"""
+    out: str = "runs/one"
+    """folder of the run"""
+
+    def config(self) -> TrainConfig:
+        """The checked configuration. Raises ZooError."""
+        given = {f.name: getattr(self, f.name) for f in fields(self) if f.name in TrainConfig.model_fields}
+        try:
+            return TrainConfig(**given)
+        except ValidationError as error:
+            raise explain(error, TrainConfig, "the options") from None
+
+
+def parse(options: type, command: str, about: str | None, positional: bool = False) -> Any:
+    """The options of a command line; exit status 2 and the usage for an unknown or malformed one."""
+    config = (tyro.conf.FlagCreatePairsOff, tyro.conf.HelptextFromCommentsOff)
+    description = (about or "").strip()
+    return tyro.cli(Annotated[options, config[0]], prog=command, description=description, config=config)

@@ -1,0 +1,108 @@
+"""Where a run happens: its device, precision and threads, the versions behind it, and whether compiling pays here."""
+
+import importlib.metadata
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+PACKAGES = ("torch", "torchvision", "diffusers", "einops", "numpy", "scipy", "scikit-learn", "torchmetrics")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and the packages that numbers depend on; no paths, no environment."""
+    found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def git_hash() -> str | None:
+    """The commit of this source tree, with + if files were changed since; None outside of git."""
+    root = Path(__file__).parent.parent
+    git = shutil.which("git")
+    if git is None or not (root / ".git").exists():
+        return None
+    try:
+        commit, changes = (
+            subprocess.run([git, "-C", str(root), *arguments], capture_output=True, text=True, check=True).stdout  # noqa: S603
+            for arguments in (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+        )
+    except subprocess.CalledProcessError:
+        return None
+    return commit.strip() + ("+" if changes.strip() else "")
+
+
+def has_gpu() -> bool:
+    """Whether there is an NVIDIA GPU, asked without importing torch; CUDA_VISIBLE_DEVICES can hide it."""
+    return Path("/dev/nvidiactl").exists() and os.environ.get("CUDA_VISIBLE_DEVICES", "0") not in ("", "-1")
+
+
+def pick_device(name: str) -> "torch.device":
+    """`auto`, or a torch device name. Raises ZooError for one that does not work here."""
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.zeros(1, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ZooError(f"device {name!r} does not work here: {reason}. Allowed: auto, cpu, cuda, cuda:N") from None
+
+
+def pick_precision(wish: str, device: "torch.device", pixels: int) -> str:
+    """`float32` or `bfloat16`: on a GPU, or a CPU with bfloat16 matrix units unless the images are tiny (measured)."""
+    if wish != "auto":
+        return wish
+    fast = device.type == "cuda" or (_has_amx() and pixels >= 14 * 14)
+    return "bfloat16" if fast else "float32"
+
+
+@lru_cache
+def _has_amx() -> bool:
+    cpuinfo = Path("/proc/cpuinfo")
+    return cpuinfo.exists() and "amx_bf16" in cpuinfo.read_text()
+
+
+def compiled(
+    module: "nn.Module", wish: bool | str, precision: str, say: Callable[[str], None]
+) -> "tuple[Callable, bool]":
+    """(the module or its compiled form, whether it is compiled), with one line of explanation where it cannot be.
+
+    `auto` compiles where it pays: on a GPU, and on a CPU with bfloat16 matrix units (measured: three times as fast
+    there, and no gain in float32 without them).
+    """
+    import torch
+
+    if not wish or (wish == "auto" and precision == "float32"):
+        return module, False
+    if not (os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")):
+        say("not compiled: no C++ compiler was found (install g++, or set CXX); training goes on, but slower")
+        return module, False
+    return torch.compile(module, dynamic=False), True
+
+
+def peak_memory(device: "torch.device") -> int:
+    """Bytes: the most that was allocated on the GPU, or the process's largest resident set on the CPU."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,93 @@
+"""Files that are either whole or absent: atomic writes and checksums.
+
+A write goes to a temporary file in the same folder, is flushed to the disk, renamed over the target, and the folder is
+flushed too. A crash at any moment leaves the old file or the new one.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from zoo.errors import DiskFull, ZooError
+
+CHUNK = 1 << 20
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Replace the file by `data`, creating its folders.
+
+    Raises DiskFull with the bytes needed and free, and ZooError where the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(0o666 & ~current_umask())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+    except OSError as error:
+        raise write_error(path, len(data), error) from error
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a value as indented JSON; NaN and infinity are refused, since JSON has none."""
+    write_atomic(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> dict:
+    """The object in a JSON file. Raises ZooError, naming the file, if it is none."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ZooError(f"{path} cannot be read as JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ZooError(f"{path} should hold a JSON object, not {type(value).__name__}")
+    return value
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(CHUNK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries, so that a rename outlives a power cut; a no-op where folders cannot be opened."""
+    with contextlib.suppress(PermissionError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def current_umask() -> int:
+    """The process's umask, which can only be read by setting it."""
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
+
+
+def write_error(path: Path, size: int, error: OSError) -> ZooError:
+    """The teaching form of a failed write of `size` bytes."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        free = shutil.disk_usage(next(p for p in path.absolute().parents if p.exists())).free
+        return DiskFull(f"no space to save {path}: {size:,} bytes needed, {free:,} free. Make room and run again")
+    reason = error.strerror or str(error)
+    return ZooError(f"cannot write {path}: {reason}. Choose a writable folder with --out")

@@ -1,0 +1,27 @@
+"""One process at a time in a run's folder."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from zoo.errors import Busy
+from zoo.files import write_error
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder, making it first. Raises Busy if another process holds it, ZooError if it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock")
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise Busy(f"another process is at work in {folder}; wait for it, or choose another --out") from None
+    except OSError as error:
+        raise write_error(folder, 0, error) from None
+    try:
+        yield
+    finally:
+        lock.release()
