@@ -1,0 +1,85 @@
+"""Train, score and compare: python run_all.py --grid default
+
+Every cell (objective x backbone x seed) of the grid is trained and scored in a process of its own; the comparison is
+written to runs/GRID/report.md. Finished cells are skipped: the same command again goes on where the last one stopped.
+"""
+
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from zoo.cli import Places, parse
+from zoo.errors import run_main
+
+
+@dataclass
+class Options(Places):
+    """Run a grid."""
+
+    grid: str = "default"
+    """default, smoke, or a TOML file"""
+    list: bool = False
+    """show the cells, how they stand and how long they take, and stop"""
+    dry_run: bool = False
+    """show what would be done, without doing it"""
+    only: str | None = None
+    """only cells whose name contains this, or matches it with * and ?"""
+    seeds: int | None = None
+    """runs of each pairing, seeds 0 to N - 1 (default: the grid's)"""
+    dataset: str | None = None
+    """auto (MNIST if it can be had, else digits), mnist, fashion or digits (default: the grid's)"""
+    budget: str = "auto"
+    """auto, cpu, gpu, or the number of images that each cell sees"""
+    out: str | None = None
+    """folder of the results (default: runs/GRID)"""
+    retry: Literal["failed"] | None = None
+    """failed: try failed cells again"""
+    jobs: int | None = None
+    """cells at once (default: 1 on a GPU, else one for each CPU core, at most 4)"""
+    cell: str | None = None
+    """work on this one cell's folder only, in this process"""
+
+
+def main() -> int:
+    """The command line; see the module's first line."""
+    options = parse(Options, "python run_all.py", __doc__)
+    if options.cell:
+        return one_cell(options)
+    from zoo import driver, plan
+
+    made = plan.make(options, fetch=not (options.list or options.dry_run))
+    if options.list:
+        driver.show(made)
+        return 0
+    if options.dry_run:
+        driver.dry_run(made, retry=options.retry == "failed")
+        return 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the same as Ctrl-C: the running cell saves first
+    try:
+        not_done = driver.run(made, [sys.executable, str(Path(__file__).resolve())], options)
+    except KeyboardInterrupt:
+        print("\ninterrupted; the state is saved, and the same command goes on from here", file=sys.stderr)
+        return 130
+    from reports.page import build
+
+    print(f"\n{build(made.out)}")
+    if not_done:
+        print("\n".join([f"{len(not_done)} of {len(made.chosen)} cells are not done:", *not_done]), file=sys.stderr)
+    return 1 if not_done else 0
+
+
+def one_cell(options: Options) -> int:
+    """What a cell's process runs."""
+    from zoo.executor import die_with_driver
+
+    die_with_driver()
+    from eval.cell import run_cell
+
+    run_cell(Path(options.cell), options)
+    return 0
+
+
+if __name__ == "__main__":
+    run_main(main)

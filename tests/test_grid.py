@@ -1,0 +1,126 @@
+"""Grids: the ones that come with the project load; a bad file is refused with every finding at once."""
+
+from pathlib import Path
+
+import pytest
+
+from zoo import grid
+from zoo.config import CellConfig, ScoreConfig, TrainConfig
+from zoo.errors import ZooError
+from zoo.names import SLUG
+
+GOOD = """
+description = "a test"
+objectives = ["rf", "eps/cosine"]
+backbones = ["dit"]
+[[budgets]]
+name = "cpu"
+datasets = ["digits"]
+sizes.dit = { size = "dit(width=64)", images = 100, seconds = 1.0 }
+"""
+BAD = {  # what is changed in GOOD -> what the error must say
+    "unknown key": ("[[budgets]]", "objectivs = []\n[[budgets]]", ["objectivs", "Did you mean 'objectives'"]),
+    "unknown key inside": (
+        "images = 100",
+        "images = 100, image = 3",
+        ["image", "Did you mean 'budgets.0.sizes.dit.images'"],
+    ),
+    "unknown objective": ('"rf"', '"rff"', ["objectives.0 = 'rff'", "Did you mean 'rf'"]),
+    "unknown backbone": ('backbones = ["dit"]', 'backbones = ["dot"]', ["backbones.0 = 'dot'", "Did you mean 'dit'"]),
+    "unknown data set": (
+        '["digits"]',
+        '["digit"]',
+        ["budgets.0.datasets.0 = 'digit'", "'mnist', 'fashion' or 'digits'"],
+    ),
+    "a bool for a number": ("images = 100", "images = true", ["sizes.dit.images = True", "valid integer"]),
+    "a negative number": ("images = 100", "images = -5", ["sizes.dit.images = -5", "greater than or equal to 1"]),
+    "a string for a number": ("images = 100", 'images = "100"', ["sizes.dit.images = '100'", "valid integer"]),
+    "an empty list": ('["rf", "eps/cosine"]', "[]", ["objectives = []", "at least 1 item"]),
+    "a repeated name": ('"eps/cosine"', '"rf"', ["named twice: rf"]),
+    "a spelling repeated": ('"eps/cosine"', '"flow/flow"', ["named twice: rf"]),
+    "a missing key": ('description = "a test"', "", ["description", "Field required"]),
+    "a backbone without a size": ('backbones = ["dit"]', 'backbones = ["dit", "unet"]', ["lacks", "unet"]),
+    "a size without a backbone": (
+        "sizes.dit =",
+        'sizes.dat = { size = "dit", images = 1, seconds = 1.0 }\nsizes.dit =',
+        ["dat", "dit"],
+    ),
+    "a bad size": ("dit(width=64)", "dit(width=65)", ["width=65"]),
+    "no TOML": ("[[budgets]]", "[[budgets", ["cannot be read"]),
+}
+
+
+def write(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "some.toml"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", grid.names())
+@pytest.mark.parametrize("dataset", ["mnist", "fashion", "digits"])
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+def test_shipped_grids_have_a_budget_for_every_place(name, dataset, kind):
+    loaded = grid.load(name)
+    cells = grid.cells(loaded, dataset, loaded.budget(kind, dataset), seeds=2)
+    assert len(cells) == 2 * len(loaded.objectives) * len(loaded.backbones)
+    assert len({cell.config.key for cell in cells}) == len({cell.folder for cell in cells}) == len(cells)
+    assert all(SLUG.fullmatch(part) for cell in cells for part in cell.folder.split("/"))
+
+
+def test_the_default_grid_is_the_eight_on_both():
+    loaded = grid.load("default")
+    plain = ["rf", "rf/lognorm(0,1)", "v/cosine", "eps/linear", "eps/cosine"]
+    weighted = ["eps/linear+minsnr(5)", "eps/cosine+minsnr(5)", "v/cosine+minsnr(5)"]
+    assert list(loaded.objectives) == plain + weighted
+    assert loaded.backbones == ("dit", "unet")
+
+
+def test_a_good_file_loads(tmp_path):
+    assert grid.load(write(tmp_path, GOOD)).objectives == ("rf", "eps/cosine")
+
+
+@pytest.mark.parametrize(("old", "new", "said"), BAD.values(), ids=BAD.keys())
+def test_a_bad_file_is_refused_by_key_and_value(tmp_path, old, new, said):
+    path = write(tmp_path, GOOD.replace(old, new, 1))
+    with pytest.raises(ZooError) as error:
+        grid.load(path)
+    assert error.value.exit_code == 2
+    for words in ("some.toml", *said):
+        assert words in str(error.value)
+
+
+def test_all_findings_come_at_once(tmp_path):
+    text = (
+        GOOD.replace('"rf"', '"rff"').replace("images = 100", "images = 0").replace("seconds = 1.0", "seconds = -1.0")
+    )
+    with pytest.raises(ZooError) as error:
+        grid.load(write(tmp_path, text))
+    assert all(words in str(error.value) for words in ("objectives.0", "images = 0", "seconds = -1.0"))
+
+
+def test_an_unknown_grid_names_the_nearest():
+    with pytest.raises(ZooError, match="Did you mean 'default'"):
+        grid.load("defualt")
+
+
+def test_too_many_cells_are_refused():
+    loaded = grid.load("default")
+    with pytest.raises(ZooError, match="cells are more than"):
+        grid.cells(loaded, "digits", loaded.budget("cpu", "digits"), seeds=10_000)
+
+
+def test_only_selects_by_part_or_pattern():
+    loaded = grid.load("default")
+    cells = grid.cells(loaded, "digits", loaded.budget("cpu", "digits"))
+    assert len(grid.select(cells, "lognorm")) == 2
+    assert len(grid.select(cells, "*unet*eps/*")) == 4
+    assert len(grid.select(cells, None)) == 16
+    with pytest.raises(ZooError, match="Did you mean 'eps/linear'"):
+        grid.select(cells, "eps/linaer")
+
+
+def test_the_key_is_the_configuration_and_nothing_else():
+    one = CellConfig(train=TrainConfig(objective="rf"), score=ScoreConfig())
+    assert one.key == CellConfig.model_validate(one.model_dump(mode="json")).key
+    assert one.key != CellConfig(train=TrainConfig(objective="rf", seed=1), score=ScoreConfig()).key
+    assert one.key == CellConfig(train=TrainConfig(objective=" rf"), score=ScoreConfig()).key  # one spelling

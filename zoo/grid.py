@@ -1,0 +1,168 @@
+"""Grid files: which objectives on which backbones, at which budgets, and the cells that follow.
+
+A grid is a TOML file in `zoo/grids/`, or any path. A budget says, for one kind of device and some data sets, how large
+the backbones are, how many images a cell sees and how it is scored. torch is not imported here.
+"""
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, field_validator
+
+from zoo.config import (
+    BackboneName,
+    CellConfig,
+    Count,
+    DataName,
+    Frozen,
+    ObjectiveName,
+    Positive,
+    Recipe,
+    ScoreConfig,
+    TrainConfig,
+    explain,
+)
+from zoo.errors import ZooError, choose
+from zoo.names import slug
+
+FOLDER = Path(__file__).parent / "grids"
+MAX_CELLS = 10_000
+
+
+class Size(Frozen):
+    """What a backbone of the grid is at a budget: its sizes, images seen by a cell, and seconds a cell takes."""
+
+    size: BackboneName
+    images: Count
+    seconds: Positive
+
+
+class Budget(Frozen):
+    """One kind of device and the data sets it is meant for. `sizes` is keyed by the grid's backbone names."""
+
+    name: Literal["cpu", "gpu"]
+    datasets: Annotated[tuple[DataName, ...], Field(min_length=1, strict=False)]
+    sizes: dict[str, Size]
+    recipe: Recipe = Recipe()
+    score: ScoreConfig = ScoreConfig()
+    note: str = ""
+
+
+class Grid(Frozen):
+    """A grid file."""
+
+    description: str
+    dataset: Literal["auto", "mnist", "fashion", "digits"] = "auto"
+    seeds: Count = 1
+    objectives: Annotated[tuple[ObjectiveName, ...], Field(min_length=1, strict=False)]
+    backbones: Annotated[tuple[BackboneName, ...], Field(min_length=1, strict=False)]
+    budgets: Annotated[tuple[Budget, ...], Field(min_length=1, strict=False)]
+
+    @field_validator("objectives", "backbones")
+    @classmethod
+    def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"named twice: {', '.join(twice)}")
+        return names
+
+    def budget(self, name: str, dataset: str) -> Budget:
+        """The budget of this name for a data set. Raises ZooError if the grid has none."""
+        for budget in self.budgets:
+            if budget.name == name and dataset in budget.datasets:
+                return budget
+        known = ", ".join(f"{b.name} for {'/'.join(b.datasets)}" for b in self.budgets)
+        raise ZooError(f"the grid has no budget {name!r} for data set {dataset!r}. It has: {known}")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of the grid, its folder below the grid's output folder, and a guess of its seconds."""
+
+    config: CellConfig
+    seconds: float
+
+    @cached_property
+    def folder(self) -> str:
+        """DATASET/BACKBONE/OBJECTIVE/seedN"""
+        train = self.config.train
+        return f"{train.dataset}/{slug(train.backbone)}/{slug(train.objective)}/seed{train.seed}"
+
+    @property
+    def name(self) -> str:
+        """What --only matches: `DATASET BACKBONE OBJECTIVE seedN`."""
+        train = self.config.train
+        return f"{train.dataset} {train.backbone} {train.objective} seed{train.seed}"
+
+
+def names() -> list[str]:
+    """The grids that come with the project."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def load(name: str) -> Grid:
+    """The grid of this name, or in this TOML file. Raises ZooError with every finding at once."""
+    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    if not path.is_file():
+        raise choose("grid", name, names())
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ZooError(f"grid {path} cannot be read: {error}") from None
+    try:
+        grid = Grid.model_validate(data)
+    except ValidationError as error:
+        raise explain(error, Grid, f"grid {path}") from None
+    for i, budget in enumerate(grid.budgets):
+        if missing := [b for b in grid.backbones if b not in budget.sizes]:
+            raise ZooError(f"grid {path}: budgets.{i}.sizes lacks the grid's backbones {', '.join(missing)}")
+        if extra := [b for b in budget.sizes if b not in grid.backbones]:
+            raise choose(f"backbone in grid {path}, budgets.{i}.sizes:", extra[0], grid.backbones)
+    return grid
+
+
+def cells(grid: Grid, dataset: str, budget: Budget, seeds: int | None = None, images: int | None = None) -> list[Cell]:
+    """All cells of a grid, seeds outermost, so that a grid cut short has whole seeds.
+
+    images: replaces the budget's number of images seen by a cell. Raises ZooError for too many cells, and for names
+    that would share a folder.
+    """
+    count = (seeds or grid.seeds) * len(grid.objectives) * len(grid.backbones)
+    if count > MAX_CELLS:
+        raise ZooError(f"{count:,} cells are more than {MAX_CELLS:,}: lower --seeds or split the grid")
+    made = []
+    for seed in range(seeds or grid.seeds):
+        for name in grid.backbones:
+            size = budget.sizes[name]
+            for objective in grid.objectives:
+                train = TrainConfig(
+                    **budget.recipe.model_dump(),
+                    dataset=dataset,
+                    backbone=size.size,
+                    objective=objective,
+                    seed=seed,
+                    images=images or size.images,
+                )
+                seconds = size.seconds * train.images / size.images
+                made.append(Cell(CellConfig(train=train, score=budget.score), seconds))
+    folders = [cell.folder for cell in made]
+    for cell in made:
+        if folders.count(cell.folder) > 1:
+            raise ZooError(f"two cells would share the folder {cell.folder}; give the backbones different sizes")
+    return made
+
+
+def select(cells: Sequence[Cell], pattern: str | None) -> list[Cell]:
+    """The cells whose name contains the pattern, or matches it if it has * or ?. Raises ZooError if none does."""
+    if pattern is None:
+        return list(cells)
+    wild = pattern if any(c in pattern for c in "*?") else f"*{pattern}*"
+    found = [cell for cell in cells if fnmatchcase(cell.name, wild)]
+    if not found:
+        raise choose("pattern for --only", pattern, {c.config.train.objective for c in cells})
+    return found

@@ -1,0 +1,157 @@
+"""A grid's plan on this machine: which data set, budget and cells, where they go, and how each of them stands.
+
+torch is not imported here, so that `run_all.py --list` answers at once.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo import archives, grid
+from zoo.config import DATASETS, differences
+from zoo.environment import has_gpu
+from zoo.errors import ZooError, choose
+from zoo.executor import cores
+from zoo.files import read_json, write_json
+from zoo.progress import say
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything decided before the first cell starts. `cells` is the whole grid, `chosen` what --only leaves of it."""
+
+    name: str
+    grid: grid.Grid
+    dataset: str
+    dataset_requested: str
+    notice: str | None
+    budget: grid.Budget
+    budget_requested: str
+    seeds: int
+    jobs: int
+    out: Path
+    cells: list[grid.Cell]
+    chosen: list[grid.Cell]
+
+    def folder(self, cell: grid.Cell) -> Path:
+        """A cell's folder."""
+        return self.out / cell.folder
+
+    def head(self, cell: grid.Cell) -> str:
+        """What a line about a cell begins with."""
+        train = cell.config.train
+        place = f"[{self.chosen.index(cell) + 1}/{len(self.chosen)}]"
+        return f"{place} {train.objective} on {train.backbone}, seed {train.seed}"
+
+    def status(self, cell: grid.Cell) -> str:
+        """done, failed, diverged, started or to do."""
+        folder = self.folder(cell)
+        if (folder / "result.json").is_file():
+            return "done"
+        if (folder / "failed.json").is_file():
+            return str(read_json(folder / "failed.json").get("status", "failed"))
+        return "started" if any(folder.glob("step-*.json")) else "to do"
+
+    def seconds(self, cell: grid.Cell) -> float:
+        """What a finished cell took, or the estimate for another."""
+        result = self.folder(cell) / "result.json"
+        return float(read_json(result)["seconds"]["total"]) if result.is_file() else cell.seconds
+
+
+def make(options, fetch: bool) -> Plan:
+    """The plan for run_all's options. fetch: whether the data set may be downloaded now.
+
+    Raises ZooError for anything unknown, and for a data set that was asked for and cannot be had.
+    """
+    loaded = grid.load(options.grid)
+    name = Path(options.grid).stem
+    out = Path(options.out) if options.out else Path("runs") / name
+    wish = options.dataset or loaded.dataset
+    if wish not in ("auto", *DATASETS):
+        raise choose("data set", wish, ("auto", *DATASETS))
+    earlier = read_json(out / "grid.json") if (out / "grid.json").is_file() else {}
+    dataset, notice = _dataset(wish, earlier, options, fetch)
+    kind, images = _budget(options.budget, options.device)
+    budget = loaded.budget(kind, dataset)
+    if options.seeds is not None and options.seeds < 1:
+        raise ZooError("--seeds must be at least 1")
+    cells = grid.cells(loaded, dataset, budget, options.seeds, images)
+    if earlier and earlier.get("dataset") != dataset:
+        raise ZooError(f"{out} holds this grid on {earlier.get('dataset')!r}; choose another --out for {dataset!r}")
+    return Plan(
+        name=name,
+        grid=loaded,
+        dataset=dataset,
+        dataset_requested=wish,
+        notice=notice,
+        budget=budget,
+        budget_requested=options.budget,
+        seeds=options.seeds or loaded.seeds,
+        jobs=_jobs(options.jobs, kind),
+        out=out,
+        cells=cells,
+        chosen=grid.select(cells, options.only),
+    )
+
+
+def _dataset(wish: str, earlier: dict, options, fetch: bool) -> tuple[str, str | None]:
+    """(data set, a loud notice if it is not the one that was hoped for)."""
+    data_dir = Path(options.data_dir)
+    if wish != "auto":
+        if fetch and wish in archives.SHA256:
+            archives.ensure(wish, data_dir, options.mirror)
+        return wish, None
+    if earlier.get("dataset_requested") == "auto" and earlier.get("dataset") in DATASETS:
+        return earlier["dataset"], earlier.get("notice")  # the same command goes on with what it began
+    if not fetch:
+        return ("mnist" if archives.present("mnist", data_dir) or options.mirror else "digits"), None
+    try:
+        if not archives.present("mnist", data_dir):
+            say("fetching MNIST ..")
+        archives.ensure("mnist", data_dir, options.mirror)
+    except ZooError as error:
+        return "digits", (
+            f"MNIST could not be had. All that follows is about `digits`, scikit-learn's 8 x 8 images, instead. {error}"
+        )
+    return "mnist", None
+
+
+def _budget(wish: str, device: str) -> tuple[str, int | None]:
+    """(cpu or gpu, images seen by a cell if a number was given)."""
+    here = "gpu" if device.startswith("cuda") or (device == "auto" and has_gpu()) else "cpu"
+    if wish == "auto":
+        return here, None
+    if wish in ("cpu", "gpu"):
+        return wish, None
+    if wish.isdecimal() and int(wish) > 0:
+        return here, int(wish)
+    raise ZooError(f"--budget {wish!r} is none of auto, cpu, gpu, or a number of images seen by each cell")
+
+
+def _jobs(wish: int | None, kind: str) -> int:
+    """Cells at once: on a CPU one for each of up to four cores, since networks this small gain little from threads."""
+    if wish is not None and wish < 1:
+        raise ZooError("--jobs must be at least 1")
+    return wish or (1 if kind == "gpu" else min(4, cores()))
+
+
+def check(plan: Plan) -> None:
+    """Raise ZooError, naming the differing keys, if a chosen cell's folder holds one of another configuration."""
+    for cell in plan.chosen:
+        path = plan.folder(cell) / "cell.json"
+        if not path.is_file():
+            continue
+        if lines := differences(cell.config.model_dump(mode="json"), read_json(path).get("config") or {}):
+            head = f"{path.parent} holds a cell of another configuration; choose another --out, or delete it:"
+            raise ZooError("\n  ".join([head, *lines]))
+
+
+def prepare(plan: Plan) -> None:
+    """Check, then write every chosen cell's cell.json, before any work."""
+    check(plan)
+    for cell in plan.chosen:
+        path = plan.folder(cell) / "cell.json"
+        if not path.is_file():
+            config = cell.config.model_dump(mode="json")
+            write_json(path, {"schema_version": SCHEMA_VERSION, "key": cell.config.key, "config": config})
