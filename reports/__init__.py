@@ -1,0 +1,1 @@
+"""Reports: pages that are a pure function of a run's result files; torch is never imported."""

@@ -1,0 +1,91 @@
+"""Curves of training: the loss, and the error of eps_hat by noise level."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.plotting import GREY, label_ends, looks, panels, per_backbone, plain_ticks, short, text_width, wide
+from reports.run import Cell, Run
+
+
+def loss(run: Run) -> Figure | None:
+    """Training loss against images seen."""
+    curves = {(b, o): curve for b in run.backbones for o in run.objectives if len(curve := _metrics(run, b, o)[1]) > 1}
+    if not curves:
+        return None
+    styles, right = looks(run), text_width(run.objectives) + 0.2
+    figure, axes = per_backbone(run, 4.4, 3.2, left=0.7, gap=right + 0.5, right=right, top=0.4)
+    for ax, backbone in zip(axes, run.backbones, strict=True):
+        found = [o for o in run.objectives if (backbone, o) in curves]
+        for o in found:
+            rows = curves[backbone, o]
+            _line(ax, [row["images"] / 1000 for row in rows], [row["loss"] for row in rows], styles[o])
+        ax.set_yscale("log")
+        plain_ticks(ax, "y", [row["loss"] for o in found for row in curves[backbone, o]])
+        ax.set_xlabel("training images seen (thousands)")
+        ax.set_ylabel("loss, in the target's units (log)")
+        ends = {o: (curves[backbone, o][-1]["images"] / 1000, curves[backbone, o][-1]["loss"]) for o in found}
+        _name_ends(ax, ends, styles)
+    return figure
+
+
+def eps_error(run: Run) -> Figure | None:
+    """Squared error of eps_hat by noise level, and how far above the lowest of all objectives it is."""
+    means, edges = {}, None
+    for b in run.backbones:
+        for o in run.objectives:
+            cell, rows = _metrics(run, b, o)
+            bins = [row["bins"] for row in rows[-max(1, len(rows) // 4) :] if row.get("bins")]
+            if bins and len({len(row) for row in bins}) == 1:
+                edges = edges or ((cell.result or {}).get("train") or {}).get("logsnr_edges")
+                table = np.ma.masked_invalid(np.array(bins, dtype=float))
+                means[b, o] = table.mean(axis=0).filled(np.nan)
+    if not edges or not any(len(mean) == len(edges) - 1 for mean in means.values()):
+        return None
+    styles, right, middle = looks(run), text_width(run.objectives) + 0.2, (np.array(edges[1:]) + edges[:-1]) / 2
+    figure, axes = panels(len(run.backbones), 2, 4.2, 3.2, margins=(0.7, right, 0.5, 0.4), gaps=(0.8, 0.9))
+    for (ax, ratio), backbone in zip(axes, run.backbones, strict=True):
+        found = [o for o in run.objectives if len(means.get((backbone, o), ())) == len(middle)]
+        table = np.ma.masked_invalid([means[backbone, o] for o in found]).reshape(len(found), len(middle))
+        best = table.min(axis=0) if found else None
+        ends = {}
+        for o, mean in zip(found, table, strict=True):
+            seen = ~np.ma.getmaskarray(mean)
+            _line(ax, middle[seen], mean[seen], styles[o], marker=".")
+            _line(ratio, middle[seen], (mean / best)[seen], styles[o], marker=".")
+            if seen.any():
+                ends[o] = middle[seen][-1], float((mean / best)[seen][-1])
+        what = {"absolute": "error of eps (log)", "relative": "error / lowest in the bin"}
+        for panel, title in zip((ax, ratio), what, strict=True):
+            panel.set_title(f"{short(backbone)}: {title}")
+            panel.set_xlabel("logsnr  (noise at the left, data at the right)")
+            panel.set_ylabel(what[title])
+            panel.set_xticks(edges, [f"{edge:g}" for edge in edges])
+        ax.set_yscale("log")
+        plain_ticks(ax, "y", table.compressed())
+        if found and table.count() and wide([1, (table / best).max()]):
+            ratio.set_yscale("log")
+            plain_ticks(ratio, "y", (table / best).compressed())
+        _name_ends(ratio, ends, styles)
+    return figure
+
+
+def _metrics(run: Run, backbone: str, objective: str) -> tuple[Cell | None, list[dict]]:
+    """The lowest seed that has a curve, and the curve; also of a cell that failed."""
+    found = [(cell, rows) for cell in run.group(backbone, objective) if (rows := run.metrics(cell))]
+    return found[0] if found else (None, [])
+
+
+def _line(ax: Axes, x: object, y: object, look: tuple[str, str], marker: str = "") -> None:
+    grey = look[0] == GREY
+    ax.plot(
+        x, y, color=look[0], ls=look[1], lw=0.5 if grey else 1.5, zorder=1 if grey else 2, marker="" if grey else marker
+    )
+
+
+def _name_ends(ax: Axes, ends: dict[str, tuple[float, float]], styles: dict[str, tuple[str, str]]) -> None:
+    named = [o for o in ends if styles[o][0] != GREY]
+    ax.set_xlim(ax.get_xlim()[0], max((x for x, _ in ends.values()), default=1))
+    ax.set_ylim(ax.get_ylim())
+    if named:
+        label_ends(ax, [ends[o] for o in named], named, [styles[o][0] for o in named])

@@ -1,0 +1,194 @@
+"""The page: build(run) writes report.md, results.csv and figures/ into a run's folder, from the files that lie there.
+
+The same files give the same bytes: no clock, no path, no order of a folder goes in. Finished, partial and failed runs
+are all pages.
+"""
+
+import math
+import re
+from pathlib import Path
+
+from reports import tables
+from reports.figures import draw
+from reports.results import csv_bytes
+from reports.run import FULL, Run, Stat, load
+from reports.tables import acc_text, fid_at, fid_text, md
+from zoo.files import write_atomic
+
+CAPTIONS = {
+    "fid.png": "FID of every objective; bars are {spread}.",
+    "accuracy-fid.png": "Accuracy against FID, the better towards the upper left; a line joins the settings of one "
+    "objective. Bars: {spread} for FID, {acc_spread} for accuracy.",
+    "classes.png": "Accuracy per class; the colours begin below the lowest share on the page.",
+    "loss.png": "Training loss of the lowest seed. Every objective has its own units: only shapes can be compared.",
+    "eps-error.png": "Squared error of the predicted noise by noise level, mean over the last quarter of the lowest "
+    "seed's training: the same units for all. Colours as on the right, where it is divided by the lowest in the bin.",
+}
+COST = (
+    "Means over the seeds that are done; seconds of wall clock. For GFLOP/s, training an image counts as three forward "
+    "passes."
+)
+SAMPLES = (
+    "Rows are objectives, columns the classes asked for. The same noise and labels for every objective, so that tiles "
+    "at the same place can be compared."
+)
+
+
+def build(run_dir: Path) -> Path:
+    """Write the report of a run and return its path.
+
+    Raises ZooError for a folder that holds no run, and for scores by different judges.
+    """
+    run = load(Path(run_dir))
+    figures = draw(run)
+    for name, data in figures.items():
+        write_atomic(run.folder / "figures" / name, data)
+    for old in (run.folder / "figures").glob("*.png"):  # an earlier page's figures are no part of this one
+        if old.name not in figures:
+            old.unlink()
+    write_atomic(run.folder / "results.csv", csv_bytes(run))
+    path = run.folder / "report.md"
+    write_atomic(path, page(run, list(figures)).encode())
+    return path
+
+
+def page(run: Run, figures: list[str]) -> str:
+    """The whole page as Markdown; figures: the names that were drawn."""
+
+    def show(*names: str) -> str:
+        found = [name for name in names if name in figures]
+        return "\n\n".join(f"![{Path(name).stem}](figures/{name})\n\n*{_caption(run, name)}*" for name in found)
+
+    samples = [name for name in figures if name.startswith("samples-")]
+    blocks = [_title(run), _notice(run.grid.get("notice")), _answer(run), _quote(run.grid.get("sizes_note"))]
+    if run.done:
+        blocks += ["## Comparison", tables.comparison(run), _how_to_read(run), show("fid.png", "accuracy-fid.png")]
+        blocks += ["## Samples", SAMPLES, *(f"![{Path(name).stem}](figures/{name})" for name in samples)]
+        blocks += ["## Classes", _class_note(run), tables.per_class(run), show("classes.png")]
+        blocks += _weights(run)
+    blocks += ["## Training", show("loss.png", "eps-error.png") or "No training curves yet."]
+    if run.done:
+        blocks += ["## Cost", COST, tables.cost(run)]
+    blocks += ["## Failures", tables.failures(run) or f"All {len(run.cells)} cells are done."]
+    blocks += ["## Configuration", tables.configuration(run)]
+    blocks += ["## Versions", tables.versions(run), "## Papers", tables.papers(run), "## How to reproduce", _again(run)]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _title(run: Run) -> str:
+    sizes = f"{_count(len(run.objectives), 'diffusion objective')} on {_count(len(run.backbones), 'backbone')}"
+    return f"# {md(run.grid.get('dataset'))}: {sizes} (grid {md(run.grid.get('name'))})"
+
+
+def _notice(text: str | None) -> str:
+    return f"> [!WARNING]\n> **{md(text)}**" if text else ""
+
+
+def _quote(text: str | None) -> str:
+    return f"> {md(text)}" if text else ""
+
+
+def _answer(run: Run) -> str:
+    """Which objective leads on each backbone and by how much; what the seeds allow to say; how many cells are done."""
+    leaders = [f"- {text}" for backbone in run.backbones if (text := _leader(run, backbone))]
+    seeds = run.grid.get("seeds") or sorted({cell.seed for cell in run.cells})
+    states = [cell.status for cell in run.cells]
+    rest = ", ".join(f"{states.count(state)} {md(state)}" for state in sorted(set(states) - {"done"}))
+    text = f"{len(run.done)} of {_count(len(states), 'cell')} are done{f'; {rest} (see Failures)' if rest else ''}."
+    if run.done and len(seeds) == 1:
+        text += " **One seed: a sketch.** Training again can move these numbers more than the error bars show."
+    elif run.done and len(seeds) < 3:
+        text += f" {len(seeds)} seeds are too few to claim an order."
+    return "\n\n".join(["\n".join(leaders), text] if leaders else [text])
+
+
+def _leader(run: Run, backbone: str) -> str:
+    """`On dit rf leads with fid 5.80 ± 0.30, next is ..`, and who leads under the other settings."""
+    text, first = "", ""
+    for setting in run.compared:
+        found = {o: stat for o in run.objectives if (stat := run.stat(backbone, o, setting, "fid"))}
+        order = sorted(found, key=lambda o: found[o].mean)
+        if not order:
+            continue
+        lead, how = order[0], acc_text(run.stat(backbone, order[0], setting, "acc"))
+        if not text:
+            first, where = lead, f"{md(setting.kind)} weights, {md(run.label(setting))}"
+            leads = "leads" if len(order) > 1 else "is the only one scored,"
+            text = f"On {md(backbone)} ({where}) **{md(lead)}** {leads} with {fid_at(setting)} {fid_text(found[lead])}"
+            text += f" and accuracy {how}{_behind(found, order)}."
+        else:
+            who = (
+                "it has" if len(order) == 1 else "it leads too, with" if lead == first else f"**{md(lead)}** leads with"
+            )
+            text += f" At {md(run.label(setting))} {who} {fid_text(found[lead])} and {how}."
+    return text
+
+
+def _behind(found: dict[str, Stat], order: list[str]) -> str:
+    """`; next is rf with 6.90 ± 0.35, last of 8 eps/linear with ..`, and who is too near to be told from the first."""
+    lead, *others = order
+    text = f"; next is {md(others[0])} with {fid_text(found[others[0]])}" if others else ""
+    if len(others) > 1:
+        text += f", last of {len(order)} {md(others[-1])} with {fid_text(found[others[-1]])}"
+    near = [o for o in others if found[o].mean - found[lead].mean < 2 * math.hypot(found[o].se, found[lead].se)]
+    if near:
+        more = f" and {len(near) - 4} more" if len(near) > 4 else ""
+        text += f" (within two standard errors of the lead: {', '.join(map(md, near[:4]))}{more})"
+    return text
+
+
+def _how_to_read(run: Run) -> str:
+    widths = [(s["acc_high"] - s["acc_low"]) / 2 for c in run.done for s in c.scores if s.get("acc_high") is not None]
+    seeds = max(len(run.group(b, o)) for b in run.backbones for o in run.objectives)
+    several = "mean over seeds (min..max)" if seeds > 1 else "value ± one standard error of sampling"
+    text = [f"fid: Frechet distance of the judge's features, lower is better, {several}"]
+    if any(setting.n < FULL for setting in run.compared):
+        text += [f"`fid@N` marks fewer than {FULL:,} samples: not comparable with a fid at another N"]
+    text += ["acc: share of digits judged to be what was asked for"]
+    text += [f"95% intervals of at most ± {100 * max(widths):.1f} points" if widths else ""]
+    text += ["bold: best of the backbone", "guidance 1 is no guidance"]
+    return f"{'; '.join(part for part in text if part)}. Every number: [results.csv](results.csv)."
+
+
+def _class_note(run: Run) -> str:
+    setting = run.highest
+    return (
+        f"{md(setting.kind)} weights, {md(run.label(setting))}; samples of all seeds together. "
+        "Digits: judged to be what was asked for. Black and white: that all over; they do not count in acc."
+    )
+
+
+def _weights(run: Run) -> list[str]:
+    kinds = sorted({setting.weights for setting in run.settings()})
+    title = "## EMA and raw weights"
+    return [title, tables.weights(run)] if len(kinds) > 1 else [title, f"Only the {md(kinds[0])} weights were scored."]
+
+
+def _caption(run: Run, name: str) -> str:
+    """The caption of a figure of numbers, which says what the bars are and which objectives are named."""
+    one = max(len(run.group(b, o)) for b in run.backbones for o in run.objectives) == 1
+    spread, acc_spread = ("± one standard error", "95% intervals") if one else ("min and max over seeds",) * 2
+    text = CAPTIONS[name].format(spread=spread, acc_spread=acc_spread)
+    many = name in ("loss.png", "eps-error.png", "accuracy-fid.png") and len(run.objectives) > 8
+    return f"{text} Named: the eight objectives of the lowest FID; the others are grey." if many else text
+
+
+def _again(run: Run) -> str:
+    first = (run.done or run.cells)[0].folder if run.cells else "CELL"
+    git = run.grid.get("git")
+    commands = [
+        ("The whole run" + (f", at commit {md(git)}" if git else "") + ":", run.grid.get("command") or ""),
+        ("Score one checkpoint again, with RUN for the folder of this page:", f"python -m eval.fid RUN/{first}"),
+        ("Write this page again:", "python -m reports RUN"),
+    ]
+    return "\n\n".join(f"{text}\n\n{_fenced(command)}" for text, command in commands if command)
+
+
+def _fenced(command: str) -> str:
+    text = " ".join(str(command).split())
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}sh\n{text}\n{fence}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,221 @@
+"""One plotting style: sizes in inches, colours that colour-blind readers can tell apart, labels beside what they name.
+
+Figures are drawn without pyplot and without the reader's own matplotlibrc, so the same files give the same bytes.
+"""
+
+import io
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from reports.run import Run
+
+# Okabe and Ito's palette without its yellow, which is lost on white, and with a brown
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#8C5A2B")
+LINES = ("-", "--")  # a second way to tell neighbours apart
+MARKERS = "oDs^vP"
+LOG_FROM = 8  # a range wider than this gets a logarithmic axis
+GREY = "#8A8A8A"
+LEADER = {"arrowstyle": "-", "shrinkA": 0}  # the line from a label to what it names
+DPI = 110
+STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#555555",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.7,
+    "xtick.color": "#333333",
+    "ytick.color": "#333333",
+    "lines.linewidth": 1.5,
+    "figure.dpi": DPI,
+    "savefig.dpi": DPI,
+    "text.parse_math": False,  # a name may hold a dollar sign
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Matplotlib's defaults and STYLE, whatever is set outside."""
+    with matplotlib.style.context(STYLE, after_reset=True):
+        yield
+
+
+def panels(
+    rows: int,
+    columns: int,
+    width: float,
+    height: float,
+    *,
+    margins: tuple[float, float, float, float] = (0.7, 0.2, 0.5, 0.4),
+    gaps: tuple[float, float] = (0.6, 0.7),
+    **options: object,
+) -> tuple[Figure, np.ndarray]:
+    """A figure and its [rows, columns] axes, each of exactly width x height.
+
+    margins: left, right, bottom, top; gaps: between columns, between rows; all in inches.
+    """
+    left, right, bottom, top = margins
+    wide = left + columns * width + (columns - 1) * gaps[0] + right
+    high = bottom + rows * height + (rows - 1) * gaps[1] + top
+    figure = Figure(figsize=(wide, high), facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False, **options)
+    figure.subplots_adjust(
+        left=left / wide, right=1 - right / wide, bottom=bottom / high, top=1 - top / high,
+        wspace=gaps[0] / width, hspace=gaps[1] / height,
+    )  # fmt: skip
+    return figure, axes
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG, without the software's name and version."""
+    out = io.BytesIO()
+    figure.savefig(out, format="png", metadata={"Software": None})
+    return out.getvalue()
+
+
+def text_width(names: Sequence[str]) -> float:
+    """Inches that the longest of these names takes at the style's font size, plus a little."""
+    return 0.2 + 0.078 * max((len(short(name)) for name in names), default=0)
+
+
+def short(name: object, limit: int = 40) -> str:
+    """A name fit for a figure: one line, printable, not endless."""
+    text = "".join(c if c.isprintable() else " " for c in str(name))
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Positions at least `gap` apart, in the order of the wanted ones and near them, within [low, high] if they fit.
+
+    With q_i = p_i - i gap the condition is that q does not fall, so the nearest q is the isotonic regression.
+    """
+    order = np.argsort(wanted, kind="stable")
+    blocks: list[list[float]] = []
+    for rank, index in enumerate(order):
+        blocks.append([wanted[index] - rank * gap, 1])
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            (a, n), (b, m) = blocks[-2:]
+            blocks[-2:] = [[(a * n + b * m) / (n + m), n + m]]
+    shifted = np.repeat([mean for mean, _ in blocks], [int(count) for _, count in blocks])
+    shifted = np.clip(shifted, low, max(low, high - gap * (len(order) - 1)))
+    placed = np.empty(len(order))
+    placed[order] = shifted + gap * np.arange(len(order))
+    return placed.tolist()
+
+
+def label_ends(ax: Axes, ends: Sequence[tuple[float, float]], names: Sequence[str], colours: Sequence[str]) -> None:
+    """Name lines at the right of the panel, each joined to its end (data units); call with the limits set."""
+    to_axes = ax.transData + ax.transAxes.inverted()
+    marks = to_axes.transform(np.asarray(ends).reshape(-1, 2))
+    gap = 0.16 / (ax.get_position().height * ax.figure.get_figheight())
+    for (x, y), at, name, colour in zip(ends, spread(marks[:, 1].tolist(), gap, 0, 1), names, colours, strict=True):
+        ax.annotate(
+            short(name), (x, y), (1.06, at), textcoords="axes fraction", color=colour, va="center", fontsize=8.5,
+            annotation_clip=False, arrowprops=LEADER | {"color": colour, "lw": 0.6, "shrinkB": 1, "relpos": (0, 0.5)},
+        )  # fmt: skip
+
+
+def label_points(
+    ax: Axes,
+    points: Sequence[tuple[float, float]],
+    names: Sequence[str],
+    colours: Sequence[str],
+    avoid: Sequence[tuple[float, float]] = (),
+) -> None:
+    """Name points where the name covers least of the other names, of the points and of those to avoid (data units).
+
+    Call with the limits set.
+    """
+    scale = 72 / ax.figure.dpi
+    marks = ax.transData.transform(np.asarray(points).reshape(-1, 2)) * scale
+    others = ax.transData.transform(np.asarray(avoid).reshape(-1, 2)) * scale
+    frame = ax.transAxes.transform([[0, 0], [1, 1]]) * scale
+    boxes = [(x - 4, y - 4, x + 4, y + 4) for x, y in [*marks, *others]]
+    for (x, y), point, name, colour in zip(marks, points, names, colours, strict=True):
+        w, h = 4.9 * len(short(name)) + 2, 10.0
+        spots = [(dx * r, dy * r) for r in (7, 16, 28, 42) for dx in (1, 0, -1) for dy in (0, 1, -1) if dx or dy]
+        corners = [(x + dx - w * (1 - np.sign(dx)) / 2, y + dy - h / 2 + np.sign(dy) * h / 3) for dx, dy in spots]
+        costs = [_cost((cx, cy, cx + w, cy + h), boxes, frame) + 0.2 * np.hypot(cx - x, cy - y) for cx, cy in corners]
+        cx, cy = corners[int(np.argmin(costs))]
+        boxes.append((cx, cy, cx + w, cy + h))
+        ax.annotate(
+            short(name), point, (cx - x, cy - y), textcoords="offset points", color=colour, fontsize=8, va="bottom",
+            zorder=5, path_effects=[withStroke(linewidth=2.5, foreground="white")],
+            annotation_clip=False, arrowprops=LEADER | {"color": colour, "lw": 0.4, "shrinkB": 2},
+        )  # fmt: skip
+
+
+def looks(run: Run) -> dict[str, tuple[str, str]]:
+    """Colour and line of each objective; beyond the palette's size only the best by FID keep one, the rest are grey."""
+    named = run.objectives
+    if len(named) > len(PALETTE):
+        stats = {o: [run.stat(b, o, s, "fid") for b in run.backbones for s in run.compared[:1]] for o in named}
+        best = {o: min((stat.mean for stat in found if stat), default=math.inf) for o, found in stats.items()}
+        named = sorted(named, key=lambda o: best[o])[: len(PALETTE)]
+    bright = {o: (PALETTE[i], LINES[i % 2]) for i, o in enumerate(named)}
+    return {o: bright.get(o, (GREY, "-")) for o in run.objectives}
+
+
+def per_backbone(
+    run: Run, width: float, height: float, left: float, gap: float, right: float = 0.2, top: float = 0.65, **options
+):
+    """A figure with one titled panel per backbone, two to a row; the top margin has room for a legend."""
+    count = len(run.backbones)
+    columns = min(2, count)
+    margins = (left, right, 0.55, top)
+    figure, axes = panels(-(-count // columns), columns, width, height, margins=margins, gaps=(gap, 0.9), **options)
+    for ax in axes.flat[count:]:
+        ax.set_visible(False)
+    for ax, backbone in zip(axes.flat, run.backbones, strict=False):
+        ax.set_title(short(backbone))
+    return figure, axes.flat[:count]
+
+
+def legend(figure: Figure, ax: Axes) -> None:
+    """Marks and lines named above the panels."""
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="upper left", ncols=len(handles), frameon=False, fontsize=9)
+
+
+def wide(values: Sequence[float]) -> bool:
+    """Whether these values want a logarithmic axis."""
+    return min(values) > 0 and max(values) > LOG_FROM * min(values)
+
+
+def log_axis(ax: Axes, which: str, ratio: float) -> None:
+    getattr(ax, f"set_{which}scale")("log")
+    axis = getattr(ax, f"{which}axis")
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if ratio < 300 else (1,)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def plain_ticks(ax: Axes, which: str, values: object) -> None:
+    """1, 2, 5, 10 in place of powers, for a logarithmic axis over these values."""
+    positive = [value for value in values if value > 0]
+    if positive:
+        log_axis(ax, which, max(positive) / min(positive))
+
+
+def _cost(box: tuple[float, ...], boxes: Sequence[tuple[float, ...]], frame: np.ndarray) -> float:
+    """Area that a label shares with what is there already, and that lies outside the panel."""
+    x0, y0, x1, y1 = box
+    shared = sum(max(0, min(x1, b[2]) - max(x0, b[0])) * max(0, min(y1, b[3]) - max(y0, b[1])) for b in boxes)
+    inside = max(0, min(x1, frame[1, 0]) - max(x0, frame[0, 0])) * max(0, min(y1, frame[1, 1]) - max(y0, frame[0, 1]))
+    return shared + 5 * ((x1 - x0) * (y1 - y0) - inside)

@@ -1,0 +1,261 @@
+"""A run's result files, read once: cells, their scores under each control setting, and the same over seeds."""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from statistics import fmean, stdev
+
+from zoo.errors import ZooError
+from zoo.files import read_json
+
+SCHEMA = 1
+CLASSES = 12
+BLANKS = {10: "black", 11: "white"}
+FULL = 10_000  # samples behind a column that is called plain "fid"
+CELL = ("dataset", "backbone", "objective", "seed")
+SETTING = ("weights", "guidance", "sampler", "steps", "n")
+SCORE = (*SETTING, "fid", "fid_se", "acc", "classes")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One control setting: what is the same for every objective when scores are compared."""
+
+    weights: str
+    guidance: float
+    sampler: str
+    steps: int
+    n: int
+
+    @property
+    def kind(self) -> str:
+        """The weights, as a reader writes them."""
+        return "EMA" if self.weights == "ema" else self.weights
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of the grid with what its files say; `result` is None unless it is done."""
+
+    folder: str
+    dataset: str
+    backbone: str
+    objective: str
+    seed: int
+    status: str
+    message: str = ""
+    failure: dict | None = None
+    result: dict | None = None
+
+    def score(self, setting: Setting) -> dict | None:
+        """The scores under this setting."""
+        return next((s for s in self.scores if Setting(*(s[key] for key in SETTING)) == setting), None)
+
+    @property
+    def scores(self) -> list[dict]:
+        return self.result["scores"] if self.result else []
+
+
+@dataclass(frozen=True)
+class Stat:
+    """A number over seeds: mean, standard error, and what is drawn: mean -+ se for one seed, else min and max."""
+
+    mean: float
+    se: float
+    low: float
+    high: float
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's grid and cells; cells in the grid's order of backbones, objectives and seeds, however they are listed."""
+
+    folder: Path
+    grid: dict
+    cells: tuple[Cell, ...]
+
+    @property
+    def objectives(self) -> list[str]:
+        return list(dict.fromkeys([*self.grid.get("objectives", []), *(c.objective for c in self.cells)]))
+
+    @property
+    def backbones(self) -> list[str]:
+        return list(dict.fromkeys([*self.grid.get("backbones", []), *(c.backbone for c in self.cells)]))
+
+    @property
+    def done(self) -> list[Cell]:
+        return [cell for cell in self.cells if cell.result]
+
+    @property
+    def judge(self) -> dict:
+        """The one judge behind all scores; the grid's own where nothing is scored yet, {} where there is none."""
+        return (self.done[0].result["judge"] if self.done else self.grid.get("judge")) or {}
+
+    @property
+    def floor(self) -> dict:
+        return self.judge.get("floor") or {}
+
+    @property
+    def ceiling(self) -> float | None:
+        """The judge's accuracy on the real test images."""
+        real = (self.done[0].result.get("real") or {}) if self.done else {}
+        return real.get("acc", self.floor.get("acc", self.judge.get("accuracy")))
+
+    def group(self, backbone: str, objective: str) -> list[Cell]:
+        """The seeds of one row of a table."""
+        return [cell for cell in self.cells if (cell.backbone, cell.objective) == (backbone, objective)]
+
+    def settings(self, weights: str | None = None) -> list[Setting]:
+        """The control settings that have scores, EMA first; those of these weights only, if given."""
+        found = {Setting(*(score[key] for key in SETTING)) for cell in self.done for score in cell.scores}
+        chosen = [setting for setting in found if weights in (None, setting.weights)]
+        return sorted(chosen, key=lambda s: (s.weights != "ema", s.weights, s.sampler, s.steps, s.guidance, s.n))
+
+    @property
+    def compared(self) -> list[Setting]:
+        """The settings that the comparison is about: those of the EMA weights, or of what there is instead."""
+        found = self.settings()
+        return [setting for setting in found if setting.weights == found[0].weights]
+
+    def label(self, setting: Setting) -> str:
+        """`guidance 2`, and what else of the setting is not the same for all."""
+        words = {"sampler": "{}", "steps": "{} steps", "n": "n {}"}
+        varied = {key for key in words if len({getattr(other, key) for other in self.settings()}) > 1}
+        extra = [text.format(getattr(setting, key)) for key, text in words.items() if key in varied]
+        return ", ".join([f"guidance {setting.guidance:g}", *extra])
+
+    def stat(self, backbone: str, objective: str, setting: Setting, metric: str) -> Stat | None:
+        """The metric over the seeds that are done; for one seed the standard error is the score's own (nan if none)."""
+        scores = [cell.score(setting) for cell in self.group(backbone, objective)]
+        scores = [score for score in scores if score and score.get(metric) is not None]
+        values = [float(score[metric]) for score in scores]
+        if not values:
+            return None
+        if len(values) > 1:
+            return Stat(fmean(values), stdev(values) / math.sqrt(len(values)), min(values), max(values), len(values))
+        score, value = scores[0], values[0]
+        if metric == "acc":
+            return Stat(value, math.nan, score.get("acc_low") or value, score.get("acc_high") or value, 1)
+        error = score.get(f"{metric}_se") or 0.0
+        return Stat(value, error, value - error, value + error, 1)
+
+    @property
+    def highest(self) -> Setting:
+        """The compared setting of the highest guidance, where the class asked for matters most."""
+        return max(self.compared, key=lambda setting: setting.guidance)
+
+    @property
+    def fid_name(self) -> str:
+        """`fid`, or `fid@500` where every number is from fewer than the 10,000 samples behind the plain name."""
+        sizes = {setting.n for setting in self.compared}
+        return f"fid@{min(sizes)}" if len(sizes) == 1 and min(sizes) < FULL else "fid"
+
+    def outcome(self, backbone: str, objective: str) -> str:
+        """What became of the seeds that are not done: `1 diverged, 1 missing`; "" if all are done."""
+        states = [cell.status for cell in self.group(backbone, objective) if not cell.result]
+        return ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
+
+    def class_shares(self, backbone: str, objective: str, setting: Setting) -> dict[int, float]:
+        """Accuracy per class, the samples of all seeds together."""
+        scores = [score for cell in self.group(backbone, objective) if (score := cell.score(setting))]
+        entries = [entry for score in scores for entry in score["classes"] if entry["n"]]
+        labels = sorted({entry["label"] for entry in entries})
+        return {label: share(entry for entry in entries if entry["label"] == label) for label in labels}
+
+    def metrics(self, cell: Cell) -> list[dict]:
+        """The whole lines of the cell's metrics.jsonl; a torn last line, as a killed run leaves it, is passed over."""
+        path = self.folder / cell.folder / "metrics.jsonl"
+        found = [_line(text) for text in path.read_bytes().splitlines()] if path.is_file() else []
+        return [row for row in found if row and _finite(row.get("loss")) and _finite(row.get("images"))]
+
+
+def load(folder: Path) -> Run:
+    """Read grid.json and every cell's files.
+
+    Raises ZooError for a folder that is no run, and for scores by different judges.
+    """
+    if not (folder / "grid.json").is_file():
+        raise ZooError(f"{folder} has no grid.json. Give the folder of a run, as in python -m reports runs/default")
+    grid = read_json(folder / "grid.json")
+    if grid.get("schema_version") != SCHEMA:
+        found = grid.get("schema_version")
+        raise ZooError(f"{folder}/grid.json has schema_version {found}; this program reads {SCHEMA}")
+    run = Run(folder, grid, tuple(_read(folder, entry) for entry in grid["cells"]))
+    hashes = sorted({str(cell.result["judge"].get("sha256")) for cell in run.done})
+    if len(hashes) > 1:
+        raise ZooError(
+            f"{folder} holds scores by {len(hashes)} judges ({', '.join(hashes)}), which must not share a table. "
+            "Score the checkpoints again with one judge: python -m eval.fid CELL"
+        )
+    listed = [*grid.get("backbones", []), *grid.get("objectives", [])]
+
+    def place(cell: Cell) -> tuple:
+        names = [(listed.index(n) if n in listed else len(listed), n) for n in (cell.backbone, cell.objective)]
+        return cell.dataset, *names, cell.seed, cell.folder
+
+    return Run(folder, grid, tuple(sorted(run.cells, key=place)))
+
+
+def _read(folder: Path, entry: dict) -> Cell:
+    where = PurePosixPath(entry["dir"])
+    if where.is_absolute() or ".." in where.parts:
+        raise ZooError(f"{folder}/grid.json names the folder {entry['dir']!r}, which is outside the run")
+    known = {"folder": entry["dir"], **{key: entry[key] for key in CELL}}
+    try:
+        if (folder / where / "result.json").is_file():
+            result = read_json(folder / where / "result.json")
+            return Cell(**known, status="done", message=_check(result, entry), result=result)
+        if (folder / where / "failed.json").is_file():
+            failure = read_json(folder / where / "failed.json")
+            status, message = str(failure.get("status", "failed")), str(failure.get("message", ""))
+            return Cell(**known, status=status, message=message, failure=failure)
+    except ZooError as error:  # the page says the same wherever the run's folder lies
+        return Cell(**known, status="unreadable", message=str(error).replace(f"{folder / where}/", ""))
+    return Cell(**known, status="missing", message="no result yet")
+
+
+def _check(result: dict, entry: dict) -> str:
+    """What does not add up in a result, "" if nothing; raises ZooError for one that cannot be shown."""
+    if result.get("schema_version") != SCHEMA:
+        raise ZooError(f"result.json has schema_version {result.get('schema_version')}; this program reads {SCHEMA}")
+    scores = result.get("scores")
+    if not isinstance(scores, list) or any(not isinstance(s, dict) or set(SCORE) - s.keys() for s in scores):
+        raise ZooError(f"result.json should hold a list of scores, each with {', '.join(SCORE)}")
+    if not all(isinstance(result.get(key), dict) for key in ("train", "judge")):
+        raise ZooError("result.json should hold the objects train and judge")
+    config = result.get("cell") or {}
+    for key in CELL:
+        found = (config.get("train") or config).get(key)
+        if isinstance(found, type(entry[key])) and found != entry[key]:
+            raise ZooError(f"result.json belongs to another cell: its {key} is {found!r}, not {entry[key]!r}")
+    edited = [s for s in scores if not _adds_up(s)]
+    return f"acc of {len(edited)} settings differs from its own classes: edited by hand?" if edited else ""
+
+
+def _adds_up(score: dict) -> bool:
+    digits = [entry for entry in score["classes"] if entry["label"] not in BLANKS]
+    if score["acc"] is None or not sum(entry["n"] for entry in digits):
+        return True
+    return any(abs(score["acc"] - share(classes)) < 1e-3 for classes in (digits, score["classes"]))
+
+
+def share(classes: Iterable[dict]) -> float:
+    """Correct samples over all samples of these classes."""
+    classes = list(classes)
+    count = sum(entry["n"] for entry in classes)
+    return sum(entry["correct"] for entry in classes) / count if count else math.nan
+
+
+def _line(text: bytes) -> dict | None:
+    try:
+        row = json.loads(text)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

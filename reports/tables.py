@@ -1,0 +1,237 @@
+"""The page's tables as GitHub Markdown; text from files is escaped, so that no name breaks a row or becomes HTML."""
+
+import html
+import json
+import re
+from collections.abc import Callable, Sequence
+from statistics import fmean
+
+from reports.run import BLANKS, CLASSES, FULL, Cell, Run, Setting, Stat
+from zoo.errors import ZooError
+from zoo.registry import objective as parse_objective
+
+NONE = "-"
+TRAINING = 3  # forward and backward over forward alone
+MESSAGE_LIMIT = 400  # characters of an error that the page shows; the log has the rest
+
+
+def md(value: object) -> str:
+    """Text that means itself in Markdown: one line, no HTML, no markup, no table bars."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in str(value)).split())
+    return re.sub(r"([\\`*_\[\]|~#$])", r"\\\1", html.escape(text, quote=False))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], text: int = 1) -> str:
+    """A Markdown table; the first `text` columns are aligned left, numbers right."""
+    rule = ["---" if i < text else "---:" for i in range(len(header))]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [header, rule, *rows])
+
+
+def comparison(run: Run) -> str:
+    """Objective x backbone: FID and accuracy under each compared setting, and what training took."""
+    header = ["backbone", "objective", "seeds done"]
+    for setting in run.compared:
+        header += [f"{fid_at(setting)}, {md(run.label(setting))}", f"acc, {md(run.label(setting))}"]
+    header += ["training s", "images/s", "parameters"]
+    rows = []
+    for backbone in run.backbones:
+        names = [o for o in run.objectives if run.group(backbone, o)]
+        columns = []
+        for s in run.compared:
+            columns += [_best([run.stat(backbone, o, s, "fid") for o in names], fid_text, min)]
+            columns += [_best([run.stat(backbone, o, s, "acc") for o in names], acc_text, max)]
+        for i, name in enumerate(names):
+            cells = run.group(backbone, name)
+            done, rest = sum(cell.result is not None for cell in cells), run.outcome(backbone, name)
+            seeds = f"{done}/{len(cells)}{f', {md(rest)}' if rest else ''}"
+            costs = [_mean(cells, "seconds", "{:,.0f}"), _mean(cells, "images_per_s", "{:,.0f}")]
+            costs += [_mean(cells, "parameters", "{:,.0f}")]
+            rows.append([md(backbone), md(name), seeds, *(column[i] for column in columns), *costs])
+    floor, real = run.floor.get("fid"), run.ceiling
+    pad = [NONE] * 3
+    floors = [f"{floor:.2f}" if floor is not None else NONE, NONE] * len(run.compared)
+    reals = [NONE, f"{100 * real:.1f}%" if real is not None else NONE] * len(run.compared)
+    rows.append(["floor", "real test images against training images", NONE, *floors, *pad])
+    rows.append(["ceiling", "real test images", NONE, *reals, *pad])
+    return table(header, rows, text=3)
+
+
+def weights(run: Run) -> str:
+    """FID and accuracy of every kind of weights, side by side per setting."""
+    plain = {}
+    for setting in run.settings():
+        plain.setdefault((setting.sampler, setting.steps, setting.guidance, setting.n), []).append(setting)
+    pairs = [setting for group in plain.values() for setting in group]
+    header = ["backbone", "objective"]
+    header += [f"{fid_at(s)} {md(s.kind)}, {md(run.label(s))}" for s in pairs]
+    header += [f"acc {md(s.kind)}, {md(run.label(s))}" for s in pairs]
+    rows = []
+    for backbone, name in _scored(run):
+        fids = [fid_text(run.stat(backbone, name, s, "fid")) for s in pairs]
+        accs = [acc_text(run.stat(backbone, name, s, "acc")) for s in pairs]
+        rows.append([md(backbone), md(name), *fids, *accs])
+    return table(header, rows, text=2)
+
+
+def per_class(run: Run) -> str:
+    """Accuracy per class under the highest guidance, and the mistake made most often; the blanks apart."""
+    labels = [label for label in range(CLASSES) if label not in BLANKS]
+    blanks = [f"{name} ({label})" for label, name in BLANKS.items()]
+    header = ["backbone", "objective", *map(str, labels), "acc", "most frequent mistake", *blanks]
+    rows = []
+    for backbone, name in _scored(run):
+        shares = run.class_shares(backbone, name, run.highest)
+        values = {label: f"{100 * value:.0f}%" for label, value in shares.items()}
+        middle = [acc_text(run.stat(backbone, name, run.highest, "acc")), _mistake(run, backbone, name)]
+        digits, rest = ([values.get(label, NONE) for label in group] for group in (labels, BLANKS))
+        rows.append([md(backbone), md(name), *digits, *middle, *rest])
+    return table(header, rows, text=2)
+
+
+def cost(run: Run) -> str:
+    """What every row took; means over the seeds that are done, and the total of all."""
+    columns = {
+        "images": ("images", "{:,.0f}", 1),
+        "setup s": ("setup_seconds", "{:,.0f}", 1),
+        "training s": ("seconds", "{:,.0f}", 1),
+        "scoring s": (("seconds", "score"), "{:,.0f}", 1),
+        "total s": (("seconds", "total"), "{:,.0f}", 1),
+        "images/s": ("images_per_s", "{:,.0f}", 1),
+        "peak MiB": ("peak_memory_bytes", "{:,.0f}", 2**20),
+        "parameters": ("parameters", "{:,.0f}", 1),
+        "forward MFLOP": ("flop_per_image", "{:,.0f}", 1e6),
+    }
+    header = ["backbone", "objective", *columns, "GFLOP/s", "precision", "compiled", "device", "threads"]
+    rows = []
+    for backbone, name in _scored(run):
+        cells = run.group(backbone, name)
+        numbers = [_mean(cells, key, form, unit) for key, form, unit in columns.values()]
+        speed = [
+            _train(c, "flop_per_image") * _train(c, "images_per_s") * TRAINING / 1e9 for c in cells if _has_speed(c)
+        ]
+        how = [_same(cells, key) for key in ("precision", "compiled", "device", "threads")]
+        rows.append([md(backbone), md(name), *numbers, f"{fmean(speed):,.0f}" if speed else NONE, *how])
+    seconds = {name: key for name, (key, *_) in columns.items() if name.endswith(" s")}
+    totals = {name: sum(_train(cell, key) or 0 for cell in run.done) for name, key in seconds.items()}
+    sums = [f"{totals[name]:,.0f}" if name in totals else "" for name in columns]
+    rows.append(["**all that are done**", "", *sums, "", "", "", "", ""])
+    return table(header, rows, text=2)
+
+
+def failures(run: Run) -> str:
+    """Every cell that is not done, and every one whose numbers do not add up; "" if there is none."""
+    rows = []
+    for cell in run.cells:
+        if cell.message or not cell.result:
+            failure, text = cell.failure or {}, cell.message
+            message = text if len(text) <= MESSAGE_LIMIT else f"{text[:MESSAGE_LIMIT]}…"
+            facts = [failure.get(key, NONE) for key in ("exit_status", "attempts", "log")]
+            rows.append([md(value) for value in (cell.folder, cell.status, *facts[:2], message, facts[2])])
+    return table(["cell", "status", "exit status", "attempts", "message", "log"], rows, text=6) if rows else ""
+
+
+def configuration(run: Run) -> str:
+    """What was asked for: the grid's fields and settings."""
+    elsewhere = {"schema_version", "cells", "versions", "judge", "notice", "sizes_note", "command", "settings"}
+    fields = {key: value for key, value in run.grid.items() if key not in elsewhere}
+    return _pairs({**fields, **(run.grid.get("settings") or {})}, "setting")
+
+
+def versions(run: Run) -> str:
+    """The software, and the judge behind the numbers."""
+    judge, floor = run.judge, run.floor
+    shown = {f"judge: {key}": judge[key] for key in ("name", "sha256", "accuracy") if key in judge}
+    shown |= {f"floor: {key}": floor[key] for key in sorted(floor)}
+    return _pairs({**dict(sorted((run.grid.get("versions") or {}).items())), **shown}, "what")
+
+
+def papers(run: Run) -> str:
+    """The papers behind each objective; none for a name that is not in the registry."""
+    rows = []
+    for name in run.objectives:
+        try:
+            ids = parse_objective(name).papers
+        except ZooError:
+            ids = ()
+        rows.append([md(name), ", ".join(f"[{i}](https://arxiv.org/abs/{i})" for i in ids) or NONE])
+    return table(["objective", "arXiv"], rows, text=2)
+
+
+def fid_at(setting: Setting) -> str:
+    """The FID column's name: a smaller sample is another column, never mixed with the full one."""
+    return "fid" if setting.n >= FULL else f"fid@{setting.n}"
+
+
+def fid_text(stat: Stat | None) -> str:
+    """`5.80 ± 0.30` for one seed, `5.80 (5.20..6.10)` for more."""
+    if stat is None:
+        return NONE
+    spread = f"± {stat.se:.2f}" if stat.seeds == 1 else f"({stat.low:.2f}..{stat.high:.2f})"
+    return f"{stat.mean:.2f} {spread}"
+
+
+def acc_text(stat: Stat | None) -> str:
+    """`81.0%` for one seed, `81.0% (79.0..83.0)` for more."""
+    if stat is None:
+        return NONE
+    span = f" ({100 * stat.low:.1f}..{100 * stat.high:.1f})" if stat.seeds > 1 else ""
+    return f"{100 * stat.mean:.1f}%{span}"
+
+
+def _best(stats: list[Stat | None], text: Callable[[Stat | None], str], choose: Callable) -> list[str]:
+    """The column as text, its best value in bold."""
+    best = choose((stat.mean for stat in stats if stat), default=None)
+    return [f"**{text(stat)}**" if stat and stat.mean == best else text(stat) for stat in stats]
+
+
+def _scored(run: Run) -> list[tuple[str, str]]:
+    pairs = [(backbone, name) for backbone in run.backbones for name in run.objectives]
+    return [pair for pair in pairs if any(cell.scores for cell in run.group(*pair))]
+
+
+def _mistake(run: Run, backbone: str, name: str) -> str:
+    """`4 as 9 (12%)`: of the samples asked to be a 4, the share that was judged to be a 9."""
+    found = {}
+    for score in (cell.score(run.highest) for cell in run.group(backbone, name)):
+        for asked, row in enumerate((score or {}).get("confusion") or []):
+            for judged, count in enumerate(row):
+                found[asked, judged] = found.get((asked, judged), 0) + count
+    totals = {asked: sum(count for (a, _), count in found.items() if a == asked) for asked, _ in found}
+    wrong = {pair: count / totals[pair[0]] for pair, count in found.items() if pair[0] != pair[1] and count}
+    if not wrong:
+        return NONE
+    (asked, judged), rate = max(wrong.items(), key=lambda item: item[1])
+    return f"{asked} as {judged} ({100 * rate:.0f}%)"
+
+
+def _train(cell: Cell, key: str | tuple[str, str]) -> float | None:
+    """A number of the training section, or of another if a pair names it."""
+    section, key = key if isinstance(key, tuple) else ("train", key)
+    return (cell.result or {}).get(section, {}).get(key)
+
+
+def _has_speed(cell: Cell) -> bool:
+    return None not in (_train(cell, "flop_per_image"), _train(cell, "images_per_s"))
+
+
+def _mean(cells: list[Cell], key: str | tuple[str, str], form: str, unit: float = 1) -> str:
+    values = [value for cell in cells if (value := _train(cell, key)) is not None]
+    return form.format(fmean(values) / unit) if values else NONE
+
+
+def _same(cells: list[Cell], key: str) -> str:
+    values = sorted({json.dumps(_train(cell, key)) for cell in cells if cell.result})
+    return md(", ".join(values).replace('"', "").replace("true", "yes").replace("false", "no").replace("null", NONE))
+
+
+def _pairs(values: dict, name: str) -> str:
+    return table([name, "value"], [[md(key), md(_plain(value))] for key, value in values.items()], text=2)
+
+
+def _plain(value: object) -> str:
+    """A JSON value without JSON's marks."""
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_plain(part)}" for key, part in value.items())
+    return value if isinstance(value, str) else NONE if value is None else json.dumps(value)

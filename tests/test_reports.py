@@ -1,0 +1,403 @@
+"""The report of made-up runs: the numbers of the files, all of the cells, the same bytes, and no markup from names."""
+
+import csv
+import io
+import json
+import random
+import re
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from reports import results, tables
+from reports.page import build
+from reports.plotting import spread
+from reports.run import load
+from zoo.errors import ZooError
+from zoo.registry import ZOO
+
+BACKBONES = ["dit(patch=4)", "unet(width=32,attention=1)"]
+EDGES = [-10, -7.5, -5, -2.5, 0, 2.5, 5, 7.5, 10]
+FLOOR = {"fid": 0.05, "se": 0.01, "plain": 0.10, "n": 10_000}
+SEGMENTS = ["012345", "12", "01643", "01623", "5612", "05623", "056234", "012", "0123456", "012356"]
+BARS = [
+    (5, 8, 7, 20),
+    (5, 18, 14, 20),
+    (14, 18, 23, 20),
+    (21, 8, 23, 20),
+    (14, 8, 23, 10),
+    (5, 8, 14, 10),
+    (13, 8, 15, 20),
+]
+
+
+def write_run(
+    folder: Path, objectives=ZOO, backbones=BACKBONES, seeds=(0,), size=28, guidance=(1.0, 2.0), **grid
+) -> dict:
+    """A finished run with random numbers; returns its grid. Every number depends on the cell's own name only."""
+    cells = [
+        {
+            "dir": f"mnist/b{b}/o{o}/seed{seed}",
+            "dataset": "mnist",
+            "backbone": backbone,
+            "objective": name,
+            "seed": seed,
+        }
+        for b, backbone in enumerate(backbones)
+        for o, name in enumerate(objectives)
+        for seed in seeds
+    ]
+    settings = {
+        "images": dict.fromkeys(backbones, 30_000),
+        "batch": 64,
+        "n": 500,
+        "steps": 20,
+        "guidance": list(guidance),
+    }
+    grid = {
+        "schema_version": 1, "name": "default", "description": "made up", "dataset": "mnist",
+        "dataset_requested": "auto",
+        "notice": None, "budget": "cpu", "device": "cpu", "command": "python run_all.py --grid default",
+        "seeds": list(seeds), "objectives": list(objectives), "backbones": list(backbones), "settings": settings,
+        "sizes_note": None, "cells": cells, "versions": {"torch": "2.15.0", "python": "3.11.7"}, "git": "abc123",
+        "judge": {"name": "mnist-v1-seed0", "sha256": "aa", "accuracy": 0.9972, "floor": FLOOR}, **grid,
+    }  # fmt: skip
+    write(folder / "grid.json", grid)
+    for cell in cells:
+        _write_cell(folder / cell["dir"], cell, size, guidance)
+    return grid
+
+
+def _write_cell(folder: Path, cell: dict, size: int, guidance: tuple[float, ...]) -> None:
+    rng = np.random.default_rng(list(str(folder.relative_to(folder.parents[3])).encode()))
+    quality = float(np.exp(rng.normal(1.6, 0.5)))
+    scores = []
+    for weights in ("ema", "raw"):
+        for g in guidance:
+            scale = quality * (1.3 if weights == "raw" else 1) / g**1.3
+            fid = round(float(scale * rng.uniform(0.9, 1.1)), 4)
+            rate = float(np.exp(-scale / 30))
+            correct = [{"label": c, "n": 50, "correct": int(rng.binomial(50, rate))} for c in range(12)]
+            confusion = np.eye(10, dtype=int) * [entry["correct"] for entry in correct[:10]]
+            for asked in range(10):
+                confusion[asked, (asked + 5) % 10] += 50 - correct[asked]["correct"]
+            acc = sum(entry["correct"] for entry in correct[:10]) / 500
+            scores.append({
+                "weights": weights, "guidance": g, "sampler": "euler", "steps": 20, "evaluations": 20 * (1 + (g != 1)),
+                "n": 500, "fid": fid, "fid_se": round(fid * 0.05, 4), "fid_plain": fid + 1, "acc": acc,
+                "acc_low": acc - 0.04, "acc_high": min(1, acc + 0.03), "classes": correct,
+                "confusion": confusion.tolist(), "seconds": 20.5, "images_per_s": 25.0,
+            })  # fmt: skip
+            picture = _picture(rng, size, noise=0.03 * scale)
+            (folder / "samples").mkdir(parents=True, exist_ok=True)
+            matplotlib.image.imsave(folder / "samples" / f"{weights}-g{g:g}.png", picture, cmap="gray", vmin=0, vmax=1)
+    train = {
+        "images": 30_000, "steps": 469, "seconds": 141.2, "images_per_s": 212.0, "setup_seconds": 31.0,
+        "peak_memory_bytes": 500_000_000, "final_loss": 0.12, "parameters": 1_110_000, "flop_per_image": 3.8e8,
+        "precision": "bfloat16", "compiled": True, "device": "cpu", "threads": 2, "logsnr_edges": EDGES,
+    }  # fmt: skip
+    judge = {"name": "mnist-v1-seed0", "sha256": "aa", "accuracy": 0.9972, "floor": FLOOR}
+    seconds = {"train": 141.2, "score": 82.0, "setup": 31.0, "total": 254.2}
+    result = {
+        "schema_version": 1, "status": "done", "cell": {"train": cell}, "key": "k1", "train": train, "judge": judge,
+        "real": {"acc": 0.997, "classes": []}, "scores": scores, "seconds": seconds,
+        "tile": [size, size], "versions": {},
+    }  # fmt: skip
+    write(folder / "result.json", result)
+    middle = (np.array(EDGES[1:]) + EDGES[:-1]) / 2
+    rows = []
+    for step in range(50, 800, 50):
+        bins = 0.9 / (1 + np.exp(-middle / 2.5)) * rng.uniform(0.95, 1.1, 8) * (1 + 20 / step) * (1 + quality / 100)
+        loss = float((0.15 + 0.05 * quality) * (1 + 100 / step) * rng.uniform(0.95, 1.05))
+        row = {"step": step, "images": step * 64, "loss": loss, "lr": 0.002, "grad_norm": 0.4, "images_per_s": 210.0}
+        rows.append(
+            json.dumps(row | {"seconds": step * 0.3, "bins": [None if rng.random() < 0.1 else b for b in bins]})
+        )
+    (folder / "metrics.jsonl").write_text("\n".join(rows) + "\n")
+
+
+def _picture(rng: np.random.Generator, size: int, noise: float) -> np.ndarray:
+    """Four rows of twelve tiles: seven-segment digits, black, white, and noise."""
+    tiles = np.zeros((12, 28, 28))
+    tiles[11] = 1
+    for digit, segments in enumerate(SEGMENTS):
+        for top, left, bottom, right in (BARS[int(segment)] for segment in segments):
+            tiles[digit, top : max(bottom, top + 2), left:right] = 1
+    tiles = tiles[:, :size, :size]
+    rows = [np.hstack(tiles + rng.normal(0, noise, tiles.shape)) for _ in range(4)]
+    return np.vstack(rows).clip(0, 1)
+
+
+def write(path: Path, value: dict) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+def edit(path: Path, change) -> None:
+    value = json.loads(path.read_text())
+    change(value)
+    path.write_text(json.dumps(value))
+
+
+def fail(cell: Path, status: str, message: str = "exit status 3") -> None:
+    (cell / "result.json").unlink()
+    write(
+        cell / "failed.json",
+        {"status": status, "exit_status": 3, "message": message, "log": "x/log.txt", "attempts": 1},
+    )
+
+
+def pages(folder: Path) -> dict[str, bytes]:
+    build(folder)
+    names = ["report.md", "results.csv", *(f"figures/{path.name}" for path in (folder / "figures").iterdir())]
+    return {name: (folder / name).read_bytes() for name in sorted(names)}
+
+
+def section(text: str, title: str) -> list[list[str]]:
+    """The rows of the first table under a heading, bold marks removed."""
+    body = text.split(f"## {title}\n", 1)[1].split("\n## ")[0]
+    lines = [line for line in body.splitlines() if line.startswith("|")]
+    return [[field.strip().replace("**", "") for field in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+
+
+def records(folder: Path) -> list[dict]:
+    return list(csv.DictReader(io.StringIO((folder / "results.csv").read_text())))
+
+
+@pytest.fixture
+def small(tmp_path):
+    """Two objectives, two backbones, tiny tiles: a second to draw."""
+    return tmp_path / "run", write_run(tmp_path / "run", objectives=ZOO[:2], size=8)
+
+
+def test_the_same_files_give_the_same_bytes_in_any_order_and_place(small, tmp_path):
+    folder, grid = small
+    first = pages(folder)
+    assert first == pages(folder)
+    grid = dict(grid, cells=random.Random(1).sample(grid["cells"], len(grid["cells"])))  # noqa: S311
+    write(folder / "grid.json", grid)
+    assert first == pages(folder)
+    assert first == pages(folder.rename(tmp_path / "elsewhere"))
+    assert [name for name in first if "samples" in name] == [
+        f"figures/samples-{slug}-g{g}.png" for slug in ("dit-patch-4", "unet-width-32-attention-1") for g in (1, 2)
+    ]
+
+
+def test_the_comparison_holds_the_numbers_of_the_files(small):
+    folder, grid = small
+    text = build(folder).read_text()
+    header, _, *rows = section(text, "Comparison")
+    assert header[3:7] == ["fid@500, guidance 1", "acc, guidance 1", "fid@500, guidance 2", "acc, guidance 2"]
+    assert len(rows) == 4 + 2
+    for row, cell in zip(rows, grid["cells"], strict=False):
+        result = json.loads((folder / cell["dir"] / "result.json").read_text())
+        assert row[:3] == [cell["backbone"], cell["objective"], "1/1"]
+        ema = [score for score in result["scores"] if score["weights"] == "ema"]
+        for at, score in zip((3, 5), ema, strict=True):
+            fid, se = map(float, row[at].split(" ± "))
+            assert fid == pytest.approx(score["fid"], abs=0.00501)
+            assert se == pytest.approx(score["fid_se"], abs=0.00501)
+            assert float(row[at + 1].rstrip("%")) == pytest.approx(100 * score["acc"], abs=0.0501)
+        assert row[7:] == ["141", "212", "1,110,000"]
+    assert rows[-2][3:5] == ["0.05", "-"]
+    assert rows[-1][3:5] == ["-", "99.7%"]
+
+
+def test_the_answer_names_the_lowest_fid(small):
+    folder, grid = small
+    text = build(folder).read_text()
+    for backbone in grid["backbones"]:
+        found = {}
+        for cell in (cell for cell in grid["cells"] if cell["backbone"] == backbone):
+            scores = json.loads((folder / cell["dir"] / "result.json").read_text())["scores"]
+            found[cell["objective"]] = scores[0]["fid"]
+        lead = min(found, key=found.get)
+        assert f"On {backbone} (EMA weights, guidance 1) **{lead}** leads with fid@500 {found[lead]:.2f}" in text
+    assert "One seed: a sketch" in text
+    assert "4 of 4 cells are done." in text
+
+
+def test_csv_holds_every_cell_and_setting(small):
+    folder, grid = small
+    build(folder)
+    rows = records(folder)
+    assert len(rows) == 4 * 4
+    cell = grid["cells"][1]
+    score = json.loads((folder / cell["dir"] / "result.json").read_text())["scores"][3]
+    row = next(r for r in rows if (r["backbone"], r["objective"]) == (cell["backbone"], cell["objective"])
+               and (r["weights"], r["guidance"]) == ("raw", "2.0"))  # fmt: skip
+    for key in ("fid", "fid_se", "fid_plain", "acc", "acc_low", "acc_high", "n", "evaluations"):
+        assert float(row[key]) == score[key]
+    assert float(row["acc_7"]) == score["classes"][7]["correct"] / 50
+    assert (row["status"], row["train_seconds"], row["images_per_s"], row["compiled"]) == (
+        "done",
+        "141.2",
+        "212.0",
+        "true",
+    )
+    assert (row["score_seconds"], row["fid_floor"], row["message"]) == ("20.5", "0.05", "")
+
+
+def test_every_column_is_documented():
+    named = re.findall(r"^\| ([a-z0-9_, .]+) \|", results.__doc__, flags=re.MULTILINE)
+    words = [word for cell in named[1:] for word in cell.replace("acc_0 .. acc_11", "").split(", ") if word]
+    assert set(words) == {column for column in results.COLUMNS if not re.fullmatch(r"acc_\d+", column)}
+
+
+def test_failed_diverged_missing_and_damaged_cells_count(tmp_path):
+    grid = write_run(tmp_path, objectives=ZOO[:4], backbones=BACKBONES[:1], seeds=(0, 1), size=8)
+    folders = [tmp_path / cell["dir"] for cell in grid["cells"]]
+    fail(folders[0], "failed", "out of memory")
+    fail(folders[1], "diverged", "loss is nan at step 7")
+    fail(folders[2], "diverged")
+    (folders[4] / "result.json").unlink()
+    (folders[6] / "result.json").write_text('{"schema_version": 1')
+    text = build(tmp_path).read_text()
+    assert "3 of 8 cells are done; 2 diverged, 1 failed, 1 missing, 1 unreadable (see Failures)." in text
+    rows = section(text, "Comparison")[2:]
+    assert [row[2] for row in rows[:4]] == ["0/2, 1 diverged, 1 failed", "1/2, 1 diverged", "1/2, 1 missing",
+                                            "1/2, 1 unreadable"]  # fmt: skip
+    assert rows[0][3] == "-"
+    failures = section(text, "Failures")[2:]
+    assert [row[1] for row in failures] == ["failed", "diverged", "diverged", "missing", "unreadable"]
+    assert failures[0] == [grid["cells"][0]["dir"], "failed", "3", "1", "out of memory", "x/log.txt"]
+    assert str(tmp_path) not in text
+    states = [row["status"] for row in records(tmp_path)]
+    assert {state: states.count(state) for state in set(states)} == {
+        "done": 12, "diverged": 2, "failed": 1, "missing": 1, "unreadable": 1,
+    }  # fmt: skip
+    empty = next(row for row in records(tmp_path) if row["status"] == "missing")
+    assert (empty["fid"], empty["message"]) == ("", "no result yet")
+
+
+def test_a_run_without_any_result_is_a_page(tmp_path):
+    grid = write_run(tmp_path, objectives=ZOO[:2], backbones=BACKBONES[:1], size=8, judge=None)
+    for cell in grid["cells"]:
+        fail(tmp_path / cell["dir"], "failed")
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "old.png").write_bytes(b"an earlier page's")
+    text = build(tmp_path).read_text()
+    assert "0 of 2 cells are done; 2 failed" in text
+    assert "figures/fid.png" not in text
+    assert not (tmp_path / "figures" / "old.png").exists()
+    assert len(records(tmp_path)) == 2
+
+
+def test_seeds_are_averaged_and_named(tmp_path):
+    grid = write_run(tmp_path, objectives=ZOO[:1], backbones=BACKBONES[:1], seeds=(0, 1, 2), size=8)
+    fids = [json.loads((tmp_path / c["dir"] / "result.json").read_text())["scores"][0]["fid"] for c in grid["cells"]]
+    text = build(tmp_path).read_text()
+    row = section(text, "Comparison")[2]
+    assert row[2:4] == ["3/3", f"{sum(fids) / 3:.2f} ({min(fids):.2f}..{max(fids):.2f})"]
+    assert "mean over seeds (min..max)" in text
+    assert "a sketch" not in text
+
+
+def test_names_cannot_be_markup_or_formulas(tmp_path):
+    hostile = ["rf|x", "<script>alert(1)</script>", "=cmd()|' /C calc'!A0", "a\nb`c`", "$x^2_", "[z](http://z)"]
+    backbone = ["../<img src=x>|"]
+    grid = write_run(tmp_path, objectives=hostile, backbones=backbone, size=8, name="g|<b>", command="echo ```|x```")
+    fail(tmp_path / grid["cells"][1]["dir"], "failed", "=1+1|<script>\n# heading")
+    text = build(tmp_path).read_text()
+    assert not re.search(r"<(script|img|b\b)", text)
+    assert "\n# heading" not in text
+    for title in ("Comparison", "Classes", "Cost", "Failures", "Papers", "EMA and raw weights"):
+        assert len({len(row) for row in section(text, title)}) == 1, title
+    assert "````sh\necho ```|x```\n````" in text
+    assert "\\[z\\](http://z)" in text
+    fields = [field for row in records(tmp_path) for key, field in row.items() if key in ("objective", "message")]
+    assert "'=cmd()|' /C calc'!A0" in fields
+    assert "'=1+1|<script> # heading" in fields
+    assert not any(field.startswith(("=", "+", "-", "@")) for field in fields)
+    assert {path.name for path in (tmp_path / "figures").glob("samples*")} == {
+        "samples-backbone0-g1.png", "samples-backbone0-g2.png",
+    }  # fmt: skip
+
+
+def test_judges_are_not_mixed(small):
+    folder, grid = small
+    edit(folder / grid["cells"][2]["dir"] / "result.json", lambda result: result["judge"].update(sha256="bb"))
+    with pytest.raises(ZooError, match=r"2 judges.*must not share a table"):
+        build(folder)
+    assert not (folder / "report.md").exists()
+
+
+def test_sample_sizes_are_not_mixed(small):
+    folder, grid = small
+    path = folder / grid["cells"][0]["dir"] / "result.json"
+    edit(path, lambda result: [score.update(n=10_000) for score in result["scores"]])
+    header, _, first, second, *_ = section(build(folder).read_text(), "Comparison")
+    assert {"fid@500, guidance 1, n 500", "fid, guidance 1, n 10000"} <= set(header)
+    at = header.index("fid@500, guidance 1, n 500")
+    assert (first[at] == "-", second[at] == "-") == (True, False)
+
+
+def test_results_that_do_not_belong_or_add_up_are_flagged(small):
+    folder, grid = small
+    edit(
+        folder / grid["cells"][0]["dir"] / "result.json",
+        lambda result: result["cell"]["train"].update(objective="v/cosine"),
+    )
+    edit(folder / grid["cells"][1]["dir"] / "result.json", lambda result: result["scores"][0].update(acc=1.0))
+    foreign, edited = section(build(folder).read_text(), "Failures")[2:]
+    assert (foreign[1], edited[1]) == ("unreadable", "done")
+    assert "belongs to another cell" in foreign[4]
+    assert "differs from its own classes" in edited[4]
+
+
+def test_a_corrected_fid_below_zero_is_shown(small):
+    folder, grid = small
+    path = folder / grid["cells"][0]["dir"] / "result.json"
+    edit(path, lambda result: result["scores"][0].update(fid=-0.02, fid_se=0.03))
+    assert section(build(folder).read_text(), "Comparison")[2][3] == "-0.02 ± 0.03"
+
+
+def test_folders_outside_the_run_are_refused(small):
+    folder, _ = small
+    edit(folder / "grid.json", lambda grid: grid["cells"][0].update(dir="../../secret"))
+    with pytest.raises(ZooError, match="outside the run"):
+        build(folder)
+    with pytest.raises(ZooError, match=r"no grid\.json"):
+        build(folder / "nowhere")
+
+
+def test_the_notice_is_at_the_top(small):
+    folder, _ = small
+    edit(
+        folder / "grid.json",
+        lambda grid: grid.update(notice="MNIST could not be had; digits were used", sizes_note="smaller"),
+    )
+    first, rest = build(folder).read_text().split("\n\n", 1)
+    assert first.startswith("# mnist: 2 diffusion objectives on 2 backbones")
+    assert rest.startswith("> [!WARNING]\n> **MNIST could not be had; digits were used**\n")
+    assert "\n> smaller\n" in rest
+
+
+def test_how_to_reproduce_and_papers(small):
+    folder, grid = small
+    text = build(folder).read_text()
+    assert "python run_all.py --grid default" in text
+    assert f"python -m eval.fid RUN/{grid['cells'][0]['dir']}" in text
+    assert "[2209.03003](https://arxiv.org/abs/2209.03003)" in text
+    assert all((folder / link).is_file() for link in re.findall(r"\]\(((?:figures/|results)[^)]*)\)", text))
+
+
+def test_escaping_keeps_the_registrys_names_readable():
+    assert [tables.md(name) for name in ZOO] == list(ZOO)
+    assert tables.md("a|b <c> *d*\n`e`") == "a\\|b &lt;c&gt; \\*d\\* \\`e\\`"
+
+
+def test_a_torn_line_of_metrics_is_passed_over(small):
+    folder, grid = small
+    with (folder / grid["cells"][0]["dir"] / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 800, "loss": NaN, "images": 3}\n{"step": 850, "lo')
+    run = load(folder)
+    assert [row["step"] for row in run.metrics(run.cells[0])] == list(range(50, 800, 50))
+
+
+def test_labels_are_spread_in_order_and_near_where_they_belong():
+    assert spread([0.5, 0.1, 0.52], 0.1, 0, 1) == pytest.approx([0.46, 0.1, 0.56])
+    assert spread([0.0, 0.0], 0.2, 0, 1) == pytest.approx([0.0, 0.2])
+    assert spread([1.0, 1.0], 0.2, 0, 1) == pytest.approx([0.8, 1.0])
