@@ -1,0 +1,246 @@
+"""The commands as a user types them, each in a process of its own: a whole grid, its second run, faults, bad input."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+GRID = """
+description = "two tiny cells"
+dataset = "digits"
+objectives = ["rf/lognorm(0,1)", "eps/cosine"]
+backbones = ["dit"]
+[[budgets]]
+name = "cpu"
+datasets = ["digits"]
+recipe = { batch = 16, learning_rate = RATE }
+score = { n = 40, steps = 2, batch = 52 }
+sizes.dit = { size = "dit(width=32,depth=1,heads=1)", images = IMAGES, seconds = 5.0 }
+"""
+
+
+def write_grid(folder: Path, images: int = 320, rate: str = "2e-3") -> str:
+    path = folder / "tiny.toml"
+    path.write_text(GRID.replace("IMAGES", str(images)).replace("RATE", rate))
+    return str(path)
+
+
+def stamps(folder: Path) -> dict[Path, int]:
+    """When each result, checkpoint and log was written."""
+    kinds = ("result.json", "cell.json", "*.safetensors", "log.txt", "metrics.jsonl")
+    return {path: path.stat().st_mtime_ns for kind in kinds for path in folder.rglob(kind)}
+
+
+def assert_clear(done: subprocess.CompletedProcess, *said: str) -> None:
+    """Exit status 2, one message that says all of this, no traceback."""
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    for words in said:
+        assert words in done.stderr
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
+    """Two cells of the smoke grid, from the command to the report."""
+    out = tmp_path_factory.mktemp("runs") / "smoke"
+    command = [sys.executable, "run_all.py", "--grid", "smoke", "--only", "lognorm", "--out", str(out)]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    places = ["--data-dir", str(out.parent / "data")]
+    done = subprocess.run([*command, *places], cwd=ROOT, env=environment, capture_output=True, text=True)  # noqa: S603
+    return out, done
+
+
+def test_two_cells_are_trained_scored_and_reported(smoke):
+    out, done = smoke
+    assert (out / "report.md").is_file(), done.stdout + done.stderr
+    results = [json.loads(path.read_text()) for path in sorted(out.rglob("result.json"))]
+    assert [result["cell"]["train"]["backbone"].split("(")[0] for result in results] == ["dit", "unet"]
+    for result in results:
+        settings = [(score["weights"], score["guidance"]) for score in result["scores"]]
+        assert settings == [("ema", 1.0), ("ema", 2.0), ("raw", 1.0), ("raw", 2.0)]
+    guided = results[1]["scores"][1]
+    assert guided["acc"] > 0.6  # the U-Net draws digits after a few thousand images; a guess scores 0.1
+    with (out / "results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    scored = [row for row in rows if row["status"] == "done"]
+    assert len(scored) == 8
+    assert {float(row["fid"]) for row in scored} == {score["fid"] for result in results for score in result["scores"]}
+    assert len(list((out / "figures").glob("*.png"))) >= 5
+
+
+def test_only_the_chosen_cells_count_for_the_exit_status(smoke):
+    _, done = smoke
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_same_command_again_does_no_work(smoke, command):
+    out, _ = smoke
+    before, page = stamps(out), (out / "report.md").read_bytes()
+    done = command("run_all.py", "--grid", "smoke", "--only", "lognorm", "--out", str(out))
+    assert done.returncode == 0
+    assert done.stdout.count("done, skipped") == 2
+    assert stamps(out) == before
+    assert (out / "report.md").read_bytes() == page
+
+
+def test_eval_fid_repeats_the_cell_s_score(smoke, command):
+    out, _ = smoke
+    path = next(out.rglob("result.json"))
+    result = json.loads(path.read_text())
+    score = result["cell"]["score"]
+    arguments = ["--n", str(score["n"]), "--steps", str(score["steps"]), "--batch", str(score["batch"])]
+    done = command("-m", "eval.fid", str(path.parent), *arguments, "--guidance", "2", "--json")
+    found = json.loads(done.stdout)
+    expected = next(row for row in result["scores"] if (row["weights"], row["guidance"]) == ("ema", 2.0))
+    for key in ("fid", "fid_se", "acc", "classes", "confusion", "n", "evaluations"):
+        assert found["score"][key] == expected[key]
+    assert found["judge"]["sha256"] == result["judge"]["sha256"]
+
+
+def test_list_shows_the_state_and_another_budget_is_refused(smoke, command):
+    out, _ = smoke
+    listed = command("run_all.py", "--grid", "smoke", "--list", "--out", str(out))
+    assert listed.returncode == 0
+    assert listed.stdout.count(" done ") == 2
+    assert listed.stdout.count(" to do ") == 4
+    other = command("run_all.py", "--grid", "smoke", "--only", "lognorm", "--budget", "640", "--out", str(out))
+    assert_clear(other, "train.images: asked 640, found 6000", "--out")
+
+
+def test_list_does_not_import_torch(command):
+    program = (
+        "import sys, run_all; sys.argv = ['run_all.py', '--list']; run_all.main(); assert 'torch' not in sys.modules"
+    )
+    done = command("-c", program)
+    assert done.returncode == 0, done.stderr
+    assert "eps/cosine+minsnr(5)" in done.stdout
+
+
+def test_a_failing_cell_is_recorded_and_the_grid_goes_on(command, tmp_path):
+    grid, out = write_grid(tmp_path), tmp_path / "out"
+    blocked = out / "digits" / "dit-width-32-depth-1-heads-1" / "rf-lognorm-0-1" / "seed0"
+    (blocked / "metrics.jsonl").mkdir(parents=True)  # a folder where a file should go
+    done = command("run_all.py", "--grid", grid, "--out", str(out))
+    assert done.returncode == 1
+    assert "1 of 2 cells are not done" in done.stderr
+    failed = json.loads((blocked / "failed.json").read_text())
+    assert failed["exit_status"] == 2
+    assert "metrics.jsonl" in failed["message"]
+    assert len(list(out.rglob("result.json"))) == 1
+    assert failed["log"] in (out / "report.md").read_text()
+    skipped = command("run_all.py", "--grid", grid, "--out", str(out))
+    assert skipped.returncode == 1
+    assert "--retry failed" in skipped.stdout
+    (blocked / "metrics.jsonl").rmdir()
+    again = command("run_all.py", "--grid", grid, "--out", str(out), "--retry", "failed")
+    assert again.returncode == 0, again.stderr
+    assert not (blocked / "failed.json").exists()
+
+
+def test_a_diverged_cell_is_recorded_as_such(command, tmp_path):
+    done = command("run_all.py", "--grid", write_grid(tmp_path, rate="1e38"), "--out", str(tmp_path / "out"))
+    assert done.returncode == 1
+    records = [json.loads(path.read_text()) for path in tmp_path.rglob("failed.json")]
+    assert [record["status"] for record in records] == ["diverged", "diverged"]
+    assert all("stopped being finite at step" in record["message"] for record in records)
+    assert "diverged" in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_ctrl_c_saves_and_the_same_command_goes_on(command, tmp_path):
+    arguments = ["run_all.py", "--grid", write_grid(tmp_path, images=16_000), "--out", str(tmp_path / "out")]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    while not list(tmp_path.rglob("step-*.json")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 130, output
+    assert "the same command goes on" in output
+    log = next(tmp_path.rglob("log.txt"))
+    assert "run again to go on" in log.read_text()
+    assert not list(tmp_path.rglob("failed.json"))
+    done = command(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert "resumed at step" in log.read_text()
+
+
+RUN_ALL = {
+    "grid": (["--grid", "defalt"], ["unknown grid 'defalt'", "Did you mean 'default'"]),
+    "data set": (["--dataset", "mnits"], ["unknown data set", "Did you mean 'mnist'"]),
+    "budget": (["--budget", "huge"], ["'huge'", "auto, cpu, gpu"]),
+    "pattern": (["--only", "eps/linaer"], ["eps/linear"]),
+    "seeds": (["--seeds", "0"], ["--seeds must be at least 1"]),
+    "an option": (["--gird", "smoke"], ["--gird"]),
+    "mnist without a way to it": (
+        ["--dataset", "mnist", "--mirror", "/nowhere"],
+        ["could not be had", "--dataset digits"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "said"), RUN_ALL.values(), ids=RUN_ALL.keys())
+def test_run_all_refuses_what_it_does_not_know(arguments, said, command, tmp_path):
+    done = command("run_all.py", *arguments, "--out", str(tmp_path / "out"), "--data-dir", str(tmp_path / "data"))
+    assert_clear(done, *said)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unwritable_output_folder_is_one_message(command, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    assert_clear(
+        command("run_all.py", "--grid", "smoke", "--out", str(tmp_path / "file" / "runs")), "cannot write", "--out"
+    )
+
+
+def test_auto_without_network_says_so_loudly_and_uses_digits(command, tmp_path):
+    out = tmp_path / "out"
+    program = (
+        "import run_all, sys; from zoo import driver; driver._to_do = lambda *a, **b: []\n"
+        f"sys.argv = ['run_all.py', '--out', {str(out)!r}, '--mirror', '/nowhere']\n"
+        f"sys.argv += ['--data-dir', {str(tmp_path / 'data')!r}]\n"
+        "sys.exit(run_all.main())"
+    )
+    done = command("-c", program)
+    assert done.returncode == 1  # no cell was run
+    assert "MNIST could not be had" in done.stdout
+    assert "MNIST could not be had" in (out / "report.md").read_text()[:600]
+    assert json.loads((out / "grid.json").read_text())["dataset"] == "digits"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--objective", "eps/cosin"], ["objective", "Did you mean 'eps/cosine'"]),
+        (["--backbone", "unett"], ["backbone", "Did you mean 'unet'"]),
+        (["--dataset", "digitz"], ["dataset = 'digitz'", "'digits'"]),
+        (["--images", "0"], ["images = 0", "greater than or equal to 1"]),
+        (["--dataset", "digits", "--backbone", "dit(patch=3)"], ["patch=3 does not divide"]),
+        (["--dataset", "digits", "--device", "tpu9"], ["device 'tpu9' does not work here"]),
+    ],
+)
+def test_train_refuses_what_it_does_not_know(arguments, said, command, tmp_path):
+    assert_clear(command("-m", "zoo.train", *arguments, "--out", str(tmp_path / "run")), *said)
+
+
+def test_eval_fid_refuses_what_is_no_checkpoint(command, tmp_path):
+    (tmp_path / "model.pt").write_bytes(b"PK\x03\x04")
+    assert_clear(command("-m", "eval.fid", str(tmp_path / "model.pt")), "is a pickle")
+    assert_clear(command("-m", "eval.fid", str(tmp_path / "none")), "does not exist")
+    assert_clear(command("-m", "eval.fid", str(tmp_path), "--n", "10"), "at least 40")
+    assert_clear(command("-m", "eval.fid", str(tmp_path), "--guidance", "0"), "--guidance above 0")
