@@ -66,8 +66,8 @@ class UNetSize(Backbone):
     head: int = 32
 
     def __post_init__(self):
-        if self.width < 32 or self.width % 32 or self.layers < 1:
-            raise ValueError("width must be a multiple of 32, and layers at least 1")
+        if self.width < 16 or self.width % 16 or self.layers < 1:
+            raise ValueError("width must be a multiple of 16, and layers at least 1")
         if not 0 <= self.attention <= 2:
             raise ValueError(f"attention={self.attention} must be 0, 1 or 2")
         if self.head < 1 or (2 * self.width) % self.head:

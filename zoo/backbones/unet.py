@@ -3,6 +3,8 @@
 Three resolutions (28, 14, 7 on MNIST), residual layers at each, self-attention at the lowest ones.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -34,7 +36,8 @@ class UNet(nn.Module):
             down_block_types=tuple(down),
             up_block_types=tuple(kind.replace("Down", "Up") for kind in reversed(down)),
             attention_head_dim=head,
-            norm_num_groups=min(32, width // 2),  # a group of one channel would cancel what the time embedding adds
+            # divides every layer's channels; a group of one channel would cancel what the time embedding adds
+            norm_num_groups=min(math.gcd(width, 32), width // 2),
             num_class_embeds=num_classes + 1,
         )
         for module in self.net.modules():
