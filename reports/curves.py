@@ -43,7 +43,7 @@ def eps_error(run: Run) -> Figure | None:
     if not edges or not any(len(mean) == len(edges) - 1 for mean in means.values()):
         return None
     styles, right, middle = looks(run), text_width(run.objectives) + 0.2, (np.array(edges[1:]) + edges[:-1]) / 2
-    figure, axes = panels(len(run.backbones), 2, 4.2, 3.2, margins=(0.7, right, 0.5, 0.4), gaps=(0.8, 0.9))
+    figure, axes = panels(len(run.backbones), 2, 4.2, 3.2, margins=(0.95, right, 0.5, 0.4), gaps=(0.9, 0.9))
     for (ax, ratio), backbone in zip(axes, run.backbones, strict=True):
         found = [o for o in run.objectives if len(means.get((backbone, o), ())) == len(middle)]
         table = np.ma.masked_invalid([means[backbone, o] for o in found]).reshape(len(found), len(middle))
