@@ -14,6 +14,7 @@ from zoo.lock import locked
 from zoo.progress import say
 
 SCHEMA_VERSION = 1
+PATIENCE_SECONDS = 30.0  # for the cell of a driver that was killed just now to save its state and end
 
 
 def read_config(folder: Path) -> CellConfig:
@@ -28,7 +29,7 @@ def read_config(folder: Path) -> CellConfig:
 def run_cell(folder: Path, places: Places) -> dict:
     """Do a cell's work and return its result; a finished cell is only read. Raises ZooError and its kinds."""
     config = read_config(folder)
-    with locked(folder):
+    with locked(folder, PATIENCE_SECONDS):
         if (folder / "result.json").is_file():
             result = read_json(folder / "result.json")
             if result.get("key") != config.key:

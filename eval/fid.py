@@ -1,4 +1,4 @@
-"""FID and accuracy of any checkpoint: python -m eval.fid runs/default/mnist/unet-width-32/rf/seed0 --guidance 2
+"""FID and accuracy of any checkpoint: python -m eval.fid runs/default/mnist/unet/rf/seed0 --guidance 2
 
 CKPT is a run's folder (its newest checkpoint), or a step-NNNNNN.safetensors or .json file.
 """

@@ -11,12 +11,15 @@ from zoo.files import write_error
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder, making it first. Raises Busy if another process holds it, ZooError if it cannot be written."""
+def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
+    """Hold a folder, making it first, after waiting for up to `patience` seconds for another process to let it go.
+
+    Raises Busy if another process holds it then, ZooError if it cannot be written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / ".lock")
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=patience)
     except Timeout:
         raise Busy(f"another process is at work in {folder}; wait for it, or choose another --out") from None
     except OSError as error:
