@@ -19,7 +19,8 @@ from torch import Tensor
 from zoo.objective import Network, Objective
 
 ENDS = (0.0, 1e-7, 0.5, 1 - 1e-7, 1.0)  # where quantiles, paths and solves go wrong if they do
-SCHEDULES = {"linear": "linear", "cosine": "squaredcos_cap_v2"}  # our path's word -> diffusers' beta_schedule
+# our path's word -> diffusers' beta_schedule
+SCHEDULES = {"linear": "linear", "cosine": "squaredcos_cap_v2", "ldm": "scaled_linear"}
 
 
 def doubles(*values: float) -> Tensor:
@@ -30,7 +31,8 @@ def doubles(*values: float) -> Tensor:
 @lru_cache
 def scheduler(word: str) -> DDPMScheduler:
     """diffusers' scheduler for our path of this word, its cumulative product taken in float64."""
-    made = DDPMScheduler(num_train_timesteps=1000, beta_schedule=SCHEDULES[word])
+    ends = {"beta_start": 0.00085, "beta_end": 0.012} if word == "ldm" else {}
+    made = DDPMScheduler(num_train_timesteps=1000, beta_schedule=SCHEDULES[word], **ends)
     made.alphas_cumprod = (1 - made.betas.double()).cumprod(0)
     return made
 

@@ -6,9 +6,10 @@ from scipy import stats
 
 from tests.oracle import ENDS, doubles
 from zoo import registry
-from zoo.density import Atoms, LogitNormal, Uniform
+from zoo.density import Atoms, CosMap, EDMLogNormal, Laplace, LogitNormal, Mode, Uniform
 from zoo.errors import ZooError
 from zoo.objective import EDGE
+from zoo.path import ZeroTerminal
 
 FLOW, TRIG = registry.PATHS["flow"](), registry.PATHS["trig"]()
 U = torch.cat([doubles(1e-7, 1e-3), torch.linspace(0.01, 0.99, 99, dtype=torch.float64), doubles(1 - 1e-3, 1 - 1e-7)])
@@ -38,6 +39,42 @@ def test_logit_normal_on_the_line_is_normal_in_logsnr(mean, std):
 def test_logit_normal_has_a_normal_logit(mean, std):
     t = LogitNormal(mean, std).quantile(U, TRIG)
     torch.testing.assert_close(t.logit(), torch.from_numpy(stats.norm(mean, std).ppf(U.numpy())), rtol=1e-6, atol=1e-7)
+
+
+def test_cosmap_on_the_line_draws_what_uniform_draws_on_the_circle():
+    expect_law(CosMap(), FLOW, stats.hypsecant(scale=2))
+
+
+@pytest.mark.parametrize("path", [FLOW, TRIG, registry.PATHS["sigmoid"]()], ids=repr)
+@pytest.mark.parametrize(("mean", "std"), [(-1.2, 1.2), (0, 0.6), (1.2, 1.8)])
+def test_edm_is_normal_in_logsnr_on_any_path(mean, std, path):
+    expect_law(EDMLogNormal(mean, std), path, stats.norm(-2 * mean, 2 * std))
+
+
+@pytest.mark.parametrize("path", [FLOW, TRIG], ids=repr)
+@pytest.mark.parametrize(("mu", "b"), [(0, 0.5), (1, 0.8)])
+def test_laplace_is_laplace_in_logsnr(mu, b, path):
+    logsnr = path.logsnr(Laplace(mu, b).quantile(U, path)).sort().values
+    torch.testing.assert_close(logsnr, torch.from_numpy(stats.laplace(mu, b).ppf(U)), rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("s", [-1, -0.5, 0, 0.8, 1.291667, 1.75])
+def test_mode_is_the_paper_s(s):
+    """SD3, equation 20, typed as printed."""
+    t = Mode(s).quantile(U, FLOW)
+    torch.testing.assert_close(t, 1 - U - s * ((torch.pi / 2 * U).cos() ** 2 - 1 + U), rtol=0, atol=1e-15)
+
+
+def test_mode_s_peak_at_its_upper_end():
+    """mode(1.75) is nearly a point mass at t = 1/2, where its density is 904."""
+    slope = (Mode(1.75).quantile(doubles(0.5 + 1e-6), FLOW) - Mode(1.75).quantile(doubles(0.5 - 1e-6), FLOW)) / 2e-6
+    assert 1 / slope.abs().item() == pytest.approx(904, abs=1)
+
+
+@pytest.mark.parametrize("name", ["rf/mode(1.76)", "rf/mode(-1.1)", "v/trig+laplace(0,0)", "edm(0,-1)"])
+def test_arguments_without_a_law_are_refused(name):
+    with pytest.raises(ZooError, match="must"):
+        registry.objective(name)
 
 
 @pytest.mark.parametrize("std", [0, -1])
@@ -76,7 +113,9 @@ def test_drawn_levels_are_finite_at_the_ends_of_u(name):
         t = chosen.time(torch.tensor(ENDS, dtype=dtype))
         assert t.dtype == torch.float64
         assert ((t >= 0) & (t <= 1)).all()
-        assert chosen.path.logsnr(t).isfinite().all()
+        logsnr = chosen.path.logsnr(t)
+        ends_in_noise = isinstance(chosen.path, ZeroTerminal) and chosen.density == Atoms()  # its last step has no snr
+        assert (logsnr.isfinite() | ((t == 1) & ends_in_noise)).all()
 
 
 def test_ddpm_paths_train_on_1000_steps_and_continuous_paths_do_not():

@@ -35,6 +35,7 @@ BAD = {  # what is changed in GOOD -> what the error must say
     "a bool for a number": ("images = 100", "images = true", ["sizes.dit.images = True", "valid integer"]),
     "a negative number": ("images = 100", "images = -5", ["sizes.dit.images = -5", "greater than or equal to 1"]),
     "a string for a number": ("images = 100", 'images = "100"', ["sizes.dit.images = '100'", "valid integer"]),
+    "an unknown family": ('["rf", "eps/cosine"]', '"sd4"', ["objectives = 'sd4'", "Did you mean 'sd3'"]),
     "an empty list": ('["rf", "eps/cosine"]', "[]", ["objectives = []", "at least 1 item"]),
     "a repeated name": ('"eps/cosine"', '"rf"', ["named twice: rf"]),
     "a spelling repeated": ('"eps/cosine"', '"flow/flow"', ["named twice: rf"]),
@@ -48,6 +49,13 @@ BAD = {  # what is changed in GOOD -> what the error must say
     "a bad size": ("dit(width=64)", "dit(width=65)", ["width=65"]),
     "no TOML": ("[[budgets]]", "[[budgets", ["cannot be read"]),
 }
+
+
+@pytest.mark.parametrize("wish", ["defalt", "some.toml"])
+def test_budgets_of_an_unknown_grid_are_refused(wish, tmp_path):
+    path = write(tmp_path, f'description = "a"\nobjectives = "sd3"\nbackbones = ["dit"]\nbudgets = "{wish}"\n')
+    with pytest.raises(ZooError, match=r"budgets: .*default"):
+        grid.load(path)
 
 
 def write(tmp_path: Path, text: str) -> str:

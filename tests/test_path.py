@@ -4,9 +4,11 @@ import math
 
 import pytest
 import torch
+from diffusers.schedulers.scheduling_ddpm import rescale_zero_terminal_snr
 
 from tests.oracle import ENDS, SCHEDULES, doubles, scheduler
 from zoo import registry
+from zoo.objective import unwrap
 from zoo.path import Circle, Flow, Table
 
 WORDS = {word: make() for word, make in registry.PATHS.items()}
@@ -41,7 +43,7 @@ def test_inverse_stays_in_the_unit_interval(path):
 @pytest.mark.parametrize("path", PATHS, ids=repr)
 def test_curve(path):
     alpha, sigma = path.at(TIMES)
-    total = alpha**2 + sigma**2 if isinstance(path, Circle) else alpha + sigma
+    total = alpha**2 + sigma**2 if isinstance(unwrap(path)[0], Circle) else alpha + sigma
     torch.testing.assert_close(total, torch.ones_like(TIMES), rtol=0, atol=1e-14)
     assert ((alpha >= 0) & (sigma >= 0)).all()
     torch.testing.assert_close(2 * (alpha.log() - sigma.log()), path.logsnr(TIMES), rtol=1e-12, atol=1e-12)
@@ -73,6 +75,36 @@ def test_tables_are_linear_in_logsnr_between_steps(path):
     step = torch.arange(999, dtype=torch.float64)
     here, there, between = (path.logsnr((step + share) / 999) for share in (0, 1, 0.25))
     torch.testing.assert_close(between, 0.75 * here + 0.25 * there, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("word", SCHEDULES)
+def test_zero_terminal_is_diffusers_rescale(word):
+    """arXiv 2305.08891, algorithm 1, at all 1000 steps."""
+    path = registry.objective(f"v/{word}+ztsnr").path
+    betas = rescale_zero_terminal_snr(scheduler(word).betas.double())
+    alpha_bar = (1 - betas).cumprod(0)
+    alpha, _ = path.at(torch.arange(1000, dtype=torch.float64) / 999)
+    torch.testing.assert_close(alpha, alpha_bar.sqrt(), rtol=1e-5, atol=1e-6)
+    assert alpha[-1] == 0
+
+
+def test_shift_on_the_line_is_sd3_s():
+    """t <- k t / (1 + (k - 1) t) (arXiv 2403.03206, section 5.3.2)."""
+    shifted = registry.objective("rf+shift(3)").path
+    torch.testing.assert_close(shifted.at(TIMES)[1], 3 * TIMES / (1 + 2 * TIMES), rtol=1e-12, atol=1e-15)
+
+
+def test_sigmoid_follows_the_paper_s_code():
+    """alpha^2 = (S(3) - S(t 6 - 3)) / (S(3) - S(-3)) (arXiv 2212.11972, algorithm 1, start -3, end 3, tau 1)."""
+    first, last = doubles(3.0).sigmoid(), doubles(-3.0).sigmoid()
+    typed = (first - (6 * TIMES - 3).sigmoid()) / (first - last)
+    torch.testing.assert_close(WORDS["sigmoid"].at(TIMES)[0] ** 2, typed, rtol=0, atol=1e-14)
+
+
+def test_ldm_span():
+    """Published for latent diffusion's schedule: logsnr 7.0694 .. -5.3640, sqrt(alpha_bar_T) = 0.06826."""
+    assert WORDS["ldm"].span() == pytest.approx((-5.3640, 7.0694), abs=5e-5)
+    assert WORDS["ldm"].at(doubles(1.0))[0].item() == pytest.approx(0.06826, abs=5e-6)
 
 
 def test_ddpm_span_of_the_paper():

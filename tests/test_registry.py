@@ -46,12 +46,6 @@ def test_papers_are_those_of_the_axes(name, papers):
     assert set(registry.objective(name).papers) == papers
 
 
-def test_every_target_goes_with_every_path():
-    for target in registry.TARGETS:
-        for path in registry.PATHS:
-            assert registry.objective(f"{target}/{path}").name
-
-
 @pytest.mark.parametrize(
     ("wrong", "nearest"),
     [
@@ -63,25 +57,26 @@ def test_every_target_goes_with_every_path():
     ],
 )
 def test_unknown_objective_names_the_nearest(wrong, nearest):
-    with pytest.raises(ZooError, match=re.escape(f"Did you mean {nearest!r}?")) as caught:
+    with pytest.raises(ZooError, match=re.escape(f"Did you mean {nearest!r}")) as caught:
         registry.objective(wrong)
     assert repr(wrong) in str(caught.value)
 
 
-def test_far_names_get_the_whole_list():
+def test_far_names_get_the_grammar():
     with pytest.raises(ZooError) as caught:
         registry.objective("zzzzzz")
-    assert all(name in str(caught.value) for name in registry.ZOO)
+    for table in (registry.TARGETS, registry.PATHS, *registry.MODIFIERS.values()):
+        assert all(word in str(caught.value) for word in table)
+    assert "python -m zoo.objective lists the zoo" in str(caught.value)
     assert "Did you mean" not in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", registry.MODIFIERS)
 def test_two_of_one_kind_are_refused(kind):
-    two = {"density": ("lognorm(0,1)", "uniform"), "weight": ("minsnr(5)", "minsnr(3)")}[kind]
+    first, *_, second = [*registry.MODIFIERS[kind], *registry.MODIFIERS[kind]]
+    given = {"lognorm": "(0,1)", "edm": "(0,1)", "mode": "(1)", "shift": "(3)"}
     with pytest.raises(ZooError, match=re.escape(f"two of one kind ({kind})")):
-        registry.objective("eps/linear+" + "+".join(two))
-    with pytest.raises(ZooError, match="two of one kind"):
-        registry.objective(f"rf/{two[0]}+{two[1]}")
+        registry.objective(f"v/linear+{first}{given.get(first, '')}+{second}{given.get(second, '')}")
 
 
 def test_wrong_arguments_show_the_usage():

@@ -9,7 +9,10 @@ import torch
 from PIL import Image
 
 from eval import score
+from eval.judge import load_judge
+from eval.reference import reference
 from zoo import checkpoint, train
+from zoo.registry import FAMILIES, ZOO
 
 MNIST_COUNTS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]  # yann.lecun.com/exdb/mnist
 
@@ -66,3 +69,21 @@ def test_images_do_not_depend_on_the_batch(tiny, digits, cpu, tmp_path):
     assert (small.int() - large.int()).abs().max() <= 1  # the last bit of a float may round a pixel the other way
     ema = score.Run(manifest, tensors, digits.image_shape, cpu, 64).images(labels, replace(setting, weights="ema"))
     assert not ema.equal(large)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "names"),
+    [("dit(width=32,depth=1,heads=1)", ZOO), ("unet(width=16,attention=1)", FAMILIES["default"])],
+    ids=["dit", "unet"],
+)
+def test_every_objective_trains_saves_loads_samples_and_scores(backbone, names, tiny, digits, cpu, tmp_path):
+    judge = load_judge(digits, tmp_path, device=cpu)
+    real = reference(judge, digits, tmp_path, cpu)
+    setting = score.Setting(guidance=2.0, steps=2, n=40)
+    for i, name in enumerate(names):
+        folder = tmp_path / str(i)
+        train.train(tiny(objective=name, backbone=backbone, images=16 * 2), folder, digits, cpu)
+        run = score.Run(*checkpoint.find(folder), digits.image_shape, cpu, 52)
+        row, images, labels = score.score(run, setting, digits, judge, real)
+        assert len(images) == len(labels) == 40 + 2 * 6, name
+        assert np.isfinite([row["fid"], row["fid_se"], row["acc"]]).all(), name

@@ -16,7 +16,17 @@ TYPED = {  # y as the papers write it, typed a second time
     "eps": lambda x, eps, alpha, sigma: eps,
     "v": lambda x, eps, alpha, sigma: alpha * eps - sigma * x,
     "flow": lambda x, eps, alpha, sigma: eps - x,
+    "x0": lambda x, eps, alpha, sigma: x,
+    "edm": lambda x, eps, alpha, sigma: edm_f(x, eps, sigma / alpha),
 }
+
+
+def edm_f(x, eps, r, s=0.5):
+    """What EDM's network gives for a perfect denoiser: (x - c_skip z) / c_out, z = x + r eps (arXiv 2206.00364)."""
+    c_skip, c_out = s**2 / (r**2 + s**2), r * s / (r**2 + s**2).sqrt()
+    return (x - c_skip * (x + r * eps)) / c_out
+
+
 LEVELS = doubles(math.inf, 40, 20, 9, 4, 1, 0, -1, -4, -9, -20, -40, -math.inf)
 
 
@@ -48,21 +58,38 @@ def test_solve_gives_back_image_and_noise(target, curve, dtype):
     assert ((eps_hat - eps).abs() * scale).max() < tolerance
 
 
-@pytest.mark.parametrize("word", ["v", "flow"])
+@pytest.mark.parametrize("word", ["v", "flow", "edm"])
 @pytest.mark.parametrize("curve", CURVES)
-def test_v_and_flow_are_never_singular(word, curve):
-    determinant = WORDS[word].determinant(*CURVES[curve].coefficients(LEVELS))
-    assert determinant.min() >= 0.5
-    assert determinant.max() <= 2**0.5 + 1e-12
+def test_v_and_flow_and_edm_are_never_singular(word, curve):
+    determinant = WORDS[word].determinant(*CURVES[curve].coefficients(LEVELS)).abs()
+    assert determinant.min() >= 0.4
+    assert determinant.max() <= 2.1
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+def test_scalings_are_edm_s(dtype):
+    """c_skip and c_out of arXiv 2206.00364, table 1; c_in for data of unit variance, 1 / sqrt(1 + r^2)."""
+    levels = LEVELS[1:-1].to(dtype)
+    skip, out, into = (value.to(dtype) for value in registry.objective("edm(-1.2,1.2)").scalings(levels))
+    r, s = (-levels / 2).exp(), 0.5
+    torch.testing.assert_close(skip, s**2 / (r**2 + s**2), rtol=1e-5, atol=0)
+    torch.testing.assert_close(out, r * s / (r**2 + s**2).sqrt(), rtol=1e-5, atol=0)
+    torch.testing.assert_close(into, 1 / (1 + r**2).sqrt(), rtol=1e-5, atol=0)
+
+
+def test_edm_with_unit_data_is_minus_v_on_the_circle():
+    levels = CURVES["circle"].coefficients(LEVELS)
+    for ours, v in zip(registry.TARGETS["edm"](1.0).row(*levels), WORDS["v"].row(*levels), strict=True):
+        torch.testing.assert_close(ours, -v, rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("curve", CURVES)
 @pytest.mark.parametrize("word", TYPED)
 def test_rows_are_the_papers_formulas(word, curve):
-    alpha, sigma = (column(value) for value in CURVES[curve].coefficients(LEVELS))
-    x, eps = images(len(LEVELS))
+    alpha, sigma = (column(value) for value in CURVES[curve].coefficients(LEVELS[2:-2]))
+    x, eps = images(len(LEVELS) - 4)
     a, b = WORDS[word].row(alpha, sigma)
-    torch.testing.assert_close(a * x + b * eps, TYPED[word](x, eps, alpha, sigma), rtol=0, atol=1e-14)
+    torch.testing.assert_close(a * x + b * eps, TYPED[word](x, eps, alpha, sigma), rtol=1e-6, atol=1e-14)
 
 
 @pytest.mark.parametrize("curve", CURVES)

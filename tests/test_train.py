@@ -14,9 +14,10 @@ import torch
 
 from tests.conftest import ROOT
 from zoo import checkpoint, noise, train
+from zoo.coupling import Independent
 from zoo.errors import Diverged, ZooError
 from zoo.objective import Objective
-from zoo.registry import ZOO
+from zoo.registry import ZOO, objective
 from zoo.state import State, ema_decay, learning_rate
 
 
@@ -36,8 +37,11 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 
 @pytest.mark.parametrize("name", ZOO)
 def test_every_objective_sees_the_same_random_numbers(name, tiny, digits, cpu):
-    batches = [train.Batches(tiny(objective=other), digits, cpu)(5) for other in (name, "rf")]
-    assert all(torch.equal(a, b) for a, b in zip(*batches, strict=True))
+    x, labels, u, eps = train.Batches(tiny(objective=name), digits, cpu)(5)
+    expected = train.Batches(tiny(objective="rf"), digits, cpu)(5)
+    assert all(torch.equal(a, b) for a, b in zip((x, labels, u), expected[:3], strict=True))
+    # a coupling alone may change the noise
+    assert torch.equal(eps, expected[3]) == (objective(name).coupling == Independent())
 
 
 def test_an_epoch_shows_every_image_once_and_epochs_differ():
@@ -95,9 +99,16 @@ def test_the_average_is_the_weighted_sum_of_all_weights(tiny):
     torch.testing.assert_close(state.ema["weight"].double(), expected, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("backbone", ["dit(width=32,depth=1,heads=1)", "unet(width=32,attention=1)"])
-def test_stopped_and_resumed_is_bit_identical(backbone, tiny, digits, cpu, tmp_path, monkeypatch):
-    config = tiny(backbone=backbone, objective="v/cosine+minsnr(5)", images=16 * 7)
+@pytest.mark.parametrize(
+    ("backbone", "objective"),
+    [
+        ("dit(width=32,depth=1,heads=1)", "v/cosine+minsnr(5)"),
+        ("unet(width=32,attention=1)", "v/cosine+minsnr(5)"),
+        ("dit(width=32,depth=1,heads=1)", "rf/lognorm(0,1)+nearest(3)+learned"),
+    ],
+)
+def test_stopped_and_resumed_is_bit_identical(backbone, objective, tiny, digits, cpu, tmp_path, monkeypatch):
+    config = tiny(backbone=backbone, objective=objective, images=16 * 7)
     train.train(config, tmp_path / "whole", digits, cpu)
 
     class StopAtThird(train.StopSignal):
@@ -158,12 +169,12 @@ def test_another_configuration_is_refused_by_key(tiny, digits, cpu, tmp_path):
 
 
 def test_divergence_names_the_step(tiny, digits, cpu, tmp_path, monkeypatch):
-    before, calls = Objective.loss, iter(range(100))
+    before, calls = Objective.factor_at, iter(range(100))
 
-    def loss(self, *arguments):
-        return before(self, *arguments) * (math.nan if next(calls) == 7 else 1)
+    def factor(self, logsnr):
+        return before(self, logsnr) * (math.nan if next(calls) == 7 else 1)
 
-    monkeypatch.setattr(Objective, "loss", loss)
+    monkeypatch.setattr(Objective, "factor_at", factor)
     with pytest.raises(Diverged, match="at step 8"):
         train.train(tiny(), tmp_path, digits, cpu)
     manifest, tensors = checkpoint.find(tmp_path)  # what was saved before is whole and finite

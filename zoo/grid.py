@@ -1,7 +1,8 @@
 """Grid files: which objectives on which backbones, at which budgets, and the cells that follow.
 
 A grid is a TOML file in `zoo/grids/`, or any path. A budget says, for one kind of device and some data sets, how large
-the backbones are, how many images a cell sees and how it is scored. torch is not imported here.
+the backbones are, how many images a cell sees and how it is scored; `budgets = "default"` takes another grid's. torch
+is not imported here.
 """
 
 import tomllib
@@ -14,6 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
+from zoo import registry
 from zoo.config import (
     BackboneName,
     CellConfig,
@@ -54,7 +56,7 @@ class Budget(Frozen):
 
 
 class Grid(Frozen):
-    """A grid file."""
+    """A grid file. `objectives` is a list of names, or the name of a family of the zoo."""
 
     description: str
     dataset: Literal["auto", "mnist", "fashion", "digits"] = "auto"
@@ -62,6 +64,15 @@ class Grid(Frozen):
     objectives: Annotated[tuple[ObjectiveName, ...], Field(min_length=1, strict=False)]
     backbones: Annotated[tuple[BackboneName, ...], Field(min_length=1, strict=False)]
     budgets: Annotated[tuple[Budget, ...], Field(min_length=1, strict=False)]
+
+    @field_validator("objectives", mode="before")
+    @classmethod
+    def _family(cls, wish: object) -> object:
+        if not isinstance(wish, str):
+            return wish
+        if wish not in registry.FAMILIES:
+            raise ValueError(str(choose("family", wish, registry.FAMILIES)))
+        return registry.FAMILIES[wish]
 
     @field_validator("objectives", "backbones")
     @classmethod
@@ -114,6 +125,10 @@ def load(name: str) -> Grid:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ZooError(f"grid {path} cannot be read: {error}") from None
+    if isinstance(wish := data.get("budgets"), str):  # those of a grid that comes with the project
+        if wish not in names() or path == FOLDER / f"{wish}.toml":
+            raise choose(f"grid in grid {path}, budgets:", wish, set(names()) - {path.stem})
+        data["budgets"] = [budget.model_dump() for budget in load(wish).budgets]
     try:
         grid = Grid.model_validate(data)
     except ValidationError as error:

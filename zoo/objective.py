@@ -5,6 +5,8 @@
 
 The network's input has unit variance for standardised data, and its time is the angle (2 / pi) atan2(sigma, alpha)
 in [0, 1]: at equal logsnr every objective shows its network the same input. Both are constants of the benchmark.
+
+python -m zoo.objective NAME prints an objective; without a name it lists the zoo.
 """
 
 import math
@@ -12,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zoo.auxiliary import Auxiliary, Plain, Prediction
+from zoo.coupling import Coupling, Independent
 from zoo.density import Atoms, Density, Uniform
 from zoo.path import Path
 from zoo.target import Target
@@ -28,19 +32,26 @@ EDGE = 2.0**-25
 
 @dataclass(frozen=True)
 class Objective:
-    """What is trained: the four axes, and the name they were parsed from."""
+    """What is trained: the four axes, what goes beyond them, and the name they were parsed from."""
 
     path: Path
     target: Target
     density: Density = Uniform()
     weight: Weight = Flat()
+    coupling: Coupling = Independent()
+    auxiliary: Auxiliary = Plain()
     name: str = ""
 
     @property
     def papers(self) -> tuple[str, ...]:
-        """arXiv ids of the four axes, in order, each once."""
-        parts = (self.path, self.target, getattr(self.density, "base", self.density), self.weight)
-        return tuple(dict.fromkeys(paper for part in parts for paper in part.papers))
+        """arXiv ids of the parts, in order, each once."""
+        return tuple(dict.fromkeys(paper for part in self.parts for paper in part.papers))
+
+    @property
+    def parts(self) -> tuple:
+        """Everything the objective is made of; of a path or density made from another one, that one first."""
+        axes = (self.path, self.target, self.density, self.weight, self.coupling, self.auxiliary)
+        return tuple(part for axis in axes for part in unwrap(axis))
 
     def time(self, u: "Tensor") -> "Tensor":
         """The times that uniform numbers u draw; any shape, float64."""
@@ -49,15 +60,21 @@ class Objective:
     def loss(self, net: Network, x: "Tensor", labels: "Tensor", u: "Tensor", eps: "Tensor") -> "Tensor":
         """The training loss of each example, [B] float32.
 
-        x, eps: [B, C, H, W], images and N(0, 1) noise; labels: [B] int64; u: [B] in [0, 1]. No randomness here.
+        x, eps: [B, C, H, W], images and the noise paired with them; labels: [B] int64; u: [B] in [0, 1]. No randomness
+        here.
         """
-        t = self.time(u)
-        alpha, sigma = self.path.at(t)
+        return self.auxiliary.loss(self.predict(net, x, labels, u, eps), None)
+
+    def predict(self, net: Network, x: "Tensor", labels: "Tensor", u: "Tensor", eps: "Tensor") -> Prediction:
+        """What the loss is made of, for `auxiliary.loss`; arguments as for `loss`."""
+        logsnr = self.path.logsnr(self.time(u))
+        alpha, sigma = self.path.coefficients(logsnr)
         a, b = self.target.row(alpha, sigma)
         x_t = per_image(alpha, x) * x + per_image(sigma, x) * eps
         y = per_image(a, x) * x + per_image(b, x) * eps
-        y_hat = self._predict(net, x_t, alpha, sigma, labels)
-        return self.factor(t).to(x.dtype) * (y_hat - y).square().mean(dim=(1, 2, 3))
+        y_hat = self._call(net, x_t, alpha, sigma, labels)
+        error = (y_hat - y).square().mean(dim=(1, 2, 3))
+        return Prediction(y_hat, x, eps, a, b, error, self.factor_at(logsnr).to(x.dtype), logsnr)
 
     def denoise(self, net: Network, x_t: "Tensor", t: "Tensor", labels: "Tensor") -> "tuple[Tensor, Tensor]":
         """(x_hat, eps_hat), each [B, C, H, W]: all that a sampler ever sees.
@@ -65,21 +82,34 @@ class Objective:
         t: [B] or scalar, float64, the path's time; not a time where the target is singular.
         """
         alpha, sigma = self.path.at(t.expand(len(x_t)))
-        y_hat = self._predict(net, x_t, alpha, sigma, labels)
+        y_hat = self._call(net, x_t, alpha, sigma, labels)
         return self.target.solve(x_t, y_hat, per_image(alpha, x_t), per_image(sigma, x_t))
 
     def factor(self, t: "Tensor") -> "Tensor":
         """The weight at time t in the target's own units, what multiplies |y_hat - y|^2; float64."""
-        alpha, sigma = self.path.at(t)
-        log_x0_error = 2 * (sigma.log() - self.target.determinant(alpha, sigma).abs().log())
-        return self.weight.log_factor(self.path.logsnr(t), log_x0_error).exp()
+        return self.factor_at(self.path.logsnr(t))
 
-    def eps_error(self, loss: "Tensor", u: "Tensor") -> "tuple[Tensor, Tensor]":
-        """(logsnr, squared error of eps_hat) behind the losses at `u`, [B] float64: one scale for all objectives."""
-        t = self.time(u)
-        alpha, sigma = self.path.at(t)
+    def factor_at(self, logsnr: "Tensor") -> "Tensor":
+        """The same at a logsnr of the path."""
+        alpha, sigma = self.path.coefficients(logsnr)
+        log_x0_error = 2 * (sigma.log() - self.target.determinant(alpha, sigma).abs().log())
+        return self.weight.log_factor(logsnr, log_x0_error).exp()
+
+    def eps_error(self, prediction: Prediction) -> "Tensor":
+        """The squared error of eps_hat behind a prediction, [B] float64: one scale for all objectives."""
+        alpha, sigma = self.path.coefficients(prediction.logsnr)
         unit = alpha / self.target.determinant(alpha, sigma)
-        return self.path.logsnr(t), loss.double() / self.factor(t) * unit.square()
+        return prediction.error.double() * unit.square()
+
+    def scalings(self, logsnr: "Tensor") -> "tuple[Tensor, Tensor, Tensor]":
+        """EDM's (c_skip, c_out, c_in) that the target implies (arXiv 2206.00364, equation 7), at r = sigma / alpha.
+
+        x_hat = c_skip z + c_out net(c_in z, ..), where z = x_t / alpha = x + r eps. logsnr: any shape, finite.
+        """
+        alpha, sigma = self.path.coefficients(logsnr.double())
+        _, b = self.target.row(alpha, sigma)
+        determinant = self.target.determinant(alpha, sigma)
+        return alpha * b / determinant, -sigma / determinant, alpha / alpha.hypot(sigma)
 
     def effective_weight(self, logsnr: "Tensor") -> "Tensor":
         """The objective's fingerprint: density of logsnr x weight on the error of eps_hat, 1 at logsnr = 0.
@@ -120,12 +150,25 @@ class Objective:
             (slope,) = torch.autograd.grad(level(u).sum(), u)
         return torch.where(inside, -slope.abs().log(), -math.inf)
 
-    def _predict(self, net: Network, x_t: "Tensor", alpha: "Tensor", sigma: "Tensor", labels: "Tensor") -> "Tensor":
+    def _call(self, net: Network, x_t: "Tensor", alpha: "Tensor", sigma: "Tensor", labels: "Tensor") -> "Tensor":
         scale = (alpha.square() + sigma.square()).rsqrt()
         time = sigma.atan2(alpha) * (2 / math.pi)
         return net(per_image(scale, x_t) * x_t, time.to(x_t.dtype), labels).to(x_t.dtype)
 
 
+def unwrap(part: object) -> tuple:
+    """A part, behind the one that it is made from, if any."""
+    base = getattr(part, "base", None)
+    return (part,) if base is None else (*unwrap(base), part)
+
+
 def per_image(value: "Tensor", like: "Tensor") -> "Tensor":
     """A [B] float64 coefficient as [B, 1, 1, 1] in the images' dtype."""
     return value.to(like.dtype).view(-1, 1, 1, 1)
+
+
+if __name__ == "__main__":
+    from zoo.errors import run_main
+    from zoo.fingerprint import main
+
+    run_main(main)

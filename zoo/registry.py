@@ -1,99 +1,208 @@
 """Names -> objectives and backbones. This is the one place to touch to add either.
 
-A new combination is one line in ZOO. A new idea on one axis is one final class in that axis' file and one line in its
-table here. Everything else (command line, tests, report rows, references) iterates over these tables.
+A new combination is one line in `families.py`. A new idea on one axis is one final class in that axis' file and one
+line in its table here. Everything else (command line, tests, report rows, references) iterates over these tables.
 """
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import astuple, fields
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from zoo.auxiliary import Auxiliary, Contrast, Learned, Plain
 from zoo.backbones.sizes import Backbone, DiTSize, UNetSize
-from zoo.density import Atoms, Density, LogitNormal, Uniform
+from zoo.coupling import OT, ClassImmiscible, ClassOT, Coupling, Immiscible, Independent, Nearest, Offset
+from zoo.density import Atoms, CosMap, Density, EDMLogNormal, Laplace, LogitNormal, Mode, Uniform
 from zoo.errors import ZooError, choose
+from zoo.families import BEYOND, DEFAULT, SD3
 from zoo.names import Term, parse_term
 from zoo.objective import Objective
-from zoo.path import Cosine, Flow, Linear, Path, Table, Trig
-from zoo.target import Eps, FlowTarget, Target, V
-from zoo.weight import Flat, MinSNR, Weight
+from zoo.path import LDM, Cosine, Flow, Linear, Path, Shift, Sigmoid, Trig, ZeroTerminal
+from zoo.target import EDM, X0, Eps, FlowTarget, Target, V
+from zoo.weight import P2, SNR, Flat, FlowLoss, MinSNR, SigmoidWeight, SoftMinSNR, TruncSNR, Weight
 
 if TYPE_CHECKING:
     from torch import nn
 
-TARGETS: Mapping[str, Callable[..., Target]] = {"eps": Eps, "v": V, "flow": FlowTarget}
-PATHS: Mapping[str, Callable[..., Path]] = {"flow": Flow, "trig": Trig, "linear": Linear, "cosine": Cosine}
-DENSITIES: Mapping[str, Callable[..., Density]] = {"uniform": Uniform, "lognorm": LogitNormal}
-WEIGHTS: Mapping[str, Callable[..., Weight]] = {"minsnr": MinSNR}
-MODIFIERS = {"density": DENSITIES, "weight": WEIGHTS}  # what may follow a +, at most one of each kind
-BACKBONES: Mapping[str, Callable[..., Backbone]] = {"dit": DiTSize, "unet": UNetSize}
+TARGETS: dict[str, Callable[..., Target]] = {"eps": Eps, "x0": X0, "v": V, "flow": FlowTarget, "edm": EDM}
+PATHS: dict[str, Callable[..., Path]] = {
+    "flow": Flow,
+    "trig": Trig,
+    "linear": Linear,
+    "cosine": Cosine,
+    "ldm": LDM,
+    "sigmoid": Sigmoid,
+}
+# What may follow a +, at most one of each kind, in the order in which a canonical name gives them.
+ENDS: dict[str, Callable[..., Path]] = {"ztsnr": ZeroTerminal}
+SHIFTS: dict[str, Callable[..., Path]] = {"shift": Shift}
+DENSITIES: dict[str, Callable[..., Density]] = {
+    "uniform": Uniform,
+    "lognorm": LogitNormal,
+    "mode": Mode,
+    "cosmap": CosMap,
+    "edm": EDMLogNormal,
+    "laplace": Laplace,
+}
+WEIGHTS: dict[str, Callable[..., Weight]] = {
+    "minsnr": MinSNR,
+    "softminsnr": SoftMinSNR,
+    "p2": P2,
+    "snr": SNR,
+    "truncsnr": TruncSNR,
+    "sigmoid": SigmoidWeight,
+    "flowloss": FlowLoss,
+}
+COUPLINGS: dict[str, Callable[..., Coupling]] = {
+    "offset": Offset,
+    "ot": OT,
+    "ot_class": ClassOT,
+    "immiscible": Immiscible,
+    "immiscible_class": ClassImmiscible,
+    "nearest": Nearest,
+}
+AUXILIARIES: dict[str, Callable[..., Auxiliary]] = {"contrast": Contrast, "learned": Learned}
+MODIFIERS = {
+    "end": ENDS,
+    "shift": SHIFTS,
+    "density": DENSITIES,
+    "weight": WEIGHTS,
+    "coupling": COUPLINGS,
+    "auxiliary": AUXILIARIES,
+}
+BACKBONES: dict[str, Callable[..., Backbone]] = {"dit": DiTSize, "unet": UNetSize}
+TABLES = {"target": TARGETS, "path": PATHS, **MODIFIERS, "backbone": BACKBONES}
 
+FAMILIES: dict[str, tuple[str, ...]] = {"default": DEFAULT, "sd3": tuple(SD3), "beyond": BEYOND}
 # The zoo: the names that the tests, the list of objectives and the README's table go through.
-ZOO: tuple[str, ...] = (
-    "rf",
-    "rf/lognorm(0,1)",
-    "v/cosine",
-    "eps/linear",
-    "eps/cosine",
-    "eps/linear+minsnr(5)",
-    "eps/cosine+minsnr(5)",
-    "v/cosine+minsnr(5)",
-)
+ZOO: tuple[str, ...] = tuple(dict.fromkeys(name for family in FAMILIES.values() for name in family))
+
+
+def register(kind: str, word: str) -> Callable[[type], type]:
+    """Class decorator: adds a class to the table of this kind under a word, for names to use.
+
+    kind: target, path, density, weight, coupling, auxiliary or backbone. Raises ZooError for another kind, and for a
+    word that is taken.
+    """
+    if kind not in TABLES or kind in ("end", "shift"):
+        raise choose("kind of part", kind, TABLES.keys() - {"end", "shift"})
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", word):
+        raise ZooError(f"{word!r} cannot be a {kind}'s name: write a-z, then a-z, 0-9 and _")
+    tables = MODIFIERS.values() if kind in MODIFIERS else [TABLES[kind]]
+    taken = next((table[word] for table in tables if word in table), None) or (word == "rf" and Objective)
+    if taken:
+        raise ZooError(f"the {kind} {word!r} is taken, by {taken.__module__}.{taken.__qualname__}: choose another word")
+
+    def add(made: type) -> type:
+        TABLES[kind][word] = made
+        return made
+
+    return add
 
 
 @lru_cache
 def objective(name: str) -> Objective:
-    """The objective of this name: TARGET/PATH, rf (short for flow/flow) or rf/DENSITY, then any +MODIFIERs.
+    """The objective of this name: TARGET/PATH, rf (short for flow/flow), rf/DENSITY or edm(mean,std), any +MODIFIERs.
 
-    Raises ZooError, with the nearest name, for a name that the tables do not hold.
+    Raises ZooError, with the nearest name, for a name that the tables do not hold, and with the reason for one that
+    makes no sense.
     """
     head, *modifiers = re.split(r"\+(?![^(]*\))", name)  # at each + outside of parentheses
-    first, *rest = (parse_term(part, "objective") for part in head.split("/", maxsplit=1))
-    extras = [parse_term(part, "modifier") for part in modifiers]
-    if first == Term("rf"):
-        target, path, extras = Term("flow"), Term("flow"), rest + extras
-    elif rest and first.word in TARGETS and rest[0].word in PATHS:
-        target, path = first, rest[0]
-    else:
-        raise choose("objective", name, ZOO)
+    target, path, extras = _head(name, head)
+    extras += [parse_term(part, "modifier") for part in modifiers]
     found: dict[str, tuple[Term, object]] = {}
+    path_made = path.call("path", PATHS)
     for term in extras:
         kind = next((kind for kind, table in MODIFIERS.items() if term.word in table), None)
         if kind is None:
-            raise choose(
-                "objective", name, {*ZOO, *(f"{head}+{word}" for table in MODIFIERS.values() for word in table)}
-            )
+            raise _unknown(name, {f"{head}+{word}" for table in MODIFIERS.values() for word in table})
         if kind in found:
             raise ZooError(f"objective {name!r} names two of one kind ({kind}): {found[kind][0]} and {term}. Give one")
-        found[kind] = term, term.call(kind, MODIFIERS[kind])
-    path_made = path.call("path", PATHS)
+        found[kind] = term, None if kind in ("end", "shift") else term.call(kind, MODIFIERS[kind])
+    for kind in ("end", "shift"):  # a path made from another one
+        if kind in found:
+            term = found[kind][0]
+            path_made = term.call(f"objective {name!r}:", MODIFIERS[kind], base=path_made)
+            found[kind] = term, path_made
     # DDPM-like paths are trained on their 1000 integer steps (arXiv 2006.11239), the continuous ones on all of [0, 1]
-    natural = Atoms() if isinstance(path_made, Table) else Uniform()
+    natural = Atoms() if path_made.discrete else Uniform()
     if "density" in found and found["density"][1] == natural:  # rf/uniform is rf
         del found["density"]
-    parts = {kind: made for kind, (_, made) in found.items()}
-    modifiers = [f"{found[kind][0].word}{_arguments(parts[kind])}" for kind in MODIFIERS if kind in found]
-    return Objective(
+    kinds = [kind for kind in MODIFIERS if kind in found]
+    parts = {kind: found[kind][1] for kind in kinds}
+    made = Objective(
         path=path_made,
         target=target.call("target", TARGETS),
         density=parts.get("density", natural),
         weight=parts.get("weight", Flat()),
-        name=_canonical(target.word, path.word, modifiers, has_density="density" in found),
+        coupling=parts.get("coupling", Independent()),
+        auxiliary=parts.get("auxiliary", Plain()),
+        name=_canonical(target, path, {kind: found[kind][0].word + _arguments(parts[kind]) for kind in kinds}),
+    )
+    _refuse_senseless(made, parts)
+    return made
+
+
+def _head(name: str, head: str) -> tuple[Term, Term, list[Term]]:
+    """(target, path, [the density that the head names, if it does]): rf/lognorm(0,1) and edm(-1.2,1.2) name one."""
+    first, *rest = (parse_term(part, "objective") for part in head.split("/", maxsplit=1))
+    if first == Term("rf"):
+        return Term("flow"), Term("flow"), rest
+    if first.word == "edm" and not rest and first != Term("edm"):
+        return Term("edm"), Term("trig"), [first]
+    if rest and first.word in TARGETS and rest[0].word in PATHS:
+        return first, rest[0], []
+    raise _unknown(name)
+
+
+def _unknown(name: str, near: Iterable[str] = ()) -> ZooError:
+    hint = ", ".join(repr(found) for found in get_close_matches(name, {*ZOO, *near}, n=3, cutoff=0.5))
+    return ZooError(
+        f"unknown objective {name!r}.{f' Did you mean {hint}?' if hint else ''} Allowed: rf, rf/DENSITY, edm(mean,std) "
+        f"or TARGET/PATH with targets {', '.join(TARGETS)} and paths {', '.join(PATHS)}, then any "
+        f"{' '.join('+' + word for table in MODIFIERS.values() for word in table)}. "
+        "python -m zoo.objective lists the zoo; --plugin FILE adds to it"
     )
 
 
+def _refuse_senseless(made: Objective, parts: dict[str, object]) -> None:
+    if "end" in parts and isinstance(made.target, Eps):
+        raise ZooError(
+            f"objective {made.name!r} makes no sense: with zero terminal SNR the last x_t is all noise, and predicting "
+            "eps there says nothing about the image (x_hat = 0 / 0). Choose v, x0 or flow (arXiv 2305.08891)"
+        )
+    if "shift" in parts and made.density.of_logsnr:
+        raise ZooError(
+            f"objective {made.name!r} makes no sense: its density is a law of logsnr, which a shift of time does not "
+            "change. Leave the shift out, and choose the density's own mean"
+        )
+
+
 def _arguments(part: object) -> str:
-    return f"({','.join(f'{value:.6g}' for value in astuple(part))})" if fields(part) else ""
+    values = [getattr(part, f.name) for f in fields(part) if f.name != "base"]
+    return f"({','.join(f'{value:.6g}' for value in values)})" if values else ""
 
 
-def _canonical(target: str, path: str, modifiers: list[str], has_density: bool) -> str:
-    """One spelling for one objective: rf for flow/flow, its density behind a slash, as in SD3's table."""
-    if (target, path) != ("flow", "flow"):
-        return "+".join([f"{target}/{path}", *modifiers])
-    if not has_density:
-        return "+".join(["rf", *modifiers])
-    return "+".join([f"rf/{modifiers[0]}", *modifiers[1:]])
+def _canonical(target: Term, path: Term, modifiers: dict[str, str]) -> str:
+    """One spelling for one objective: rf and edm(mean,std) for what they stand for, as in SD3's table."""
+    head = f"{_short(target)}/{path}"
+    density = modifiers.get("density", "")
+    if head == "flow/flow":
+        head = f"rf/{density}".rstrip("/")
+    elif head == "edm/trig" and density.startswith("edm("):
+        head = density
+    else:
+        return "+".join([head, *modifiers.values()])
+    return "+".join([head, *(text for kind, text in modifiers.items() if kind != "density")])
+
+
+def _short(target: Term) -> str:
+    """The target with those of its arguments that are not the defaults, by name."""
+    made = target.call("target", TARGETS)
+    given = [f"{f.name}={getattr(made, f.name):.6g}" for f in fields(made) if getattr(made, f.name) != f.default]
+    return f"{target.word}({','.join(given)})" if given else target.word
 
 
 @lru_cache

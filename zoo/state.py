@@ -12,12 +12,15 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 class State:
     """Owns the optimiser of a module (AdamW, arXiv 1711.05101) and the exponential moving average of its weights."""
 
-    def __init__(self, module: nn.Module, config: TrainConfig):
+    def __init__(self, module: nn.Module, config: TrainConfig, auxiliary: nn.Module | None = None):
         self.config = config
         self.parameters = dict(module.named_parameters())
         self.ema = {name: p.detach().clone() for name, p in self.parameters.items()}
+        # what an objective learns beside the network; neither averaged nor clipped
+        self.beside = {f"aux.{name}": p for name, p in auxiliary.named_parameters()} if auxiliary else {}
+        self.trained = self.parameters | self.beside
         self.adam = torch.optim.AdamW(
-            self.parameters.values(), lr=0.0, betas=BETAS, weight_decay=config.weight_decay, fused=True
+            self.trained.values(), lr=0.0, betas=BETAS, weight_decay=config.weight_decay, fused=True
         )
 
     def step(self, k: int) -> Tensor:
@@ -33,8 +36,8 @@ class State:
     def tensors(self) -> dict[str, Tensor]:
         """Everything a resumed run needs, under the checkpoint's names."""
         tensors = {f"net.{name}": p for name, p in self.parameters.items()}
-        tensors |= {f"ema.{name}": p for name, p in self.ema.items()}
-        for name, p in self.parameters.items():
+        tensors |= {f"ema.{name}": p for name, p in self.ema.items()} | self.beside
+        for name, p in self.trained.items():
             tensors |= {f"opt.{moment}.{name}": self.adam.state[p][moment] for moment in MOMENTS}
         return tensors
 
@@ -44,6 +47,9 @@ class State:
         for name, p in self.parameters.items():
             p.copy_(tensors[f"net.{name}"])
             self.ema[name].copy_(tensors[f"ema.{name}"])
+        for name, p in self.beside.items():
+            p.copy_(tensors[name])
+        for name, p in self.trained.items():
             moments = {m: torch.zeros_like(p).copy_(tensors[f"opt.{m}.{name}"]) for m in MOMENTS}
             self.adam.state[p] = {"step": torch.tensor(float(step), device=p.device), **moments}
 

@@ -19,6 +19,7 @@ class Target(ABC):
     """A row (a, b); alpha, sigma, a and b are tensors of one shape."""
 
     papers: ClassVar[tuple[str, ...]] = ()
+    formula: ClassVar[str] = ""
 
     @abstractmethod
     def row(self, alpha: "Tensor", sigma: "Tensor") -> "tuple[Tensor, Tensor]":
@@ -41,9 +42,21 @@ class Eps(Target):
     """y = eps (DDPM, arXiv 2006.11239); singular where alpha = 0."""
 
     papers: ClassVar = ("2006.11239",)
+    formula: ClassVar = "eps"
 
     def row(self, alpha: "Tensor", sigma: "Tensor") -> "tuple[Tensor, Tensor]":
         return 0 * alpha, 0 * alpha + 1
+
+
+@dataclass(frozen=True)
+class X0(Target):
+    """y = x, the clean image (DDPM, arXiv 2006.11239, section 3.2; 2202.00512); singular where sigma = 0."""
+
+    papers: ClassVar = ("2202.00512",)
+    formula: ClassVar = "x"
+
+    def row(self, alpha: "Tensor", sigma: "Tensor") -> "tuple[Tensor, Tensor]":
+        return 0 * alpha + 1, 0 * alpha
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,7 @@ class V(Target):
     """y = alpha eps - sigma x (Salimans & Ho, arXiv 2202.00512)."""
 
     papers: ClassVar = ("2202.00512",)
+    formula: ClassVar = "alpha eps - sigma x"
 
     def row(self, alpha: "Tensor", sigma: "Tensor") -> "tuple[Tensor, Tensor]":
         return -sigma, alpha
@@ -61,6 +75,29 @@ class FlowTarget(Target):
     """y = eps - x: the derivative of the straight path (rectified flow, arXiv 2209.03003)."""
 
     papers: ClassVar = ("2209.03003",)
+    formula: ClassVar = "eps - x"
 
     def row(self, alpha: "Tensor", sigma: "Tensor") -> "tuple[Tensor, Tensor]":
         return 0 * alpha - 1, 0 * alpha + 1
+
+
+@dataclass(frozen=True)
+class EDM(Target):
+    """EDM's F: what its network gives, before c_out and c_skip (arXiv 2206.00364, table 1 and section 5).
+
+    With r = sigma / alpha, s = sigma_data: a = (r / s) / sqrt(r^2 + s^2), b = -s / sqrt(r^2 + s^2). Its plain squared
+    error is EDM's weight (r^2 + s^2) / (r s)^2 on the x0 loss. sigma_data = 0.5 as published, whatever the data's.
+    """
+
+    sigma_data: float = 0.5
+    papers: ClassVar = ("2206.00364",)
+    formula: ClassVar = "(sigma x / s - s alpha eps) / sqrt(sigma^2 + s^2 alpha^2), s = sigma_data"
+
+    def __post_init__(self):
+        if not self.sigma_data > 0:
+            raise ValueError(f"sigma_data is a standard deviation: {self.sigma_data:g} must be above 0")
+
+    def row(self, alpha: "Tensor", sigma: "Tensor") -> "tuple[Tensor, Tensor]":
+        s = self.sigma_data
+        length = sigma.hypot(s * alpha)
+        return sigma / (s * length), -s * alpha / length

@@ -47,10 +47,11 @@ def network(config: TrainConfig, module: nn.Module, device: torch.device, pixels
 
 
 class Batches:
-    """Step k -> (x, labels, u, eps), drawn from the seed's streams."""
+    """Step k -> (x, labels, u, eps), drawn from the seed's streams; eps as the objective pairs it with x."""
 
     def __init__(self, config: TrainConfig, data: Dataset, device: torch.device):
         self.config, self.device, self.standard = config, device, data.standard
+        self.coupling = registry.objective(config.objective).coupling
         self.images, self.labels = (part.to(device) for part in data.augmented)
 
     def __call__(self, k: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -63,6 +64,8 @@ class Batches:
         dropped = torch.rand(batch, generator=self._stream("drop", k), device=self.device) < self.config.label_dropout
         u = noise.stratified(batch, self._stream("u", k))
         eps = torch.randn(x.shape, generator=self._stream("noise", k), device=self.device)
+        more = self._stream("coupling", k)
+        eps = self.coupling.pair(x, labels, eps, lambda shape: torch.randn(shape, generator=more, device=self.device))
         return x, labels.masked_fill(dropped, NUM_CLASSES), u, eps
 
     def _stream(self, name: str, k: int) -> torch.Generator:
@@ -98,7 +101,9 @@ def train(config: TrainConfig, folder: Path, data: Dataset, device: torch.device
             return found[0]
     objective = registry.objective(config.objective)
     module = initialise(config, data.image_shape, device)
-    state, metrics, clock, first = State(module, config), Metrics(folder, device), Clock(), 0
+    if auxiliary := objective.auxiliary.module():
+        auxiliary.to(device)
+    state, metrics, clock, first = State(module, config, auxiliary), Metrics(folder, device), Clock(), 0
     if found:
         first, clock.before = found[0]["step"], found[0]["seconds"]
         state.restore(found[1], first)
@@ -137,10 +142,11 @@ def train(config: TrainConfig, folder: Path, data: Dataset, device: torch.device
     with StopSignal() as stop, closing(metrics), closing(Progress(config.steps, first)) as shown:
         for k in range(first, config.steps):
             x, labels, u, eps = batches(k)
-            losses = objective.loss(net, x, labels, u, eps)
+            prediction = objective.predict(net, x, labels, u, eps)
+            losses = objective.auxiliary.loss(prediction, auxiliary)
             losses.mean().backward()
             norm = state.step(k)
-            metrics.add(k, losses.detach(), norm, *objective.eps_error(losses.detach(), u))
+            metrics.add(k, losses.detach(), norm, prediction.logsnr, objective.eps_error(prediction).detach())
             done = k + 1
             if done % log_every == 0 or done == config.steps:
                 shown.show(metrics.log(done, done * config.batch, learning_rate(config, k), clock.seconds))

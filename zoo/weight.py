@@ -19,6 +19,7 @@ class Weight(ABC):
     """A factor on |y_hat - y|^2, kept as its logarithm so that both ends of logsnr stay finite."""
 
     papers: ClassVar[tuple[str, ...]] = ()
+    formula: ClassVar[str] = ""
 
     @abstractmethod
     def log_factor(self, logsnr: "Tensor", log_x0_error: "Tensor") -> "Tensor":
@@ -28,6 +29,8 @@ class Weight(ABC):
 @dataclass(frozen=True)
 class Flat(Weight):
     """1 in the target's own units."""
+
+    formula: ClassVar = "1 on the target's own error"
 
     def log_factor(self, logsnr: "Tensor", log_x0_error: "Tensor") -> "Tensor":
         return log_x0_error.new_zeros(log_x0_error.shape)  # not 0 * log_x0_error, which is NaN at an infinite one
@@ -45,16 +48,116 @@ class X0Weight(Weight):
         return (self.log_x0(logsnr) + log_x0_error).where(logsnr > -math.inf, 0.0)
 
 
+def positive(name: str, value: float) -> None:
+    """Raise ValueError unless an argument is above 0."""
+    if not value > 0:
+        raise ValueError(f"{name} = {value:g} must be above 0")
+
+
 @dataclass(frozen=True)
 class MinSNR(X0Weight):
     """min(snr, gamma) (arXiv 2303.09556); on eps it is min(snr, gamma) / snr, on v min(snr, gamma) / (snr + 1)."""
 
     gamma: float = 5.0
     papers: ClassVar = ("2303.09556",)
+    formula: ClassVar = "min(snr, gamma) on the error of x_hat"
 
     def __post_init__(self):
-        if not self.gamma > 0:
-            raise ValueError(f"minsnr's argument gamma caps the signal-to-noise ratio: {self.gamma:g} must be above 0")
+        positive("gamma", self.gamma)
 
     def log_x0(self, logsnr: "Tensor") -> "Tensor":
         return logsnr.clamp(max=math.log(self.gamma))
+
+
+@dataclass(frozen=True)
+class SoftMinSNR(X0Weight):
+    """gamma snr / (snr + gamma): min-SNR without the corner (arXiv 2401.11605, appendix B)."""
+
+    gamma: float = 4.0
+    papers: ClassVar = ("2401.11605",)
+    formula: ClassVar = "gamma snr / (snr + gamma) on the error of x_hat"
+
+    def __post_init__(self):
+        positive("gamma", self.gamma)
+
+    def log_x0(self, logsnr: "Tensor") -> "Tensor":
+        from torch.nn.functional import logsigmoid
+
+        return math.log(self.gamma) + logsigmoid(logsnr - math.log(self.gamma))
+
+
+@dataclass(frozen=True)
+class P2(X0Weight):
+    """snr / (k + snr)^gamma: less weight where only imperceptible detail is left to learn (arXiv 2204.00227)."""
+
+    k: float = 1.0
+    gamma: float = 1.0
+    papers: ClassVar = ("2204.00227",)
+    formula: ClassVar = "snr / (k + snr)^gamma on the error of x_hat"
+
+    def __post_init__(self):
+        positive("k", self.k)
+
+    def log_x0(self, logsnr: "Tensor") -> "Tensor":
+        return logsnr - self.gamma * logsnr.logaddexp(logsnr.new_tensor(math.log(self.k)))
+
+
+@dataclass(frozen=True)
+class SNR(X0Weight):
+    """snr: the plain loss on eps, whatever the target (arXiv 2202.00512, section 4)."""
+
+    papers: ClassVar = ("2202.00512",)
+    formula: ClassVar = "snr on the error of x_hat"
+
+    def log_x0(self, logsnr: "Tensor") -> "Tensor":
+        return logsnr
+
+
+@dataclass(frozen=True)
+class TruncSNR(X0Weight):
+    """max(snr, 1) (arXiv 2202.00512, section 4)."""
+
+    papers: ClassVar = ("2202.00512",)
+    formula: ClassVar = "max(snr, 1) on the error of x_hat"
+
+    def log_x0(self, logsnr: "Tensor") -> "Tensor":
+        return logsnr.clamp(min=0)
+
+
+@dataclass(frozen=True)
+class SigmoidWeight(X0Weight):
+    """snr sigmoid(b - logsnr), sigmoid(b - logsnr) on eps (arXiv 2303.00848; 2410.19324, which chooses b = -3).
+
+    It is softminsnr with gamma = exp(b).
+    """
+
+    b: float = -3.0
+    papers: ClassVar = ("2303.00848", "2410.19324")
+    formula: ClassVar = "snr / (1 + exp(logsnr - b)) on the error of x_hat"
+
+    def log_x0(self, logsnr: "Tensor") -> "Tensor":
+        from torch.nn.functional import logsigmoid
+
+        return self.b + logsigmoid(logsnr - self.b)
+
+
+@dataclass(frozen=True)
+class FlowLoss(X0Weight):
+    """1 / max(t, clamp)^2, t = sigma / (alpha + sigma): the loss of rectified flow, whatever the target.
+
+    With target x0 it is JiT's (arXiv 2511.13720): the network gives x, the loss compares velocities (x_hat - x_t) / t,
+    and t is clamped (at 0.05) so that the division stays tame.
+    """
+
+    clamp: float = 0.05
+    papers: ClassVar = ("2511.13720",)
+    formula: ClassVar = "1 / max(t, clamp)^2 on the error of x_hat, t = sigma / (alpha + sigma)"
+
+    def __post_init__(self):
+        if not 0 < self.clamp < 1:
+            raise ValueError(f"clamp = {self.clamp:g} is a time between 0 and 1")
+
+    def log_x0(self, logsnr: "Tensor") -> "Tensor":
+        from torch.nn.functional import logsigmoid
+
+        return -2 * logsigmoid(-logsnr / 2).clamp(min=math.log(self.clamp))
