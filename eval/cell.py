@@ -44,7 +44,7 @@ def _work(config: CellConfig, folder: Path, places: Places) -> dict:
     from eval.judge import load_judge
     from eval.reference import reference
     from eval.score import Run, Setting, score, tile_png
-    from zoo import checkpoint
+    from zoo import checkpoint, plugins
     from zoo.backbones.cost import forward_flop
     from zoo.data import load
     from zoo.environment import git_hash, pick_device, versions
@@ -95,5 +95,6 @@ def _work(config: CellConfig, folder: Path, places: Places) -> dict:
         },
         "tile": list(data.image_shape[1:]),
         "versions": versions(),
+        "plugins": dict(plugins.LOADED),
         "git": git_hash(),
     }

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import torch
 from PIL import Image
+from pydantic import ValidationError
 from torch import Tensor
 
 from eval.frechet import corrected
@@ -18,7 +19,7 @@ from eval.judge import Judge, judge_images
 from eval.reference import Reference
 from eval.stats import wilson
 from zoo import checkpoint, noise, registry, sampler
-from zoo.config import TrainConfig
+from zoo.config import TrainConfig, explain
 from zoo.data import BLANKS, NUM_CLASSES, REAL_CLASSES, Dataset, to_uint8
 from zoo.errors import Diverged
 from zoo.train import initialise, network
@@ -43,12 +44,18 @@ class Setting:
 
 
 class Run:
-    """A checkpoint ready to draw images: one network, whose weights are exchanged between settings."""
+    """A checkpoint ready to draw images: one network, whose weights are exchanged between settings.
+
+    Raises ZooError for a configuration that is not valid here, such as an objective of a plugin that was not loaded.
+    """
 
     def __init__(
         self, manifest: dict, tensors: dict[str, Tensor], image_shape: tuple[int, int, int], device, batch: int
     ):
-        self.config = TrainConfig(**manifest["config"])
+        try:
+            self.config = TrainConfig(**manifest["config"])
+        except ValidationError as error:
+            raise explain(error, TrainConfig, "the checkpoint's configuration") from None
         self.tensors, self.device, self.batch, self.image_shape = tensors, device, batch, image_shape
         self.standard = tuple(manifest["standard"])
         self.objective = registry.objective(self.config.objective)

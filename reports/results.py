@@ -5,6 +5,7 @@ One row per cell and control setting (weights x guidance x sampler x steps); a c
 | column | meaning (unit) |
 |---|---|
 | grid, dataset, backbone, objective, seed | which cell |
+| published, published_rank | the objective's name in SD3's study, and its rank there over all settings if printed |
 | status | done, failed, diverged, missing (no file yet) or unreadable (a damaged or foreign result.json) |
 | weights, guidance, sampler, steps | the control setting: ema or raw; guidance 1 is none |
 | evaluations | network evaluations per sample: steps, doubled under guidance |
@@ -28,10 +29,11 @@ import csv
 import io
 
 from reports.run import CELL, Run, share
+from zoo.families import SD3
 
 # fmt: off
 COLUMNS = (
-    "grid", "dataset", "backbone", "objective", "seed", "status",
+    "grid", "dataset", "backbone", "objective", "seed", "status", "published", "published_rank",
     "weights", "guidance", "sampler", "steps", "evaluations", "n", "fid", "fid_se", "fid_plain", "fid_floor",
     "acc", "acc_low", "acc_high", *(f"acc_{label}" for label in range(12)),
     "images", "train_seconds", "images_per_s", "score_seconds", "parameters", "flop_per_image",
@@ -47,6 +49,8 @@ def rows(run: Run) -> list[dict]:
         result, train = cell.result or {}, (cell.result or {}).get("train", {})
         base = dict.fromkeys(COLUMNS) | {"grid": run.grid.get("name"), "status": cell.status, "message": cell.message}
         base |= {key: getattr(cell, key) for key in CELL} | {key: train[key] for key in COLUMNS if key in train}
+        if cell.objective in SD3:
+            base |= {"published": SD3[cell.objective].name, "published_rank": SD3[cell.objective].rank}
         base |= {"train_seconds": train.get("seconds"), "key": result.get("key")}
         if result:
             base |= {"judge": result["judge"].get("name"), "judge_sha256": result["judge"].get("sha256")}

@@ -8,6 +8,7 @@ from statistics import fmean
 
 from reports.run import BLANKS, CLASSES, FULL, Cell, Run, Setting, Stat
 from zoo.errors import ZooError
+from zoo.families import SD3, Published
 from zoo.registry import objective as parse_objective
 
 NONE = "-"
@@ -32,7 +33,8 @@ def comparison(run: Run) -> str:
     header = ["backbone", "objective", "seeds done"]
     for setting in run.compared:
         header += [f"{fid_at(setting)}, {md(run.label(setting))}", f"acc, {md(run.label(setting))}"]
-    header += ["training s", "images/s", "parameters"]
+    study = run.grid.get("name") == "sd3"  # shows the ranks printed there
+    header += ["training s", "images/s", "parameters", *(["rank in SD3's study"] if study else [])]
     rows = []
     for backbone in run.backbones:
         names = [o for o in run.objectives if run.group(backbone, o)]
@@ -46,14 +48,21 @@ def comparison(run: Run) -> str:
             seeds = f"{done}/{len(cells)}{f', {md(rest)}' if rest else ''}"
             costs = [_mean(cells, "seconds", "{:,.0f}"), _mean(cells, "images_per_s", "{:,.0f}")]
             costs += [_mean(cells, "parameters", "{:,.0f}")]
+            costs += [_printed(name)] if study else []
             rows.append([md(backbone), md(name), seeds, *(column[i] for column in columns), *costs])
     floor, real = run.floor.get("fid"), run.ceiling
-    pad = [NONE] * 3
+    pad = [NONE] * (4 if study else 3)
     floors = [f"{floor:.2f}" if floor is not None else NONE, NONE] * len(run.compared)
     reals = [NONE, f"{100 * real:.1f}%" if real is not None else NONE] * len(run.compared)
     rows.append(["floor", "real test images against training images", NONE, *floors, *pad])
     rows.append(["ceiling", "real test images", NONE, *reals, *pad])
     return table(header, rows, text=3)
+
+
+def _printed(name: str) -> str:
+    published = SD3.get(name, Published(name))
+    rank = f"{published.rank:.2f}" if published.rank is not None else "not printed"
+    return rank if published.name == name else f"{rank} ({md(published.name)})"
 
 
 def weights(run: Run) -> str:

@@ -16,7 +16,7 @@ from reports.page import build
 from reports.plotting import spread
 from reports.run import load
 from zoo.errors import ZooError
-from zoo.registry import ZOO
+from zoo.families import DEFAULT
 
 BACKBONES = ["dit(patch=4)", "unet(width=32,attention=1)"]
 EDGES = [-10, -7.5, -5, -2.5, 0, 2.5, 5, 7.5, 10]
@@ -34,7 +34,7 @@ BARS = [
 
 
 def write_run(
-    folder: Path, objectives=ZOO, backbones=BACKBONES, seeds=(0,), size=28, guidance=(1.0, 2.0), **grid
+    folder: Path, objectives=DEFAULT, backbones=BACKBONES, seeds=(0,), size=28, guidance=(1.0, 2.0), **grid
 ) -> dict:
     """A finished run with random numbers; returns its grid. Every number depends on the cell's own name only."""
     cells = [
@@ -169,7 +169,7 @@ def records(folder: Path) -> list[dict]:
 @pytest.fixture
 def small(tmp_path):
     """Two objectives, two backbones, tiny tiles: a second to draw."""
-    return tmp_path / "run", write_run(tmp_path / "run", objectives=ZOO[:2], size=8)
+    return tmp_path / "run", write_run(tmp_path / "run", objectives=DEFAULT[:2], size=8)
 
 
 def test_the_same_files_give_the_same_bytes_in_any_order_and_place(small, tmp_path):
@@ -247,7 +247,7 @@ def test_every_column_is_documented():
 
 
 def test_failed_diverged_missing_and_damaged_cells_count(tmp_path):
-    grid = write_run(tmp_path, objectives=ZOO[:4], backbones=BACKBONES[:1], seeds=(0, 1), size=8)
+    grid = write_run(tmp_path, objectives=DEFAULT[:4], backbones=BACKBONES[:1], seeds=(0, 1), size=8)
     folders = [tmp_path / cell["dir"] for cell in grid["cells"]]
     fail(folders[0], "failed", "out of memory")
     fail(folders[1], "diverged", "loss is nan at step 7")
@@ -273,7 +273,7 @@ def test_failed_diverged_missing_and_damaged_cells_count(tmp_path):
 
 
 def test_a_run_without_any_result_is_a_page(tmp_path):
-    grid = write_run(tmp_path, objectives=ZOO[:2], backbones=BACKBONES[:1], size=8, judge=None)
+    grid = write_run(tmp_path, objectives=DEFAULT[:2], backbones=BACKBONES[:1], size=8, judge=None)
     for cell in grid["cells"]:
         fail(tmp_path / cell["dir"], "failed")
     (tmp_path / "figures").mkdir()
@@ -286,7 +286,7 @@ def test_a_run_without_any_result_is_a_page(tmp_path):
 
 
 def test_seeds_are_averaged_and_named(tmp_path):
-    grid = write_run(tmp_path, objectives=ZOO[:1], backbones=BACKBONES[:1], seeds=(0, 1, 2), size=8)
+    grid = write_run(tmp_path, objectives=DEFAULT[:1], backbones=BACKBONES[:1], seeds=(0, 1, 2), size=8)
     fids = [json.loads((tmp_path / c["dir"] / "result.json").read_text())["scores"][0]["fid"] for c in grid["cells"]]
     text = build(tmp_path).read_text()
     row = section(text, "Comparison")[2]
@@ -385,7 +385,7 @@ def test_how_to_reproduce_and_papers(small):
 
 
 def test_escaping_keeps_the_registrys_names_readable():
-    assert [tables.md(name) for name in ZOO] == list(ZOO)
+    assert [tables.md(name) for name in DEFAULT] == list(DEFAULT)
     assert tables.md("a|b <c> *d*\n`e`") == "a\\|b &lt;c&gt; \\*d\\* \\`e\\`"
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import tyro
 from pydantic import ValidationError
 
+from zoo import plugins
 from zoo.config import TrainConfig, explain
 
 
@@ -20,6 +21,8 @@ class Places:
     """folder or address (file://, http://) of MNIST's four published archives [env ZOO_MIRROR]"""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N"""
+    plugin: str | None = None
+    """a Python file that registers objectives of your own"""
 
 
 @dataclass
@@ -62,4 +65,6 @@ def parse(options: type, command: str, about: str | None, positional: bool = Fal
     """The options of a command line; exit status 2 and the usage for an unknown or malformed one."""
     config = (tyro.conf.FlagCreatePairsOff, tyro.conf.HelptextFromCommentsOff)
     description = (about or "").strip()
-    return tyro.cli(Annotated[options, config[0]], prog=command, description=description, config=config)
+    chosen = tyro.cli(Annotated[options, config[0]], prog=command, description=description, config=config)
+    plugins.load(getattr(chosen, "plugin", None))
+    return chosen

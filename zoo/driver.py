@@ -11,6 +11,7 @@ from zoo import plan as plans
 from zoo import record
 from zoo.errors import Busy, Diverged
 from zoo.executor import CellProcess, cores, describe_status, last_error, last_line, stop
+from zoo.families import SD3
 from zoo.files import read_json, write_json
 from zoo.grid import Cell
 from zoo.plan import Plan
@@ -22,13 +23,16 @@ PLAIN_SECONDS = 30.0  # between two lines about a running cell where nobody watc
 
 def show(plan: Plan) -> None:
     """Print the cells, how they stand and how long they take."""
-    rows = [
-        [cell.config.train.backbone, cell.config.train.objective, cell.config.train.seed, plan.status(cell), clock(s)]
-        for cell in plan.chosen
-        if (s := plan.seconds(cell))
-    ]
+    study = plan.name == "sd3"  # shows the names printed there
+    rows = []
+    for cell in plan.chosen:
+        train = cell.config.train
+        printed = [SD3[train.objective].name] if study and train.objective in SD3 else []
+        times = [plan.status(cell), clock(plan.seconds(cell))]
+        rows.append([train.backbone, train.objective, *printed, train.seed, *times])
+    header = ["backbone", "objective", *(["in SD3's study"] if study else []), "seed", "status", "time"]
     left = sum(plan.seconds(cell) for cell in plan.chosen if plan.status(cell) != "done")
-    print(tabulate(rows, ["backbone", "objective", "seed", "status", "time"], disable_numparse=True))
+    print(tabulate(rows, header, disable_numparse=True))
     print(
         f"\ngrid {plan.name}: {plan.grid.description}\n{len(plan.chosen)} cells on {plan.dataset}, budget "
         f"{plan.budget.name}, in {plan.out}; about {clock(left / plan.jobs)} to go with {plan.jobs} at once (estimated)"
@@ -99,8 +103,8 @@ class Job:
     def __init__(self, plan: Plan, cell: Cell, command: list[str], options, threads: int | None):
         self.cell, self.folder, self.head, self.began = cell, plan.folder(cell), plan.head(cell), time.monotonic()
         places = ["--data-dir", options.data_dir, "--device", options.device]
-        if options.mirror:
-            places += ["--mirror", options.mirror]
+        places += ["--mirror", options.mirror] if options.mirror else []
+        places += ["--plugin", options.plugin] if options.plugin else []
         whole = [*command, "--cell", str(self.folder), *places]
         self.process = CellProcess(whole, self.folder / "log.txt", threads)
 

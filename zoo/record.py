@@ -1,5 +1,7 @@
 """grid.json: what the report needs to know of a grid besides its cells' results, and the command that repeats it."""
 
+from pathlib import Path
+
 from zoo import plan as plans
 from zoo.environment import git_hash, versions
 from zoo.files import read_json, write_json
@@ -50,4 +52,5 @@ def reproduce(plan: Plan, options) -> str:
     """The command that gives the same cells on any machine; no folders of this one."""
     given = {"--grid": plan.name, "--dataset": plan.dataset, "--seeds": str(plan.seeds)}
     given["--budget"] = plan.budget_requested if plan.budget_requested.isdecimal() else plan.budget.name
+    given |= {"--plugin": Path(options.plugin).name} if options.plugin else {}
     return " ".join(["python run_all.py", *(f"{flag} {value}" for flag, value in given.items())])

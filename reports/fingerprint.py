@@ -1,0 +1,36 @@
+"""The picture of one objective: the density of logsnr that it draws, and its effective weight."""
+
+import torch
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from reports.plotting import GREY, PALETTE, panels, png, short, style
+from zoo.objective import Objective
+from zoo.registry import objective
+
+SPAN = 12.0  # of logsnr, to either side
+REFERENCE = "rf"  # drawn in grey, for comparison
+
+
+def draw(chosen: Objective) -> bytes:
+    """A PNG: noise at the left, data at the right."""
+    logsnr = torch.linspace(-SPAN, SPAN, 481, dtype=torch.float64)
+    with style():
+        figure, axes = panels(1, 2, 4.2, 2.8, gaps=(0.8, 0.6), margins=(0.7, 0.3, 0.6, 0.45))
+        density, weight = axes[0]
+        shown = [(objective(REFERENCE), GREY, 1.0)] if chosen.name != REFERENCE else []
+        for one, colour, width in [*shown, (chosen, PALETTE[0], 1.8)]:
+            density.plot(logsnr, one.log_density(logsnr).exp(), color=colour, linewidth=width, label=short(one.name))
+            w = one.effective_weight(logsnr)
+            weight.plot(logsnr[w > 0], w[w > 0], color=colour, linewidth=width)
+        density.set_title("density of logsnr in training")
+        density.set_ylim(bottom=0)
+        weight.set_title("effective weight, 1 at logsnr 0")
+        weight.set_yscale("log")
+        weight.set_ylim(1e-4, 1e4)
+        weight.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        weight.yaxis.set_minor_locator(NullLocator())
+        for ax in axes[0]:
+            ax.set_xlim(-SPAN, SPAN)
+            ax.set_xlabel("logsnr  (noise at the left, data at the right)")
+        density.legend(frameon=False, loc="upper left")
+        return png(figure)

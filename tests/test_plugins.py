@@ -1,0 +1,119 @@
+"""Objectives of one's own: the README's example as it stands there, an entry point, and clashes of names."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+from zoo import registry
+from zoo.errors import ZooError
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory):
+    """The README's example file."""
+    text = (ROOT / "README.md").read_text()
+    code = re.search(r"```python\n(# sqrtsnr\.py.*?)```", text, flags=re.DOTALL)[1]
+    assert len(code.strip().splitlines()) < 15
+    path = tmp_path_factory.mktemp("plugin") / "sqrtsnr.py"
+    path.write_text(code)
+    return path
+
+
+def test_the_readme_s_example_is_an_objective_like_any_other(example, command):
+    done = command("-m", "zoo.objective", "v/cosine+sqrtsnr", "--plugin", str(example))
+    assert done.returncode == 0, done.stderr
+    row = re.search(r"weight on \|x_hat - x\|\^2 +(.*)", done.stdout)[1].split()
+    assert [float(value) for value in row] == pytest.approx([0.0183, 0.135, 0.368, 1, 2.72, 7.39, 54.6], rel=1e-2)
+
+
+def test_the_readme_s_example_trains_and_is_scored(example, command, tmp_path):
+    out = tmp_path / "mine"
+    size = ["--backbone", "dit(width=32,depth=1,heads=1)", "--dataset", "digits", "--images", "640", "--out", str(out)]
+    done = command("-m", "zoo.train", "--plugin", str(example), "--objective", "v/cosine+sqrtsnr", *size)
+    assert done.returncode == 0, done.stderr
+    scored = command("-m", "eval.fid", str(out), "--plugin", str(example), "--n", "40", "--steps", "2", "--json")
+    assert json.loads(scored.stdout)["score"]["n"] == 40
+    without = command("-m", "eval.fid", str(out), "--n", "40", "--steps", "2")
+    assert without.returncode == 2
+    assert "unknown objective 'v/cosine+sqrtsnr'" in without.stderr
+    assert "--plugin" in without.stderr
+
+
+def test_a_grid_takes_a_plugin_and_says_so(example, command, tmp_path):
+    grid = tmp_path / "mine.toml"
+    grid.write_text(
+        'description = "mine"\nobjectives = ["v/cosine+sqrtsnr"]\nbackbones = ["dit"]\n[[budgets]]\nname = "cpu"\n'
+        'datasets = ["digits"]\nscore = { n = 40, steps = 2 }\n'
+        'sizes.dit = { size = "dit(width=32,depth=1)", images = 640, seconds = 1 }\n'
+    )
+    arguments = ["--grid", str(grid), "--dataset", "digits", "--out", str(tmp_path / "out"), "--plugin", str(example)]
+    done = command("run_all.py", *arguments)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(next((tmp_path / "out").rglob("result.json")).read_text())
+    assert list(result["plugins"]) == ["sqrtsnr.py"]
+    assert "--plugin sqrtsnr.py" in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_an_installed_package_s_entry_point_is_loaded(example, tmp_path):
+    (tmp_path / "their_module.py").write_text(example.read_text().replace('"sqrtsnr"', '"theirs"'))
+    folder = tmp_path / "their_package-1.2.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: their-package\nVersion: 1.2\n")
+    (folder / "entry_points.txt").write_text("[zoo.objectives]\ntheirs = their_module\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-m", "zoo.objective", "eps/linear+theirs"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)  # noqa: S603
+    assert done.returncode == 0, done.stderr
+    assert "eps/linear+theirs" in done.stdout
+
+
+FAULTY = {
+    "a clash": (
+        'from zoo.registry import register\nregister("weight", "minsnr")(int)',
+        "'minsnr' is taken, by zoo.weight",
+    ),
+    "a clash across kinds": ('from zoo.registry import register\nregister("density", "p2")(int)', "'p2' is taken"),
+    "an unknown kind": ('from zoo.registry import register\nregister("wait", "x")', "Did you mean 'weight'"),
+    "a word that is none": (
+        'from zoo.registry import register\nregister("weight", "a-b")',
+        "cannot be a weight's name",
+    ),
+    "a fault of its own": ("1 / 0", "cannot be loaded: ZeroDivisionError"),
+    "no Python": ("(", "cannot be loaded: SyntaxError"),
+}
+
+
+@pytest.mark.parametrize(("code", "said"), FAULTY.values(), ids=FAULTY.keys())
+def test_faulty_plugins_are_one_message(code, said, command, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(code)
+    done = command("-m", "zoo.objective", "rf", "--plugin", str(path))
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_plugin_is_one_message(command, tmp_path):
+    done = command("-m", "zoo.objective", "rf", "--plugin", str(tmp_path / "none.py"))
+    assert done.returncode == 2
+    assert "none.py: No such file" in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["target", "path", "density", "weight", "coupling", "auxiliary", "backbone"])
+def test_every_kind_of_part_can_be_registered_once(kind):
+    class Mine:
+        pass
+
+    word = f"test_{kind}"
+    try:
+        assert registry.register(kind, word)(Mine) is Mine
+        assert registry.TABLES[kind][word] is Mine
+        with pytest.raises(ZooError, match="is taken"):
+            registry.register(kind, word)
+    finally:
+        registry.TABLES[kind].pop(word, None)

@@ -1,0 +1,55 @@
+"""User-defined objectives: a Python file (`--plugin FILE`), or an installed package's entry point `zoo.objectives`.
+
+Either calls `zoo.registry.register`; from then on its words are names like any other.
+"""
+
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from zoo.errors import ZooError
+
+GROUP = "zoo.objectives"
+LOADED: dict[str, str] = {}  # file or entry point -> SHA-256 of the file, or the package's version
+
+
+def load(file: str | None = None) -> None:
+    """Load every installed entry point, and a file if one is given; each once in a process.
+
+    Raises ZooError for a file that cannot be read or run, and for a word that is taken.
+    """
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+        if entry.value not in LOADED:
+            _run(f"entry point {entry.name} = {entry.value}", entry.load)
+            LOADED[entry.value] = entry.dist.version if entry.dist else "unknown version"
+    if file is None or Path(file).name in LOADED:
+        return
+    path = Path(file)
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise ZooError(f"--plugin {file}: {error.strerror}. Give a file that calls zoo.registry.register") from None
+    _run(f"--plugin {file}", lambda: _module(path))
+    LOADED[path.name] = hashlib.sha256(text).hexdigest()
+
+
+def _module(path: Path) -> None:
+    name = f"zoo_plugin_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ZooError("a plugin is a Python file, and its name ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+
+
+def _run(source: str, action: Callable[[], object]) -> None:
+    try:
+        action()
+    except ZooError as error:
+        raise ZooError(f"{source}: {error}") from None
+    except Exception as error:  # anything may be wrong in a user's file
+        raise ZooError(f"{source} cannot be loaded: {type(error).__name__}: {error}") from error
