@@ -110,4 +110,5 @@ BEYOND = (
     "eps/linear+immiscible_class",
     "eps/linear+nearest(4)",
     "eps/linear+offset(0.1)",
+    "v/linear+ztsnr+offset(0.1)",
 )
