@@ -25,7 +25,7 @@ class Options(Places):
     dry_run: bool = False
     """show what would be done, without doing it"""
     only: str | None = None
-    """only cells whose name contains this, or matches it with * and ?"""
+    """only cells whose name contains this; * and ? stand for any text, any letter"""
     seeds: int | None = None
     """runs of each pairing, seeds 0 to N - 1 (default: the grid's)"""
     dataset: str | None = None

@@ -122,6 +122,7 @@ def test_only_selects_by_part_or_pattern():
     cells = grid.cells(loaded, "digits", loaded.budget("cpu", "digits"))
     assert len(grid.select(cells, "lognorm")) == 2
     assert len(grid.select(cells, "*unet*eps/*")) == 4
+    assert len(grid.select(cells, "unet*lognorm")) == 1
     assert len(grid.select(cells, None)) == 16
     with pytest.raises(ZooError, match="Did you mean 'eps/linear'"):
         grid.select(cells, "eps/linaer")

@@ -173,11 +173,10 @@ def cells(grid: Grid, dataset: str, budget: Budget, seeds: int | None = None, im
 
 
 def select(cells: Sequence[Cell], pattern: str | None) -> list[Cell]:
-    """The cells whose name contains the pattern, or matches it if it has * or ?. Raises ZooError if none does."""
+    """The cells whose name contains the pattern, where * and ? stand for any text. Raises ZooError if none does."""
     if pattern is None:
         return list(cells)
-    wild = pattern if any(c in pattern for c in "*?") else f"*{pattern}*"
-    found = [cell for cell in cells if fnmatchcase(cell.name, wild)]
+    found = [cell for cell in cells if fnmatchcase(cell.name, f"*{pattern}*")]
     if not found:
         raise choose("pattern for --only", pattern, {c.config.train.objective for c in cells})
     return found
