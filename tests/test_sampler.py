@@ -1,15 +1,27 @@
 """Sampling: an exact denoiser gives its distribution back, and steps agree with diffusers' schedulers one for one."""
 
 import math
+from functools import lru_cache, partial
 from itertools import pairwise
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, FlowMatchEulerDiscreteScheduler
+from diffusers import (
+    DDIMScheduler,
+    DDPMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerAncestralDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+)
 
-from tests.oracle import GaussianMixture
+from tests.oracle import SCHEDULES, GaussianMixture
 from zoo import sampler
+from zoo.control import Sampling
+from zoo.denoiser import denoiser_of
+from zoo.model import evaluations
 from zoo.registry import ZOO, objective
+from zoo.sampler import SAMPLERS
+from zoo.steps import step_grid
 
 MIXTURE = GaussianMixture(
     means=torch.tensor([[-1.0, -0.5], [1.0, 0.75]], dtype=torch.float64).view(2, 1, 1, 2),
@@ -18,15 +30,28 @@ MIXTURE = GaussianMixture(
 )
 # one objective for each target on each path: sampling knows nothing else of an objective
 HEADS = list({(objective(name).target, objective(name).path): name for name in reversed(ZOO)}.values())
-DDIM_PATHS = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
+# an exact denoiser gives the same x_hat through every target, so the steps' error is the path's
+PATHS = list({objective(name).path: name for name in reversed(ZOO)}.values())
+ORDERS = {"euler": 1, "heun": 2, "dpmpp_2m": 2}
 
 
-def draw(name: str, steps: int, noise: torch.Tensor) -> torch.Tensor:
+def exact(name: str):
     chosen = objective(name)
-    times = sampler.flow_steps(chosen.path, steps)
-    denoiser = sampler.denoiser_of(chosen, MIXTURE.network(chosen))
-    x = sampler.start(chosen.path, times[0], noise)
-    return sampler.euler(denoiser, chosen.path, times, x, torch.zeros(len(noise), dtype=torch.int64))
+    return chosen.path, denoiser_of(chosen, MIXTURE.network(chosen))
+
+
+def fresh(seed: int, x: torch.Tensor):
+    """Noise by the step, from one generator, as schedulers take it."""
+    generator = torch.Generator().manual_seed(seed)
+    return lambda step: torch.randn(x.shape, generator=generator, dtype=x.dtype)
+
+
+def draw(name: str, steps: int, noise: torch.Tensor, how: str = "euler", grid: str = "flow") -> torch.Tensor:
+    path, denoiser = exact(name)
+    times = step_grid(grid).times(path, steps)
+    x = sampler.start(path, times[0], noise)
+    labels = torch.zeros(len(noise), dtype=torch.int64)
+    return sampler.last(SAMPLERS[how](denoiser, path, times, x, labels, fresh(1, x)))
 
 
 def some_noise(count: int) -> torch.Tensor:
@@ -36,7 +61,7 @@ def some_noise(count: int) -> torch.Tensor:
 def test_sampling_depends_on_target_and_path_alone():
     noise = some_noise(8)
     for name in ZOO:
-        head = next(h for h in HEADS if (objective(h).target, objective(h).path) == _head(name))
+        head = next(h for h in HEADS if _head(h) == _head(name))
         assert torch.equal(draw(name, 5, noise), draw(head, 5, noise))
 
 
@@ -44,9 +69,26 @@ def _head(name: str) -> tuple:
     return objective(name).target, objective(name).path
 
 
+@pytest.mark.parametrize("how", ["euler", "heun", "dpmpp_2m", "ancestral"])
+@pytest.mark.parametrize("name", PATHS)
+def test_the_exact_denoiser_gives_the_mixture_back(how, name):
+    check_mixture(draw(name, 200, some_noise(4000), how, "logsnr" if how == "ancestral" else "flow"))
+
+
+@pytest.mark.parametrize("grid", ["logsnr", "karras(7)", "trailing"])
+@pytest.mark.parametrize("how", ["euler", "dpmpp_2m", "ancestral"])
+def test_on_every_step_grid(grid, how):
+    check_mixture(draw("v/cosine", 300, some_noise(4000), how, grid))
+
+
 @pytest.mark.parametrize("name", HEADS)
-def test_the_exact_denoiser_gives_the_mixture_back(name):
-    images = draw(name, 200, some_noise(4000)).flatten(1)
+def test_through_every_head(name):
+    check_mixture(draw(name, 200, some_noise(4000)))
+
+
+def check_mixture(images: torch.Tensor) -> None:
+    """Each component has its share of images, its mean and its deviation."""
+    images = images.flatten(1)
     right = images[:, 0] > 0
     share = right.double().mean().item()
     assert share == pytest.approx(0.7, abs=4 * math.sqrt(0.21 / 4000))
@@ -56,87 +98,117 @@ def test_the_exact_denoiser_gives_the_mixture_back(name):
         torch.testing.assert_close(images[inside].std(0), torch.full_like(mean, MIXTURE.std), rtol=0.06, atol=0)
 
 
-# an exact denoiser gives the same x_hat through every target, so the steps' error is the path's
-@pytest.mark.parametrize("name", {objective(name).path: name for name in reversed(ZOO)}.values())
-def test_the_error_of_euler_is_of_first_order(name):
+@lru_cache
+def truth(name: str) -> torch.Tensor:
+    return draw(name, 1600, some_noise(200), "dpmpp_2m", "logsnr")
+
+
+@pytest.mark.parametrize("how", ORDERS)
+@pytest.mark.parametrize("name", PATHS)
+def test_the_error_is_of_the_sampler_s_order(how, name):
     noise = some_noise(200)
-    exact = draw(name, 3200, noise)
     # the median, for a few paths run along the ridge between the components, where steps decide the side
-    errors = [(draw(name, steps, noise) - exact).abs().median().item() for steps in (50, 100, 200)]
+    errors = [(draw(name, n, noise, how, "logsnr") - truth(name)).abs().median().item() for n in (50, 100, 200)]
     for coarse, fine in pairwise(errors):
-        assert math.log2(coarse / fine) == pytest.approx(1, abs=0.15)
+        assert math.log2(coarse / fine) == pytest.approx(ORDERS[how], abs=0.15)
 
 
-@pytest.mark.parametrize("word", DDIM_PATHS)
+def assert_same(ours: torch.Tensor, peer: torch.Tensor) -> None:
+    """Relative error 1e-4 or less."""
+    assert (ours - peer.double()).norm() <= 1e-4 * peer.double().norm()
+
+
+@pytest.mark.parametrize("word", ["linear", "cosine"])
 def test_euler_is_diffusers_ddim(word):
-    chosen = objective(f"eps/{word}")
-    scheduler = DDIMScheduler(beta_schedule=DDIM_PATHS[word], clip_sample=False, set_alpha_to_one=True)
+    compare(word, "euler", DDIMScheduler(beta_schedule=SCHEDULES[word], clip_sample=False, set_alpha_to_one=True), 20)
+
+
+@pytest.mark.parametrize(("steps", "word"), [(1000, "linear"), (50, "linear"), (50, "cosine")])
+def test_ancestral_is_diffusers_ddpm(steps, word):
+    compare(word, "ancestral", DDPMScheduler(beta_schedule=SCHEDULES[word], clip_sample=False), steps)
+
+
+@pytest.mark.parametrize("word", ["linear", "cosine"])
+def test_ancestral_is_diffusers_ddim_with_eta_1(word):
+    peer = DDIMScheduler(beta_schedule=SCHEDULES[word], clip_sample=False, set_alpha_to_one=True)
+    compare(word, "ancestral", peer, 25, eta=1.0)
+
+
+def compare(word: str, how: str, scheduler, steps: int, **more) -> None:
+    """Every step of a sampler beside the scheduler's, on the scheduler's own timesteps."""
+    path, denoiser = exact(f"eps/{word}")
     scheduler.alphas_cumprod = (1 - scheduler.betas.double()).cumprod(0)
-    scheduler.set_timesteps(20)
-    net = MIXTURE.network(chosen)
-    denoiser = sampler.denoiser_of(chosen, net)
-    labels = torch.zeros(50, dtype=torch.int64)
-    peer = x = some_noise(50)
-    for timestep in scheduler.timesteps:
+    scheduler.set_timesteps(steps)
+    labels = torch.zeros(20, dtype=torch.int64)
+    x = some_noise(20)
+    step = partial(scheduler.step, generator=torch.Generator().manual_seed(1), **more)
+    ours = SAMPLERS[how](denoiser, path, scheduler.timesteps.double() / 999, x, labels, fresh(1, x))
+    peer, states = x, list(ours)
+    for timestep, (state, _) in zip(scheduler.timesteps, states, strict=True):
+        assert_same(state, peer)
         _, eps_hat = denoiser(peer, timestep.double() / 999, labels)
-        peer = scheduler.step(eps_hat, timestep, peer).prev_sample
-    ours = sampler.euler(denoiser, chosen.path, scheduler.timesteps.double() / 999, x, labels)
-    torch.testing.assert_close(ours, peer, rtol=1e-4, atol=1e-6)
+        peer = step(eps_hat, timestep, peer).prev_sample
+    assert_same(states[-1][1], peer)
+
+
+@pytest.mark.parametrize("word", ["linear", "cosine"])
+def test_dpmpp_2m_is_diffusers_dpm_solver_multistep(word):
+    peer = DPMSolverMultistepScheduler(
+        beta_schedule=SCHEDULES[word], algorithm_type="dpmsolver++", solver_order=2, solver_type="midpoint",
+        final_sigmas_type="zero", thresholding=False,
+    )  # fmt: skip
+    follow_sigmas(word, "dpmpp_2m", peer, 20)
+
+
+def test_euler_a_is_diffusers_euler_ancestral():
+    peer = EulerAncestralDiscreteScheduler(beta_schedule="linear", timestep_spacing="trailing")
+    follow_sigmas("linear", "euler_a", peer, 20, variance_exploding=True)
+
+
+def follow_sigmas(word: str, how: str, scheduler, steps: int, variance_exploding: bool = False) -> None:
+    """The same for schedulers that count in sigma / alpha; some of them keep x / alpha as their state."""
+    path, denoiser = exact(f"eps/{word}")
+    scheduler.set_timesteps(steps)
+    times = path.time(-2 * scheduler.sigmas[:-1].double().log())
+    labels = torch.zeros(20, dtype=torch.int64)
+    x = some_noise(20)
+    generator = torch.Generator().manual_seed(1)
+    peer, states = x, list(SAMPLERS[how](denoiser, path, times, x, labels, fresh(1, x)))
+    for t, s, timestep, (state, _) in zip(times, [*times[1:], None], scheduler.timesteps, states, strict=True):
+        assert_same(state, peer)
+        _, eps_hat = denoiser(peer, t, labels)
+        scale, after = (1.0 if not variance_exploding or each is None else path.at(each)[0] for each in (t, s))
+        step = scheduler.step(eps_hat, timestep, peer / scale, generator=generator)
+        peer = step.prev_sample.double() * after
+    assert_same(states[-1][1], peer)
 
 
 def test_euler_is_diffusers_flow_match_euler():
-    chosen = objective("rf")
+    path, denoiser = exact("rf")
     times = torch.linspace(0.99, 0.04, 20, dtype=torch.float64)
     scheduler = FlowMatchEulerDiscreteScheduler()
     scheduler.set_timesteps(sigmas=times.tolist())
-    denoiser = sampler.denoiser_of(chosen, MIXTURE.network(chosen))
     labels = torch.zeros(50, dtype=torch.int64)
     peer = x = some_noise(50)
-    for t, timestep in zip(times, scheduler.timesteps, strict=True):
+    states = list(sampler.euler(denoiser, path, times, x, labels, None))
+    for t, timestep, (state, _) in zip(times, scheduler.timesteps, states, strict=True):
+        assert_same(state, peer)
         x_hat, eps_hat = denoiser(peer, t, labels)
         peer = scheduler.step(eps_hat - x_hat, timestep, peer).prev_sample
-    ours = sampler.euler(denoiser, chosen.path, times, x, labels)
-    torch.testing.assert_close(ours, peer.double(), rtol=1e-4, atol=1e-4)  # the peer works in float32
+    assert_same(states[-1][1], peer)
 
 
-@pytest.mark.parametrize("name", HEADS)
-def test_steps_are_uniform_in_the_share_of_noise(name):
-    path = objective(name).path
-    times = sampler.flow_steps(path, 25)
-    alpha, sigma = path.at(times)
-    share = sigma / (alpha + sigma)
-    low, high = path.span()
-    ends = [1 / (1 + math.exp(logsnr / 2)) for logsnr in (max(low, -10.0), min(high, 10.0))]
-    expected = torch.linspace(*ends, 26, dtype=torch.float64)[:-1]
-    torch.testing.assert_close(share, expected, rtol=1e-9, atol=1e-12)
-    assert (times.diff() < 0).all()
+COUNTS = {
+    "euler": (Sampling(steps=7), 7),
+    "guided": (Sampling(steps=7, guidance=2.0), 14),
+    "heun": (Sampling(sampler="heun", steps=7), 13),
+    "heun, guided": (Sampling(sampler="heun", steps=7, guidance=2.0), 26),
+    "one step": (Sampling(sampler="heun", steps=1), 1),
+    "dpmpp_2m": (Sampling(sampler="dpmpp_2m", steps=7), 7),
+    "an interval": (Sampling(steps=10, guidance=2.0, interval=(0.4, 0.8)), 10 + 5),  # at .80 .70 .60 .50 .40
+}
 
 
-def test_no_step_is_an_error():
-    with pytest.raises(ValueError, match="at least one step"):
-        sampler.euler(None, None, torch.zeros(0), some_noise(1), None)
-
-
-def test_guidance_is_linear_in_its_scale_and_keeps_x_t():
-    chosen = objective("v/cosine")
-
-    def labelled(x_t, t, labels):
-        x_hat = labels.double().view(-1, 1, 1, 1).expand_as(x_t)
-        return sampler.from_x_hat(chosen.path, x_t, t, x_hat)
-
-    t, x_t, labels = torch.tensor(0.4, dtype=torch.float64), some_noise(3), torch.tensor([0, 1, 2])
-    assert sampler.guided(labelled, chosen.path, 1, none_label=12) is labelled
-    x_hat, eps_hat = sampler.guided(labelled, chosen.path, 2.5, none_label=12)(x_t, t, labels)
-    expected = 12 + 2.5 * (labels.double() - 12)  # none + scale (class - none)
-    torch.testing.assert_close(x_hat, expected.view(-1, 1, 1, 1).expand_as(x_t))
-    alpha, sigma = chosen.path.at(t)
-    torch.testing.assert_close(alpha * x_hat + sigma * eps_hat, x_t)
-
-
-def test_clipping_keeps_the_data_s_range_and_x_t():
-    chosen = objective("rf")
-    denoiser = sampler.clipped(lambda x, t, labels: (3 * x, x), chosen.path, -0.5, 0.75)
-    t, x_t = torch.tensor(0.3, dtype=torch.float64), some_noise(20)
-    x_hat, eps_hat = denoiser(x_t, t, None)
-    torch.testing.assert_close(x_hat, (3 * x_t).clamp(-0.5, 0.75))
-    torch.testing.assert_close(0.7 * x_hat + 0.3 * eps_hat, x_t)
+@pytest.mark.parametrize(("sampling", "count"), COUNTS.values(), ids=COUNTS.keys())
+def test_network_evaluations_are_counted(sampling, count):
+    assert evaluations(objective("rf").path, sampling) == count

@@ -8,21 +8,28 @@ import tyro
 from pydantic import ValidationError
 
 from zoo import plugins
-from zoo.config import TrainConfig, explain
+from zoo.config import TrainConfig
+from zoo.schema import explain
 
 
 @dataclass
-class Places:
+class Machine:
+    """Where things run."""
+
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N"""
+    plugin: str | None = None
+    """a Python file that registers objectives of your own"""
+
+
+@dataclass
+class Places(Machine):
     """Where things are."""
 
     data_dir: str = "data"
     """folder of the data sets"""
     mirror: str | None = os.environ.get("ZOO_MIRROR")
     """folder or address (file://, http://) of MNIST's four published archives [env ZOO_MIRROR]"""
-    device: str = "auto"
-    """auto, cpu, cuda or cuda:N"""
-    plugin: str | None = None
-    """a Python file that registers objectives of your own"""
 
 
 @dataclass

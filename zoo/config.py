@@ -7,24 +7,17 @@ import hashlib
 import json
 from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field
 
 from zoo import registry
-from zoo.errors import ZooError, choose
+from zoo.control import Sampling, Setting
+from zoo.schema import Count, Frozen, Positive, Share, checked, distinct
 
-Share = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-ObjectiveName = Annotated[str, AfterValidator(lambda name: _named(lambda: registry.objective(name).name))]
-BackboneName = Annotated[str, AfterValidator(lambda name: _named(lambda: registry.backbone_name(name)))]
+ObjectiveName = Annotated[str, AfterValidator(checked(lambda name: registry.objective(name).name))]
+BackboneName = Annotated[str, AfterValidator(checked(registry.backbone_name))]
 DataName = Literal["mnist", "fashion", "digits"]
 DATASETS = get_args(DataName)
-
-
-class Frozen(BaseModel):
-    """Immutable, no unknown keys, no silent conversions."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+MIN_SAMPLES = 128  # as many as the judge's features: fewer leave directions in which nothing is known
 
 
 class Recipe(Frozen):
@@ -58,13 +51,22 @@ class TrainConfig(Recipe):
 
 
 class ScoreConfig(Frozen):
-    """How a run is scored: every pair of weights and guidance is one control setting."""
+    """How a run is scored: n samples under every pair of weights and a way to draw, the control settings."""
 
-    n: Annotated[int, Field(ge=40)] = 500
-    steps: Count = 20
-    guidance: Annotated[tuple[Positive, ...], Field(min_length=1, strict=False)] = (1.0, 2.0)
-    weights: Annotated[tuple[Literal["ema", "raw"], ...], Field(min_length=1, strict=False)] = ("ema", "raw")
+    n: Annotated[int, Field(ge=MIN_SAMPLES)] = 500
+    settings: Annotated[tuple[Sampling, ...], Field(min_length=1, strict=False), AfterValidator(distinct)] = (
+        Sampling(),
+        Sampling(guidance=2.0),
+    )
+    weights: Annotated[
+        tuple[Literal["ema", "raw"], ...], Field(min_length=1, strict=False), AfterValidator(distinct)
+    ] = ("ema", "raw")
     batch: Count = 128
+
+    @property
+    def controls(self) -> tuple[Setting, ...]:
+        """The control settings, those of the first weights first."""
+        return tuple(Setting(weights=kind, **how.model_dump()) for kind in self.weights for how in self.settings)
 
 
 class CellConfig(Frozen):
@@ -94,38 +96,3 @@ def differences(ours: dict, theirs: dict, prefix: str = "") -> list[str]:
         elif here != there:
             lines.append(f"{prefix}{key}: asked {here!r}, found {there!r}")
     return lines
-
-
-def explain(error: ValidationError, model: type[BaseModel], source: str) -> ZooError:
-    """All of a validation's findings in one error: source, key, value, what is allowed, the nearest known key."""
-    lines = []
-    for finding in error.errors(include_url=False):
-        key = ".".join(str(part) for part in finding["loc"])
-        if finding["type"] == "extra_forbidden":
-            allowed = _fields_at(model, finding["loc"][:-1])
-            lines.append(str(choose("key", key, [".".join([*map(str, finding["loc"][:-1]), f]) for f in allowed])))
-        else:
-            message = finding["msg"].removeprefix("Value error, ")
-            value = "" if finding["type"] == "missing" else f" = {finding['input']!r}"
-            lines.append(f"{key}{value}: {message}")
-    return ZooError("\n  ".join([f"{source} cannot be used:", *lines]))
-
-
-def _fields_at(model: type[BaseModel], where: tuple) -> list[str]:
-    for part in where:
-        if part in model.model_fields:  # list positions and keys of a table lead to the same model
-            model = _model_in(model.model_fields[part].annotation)
-    return list(model.model_fields)
-
-
-def _model_in(annotation) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
-
-
-def _named(parse):
-    try:
-        return parse()
-    except ZooError as error:
-        raise ValueError(str(error)) from None

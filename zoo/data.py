@@ -23,6 +23,7 @@ from zoo.errors import ZooError, choose
 REAL_CLASSES = 10
 BLANKS = {10: 0, 11: 255}  # class -> the value of all its pixels
 NUM_CLASSES = REAL_CLASSES + len(BLANKS)
+IMAGE_SHAPES = {"mnist": (1, 28, 28), "fashion": (1, 28, 28), "digits": (1, 8, 8)}
 BLANK_SHARE = 1 / 60  # blank images of a class per real training image
 
 
@@ -41,6 +42,11 @@ class Dataset:
     def image_shape(self) -> tuple[int, int, int]:
         """(1, H, W)."""
         return tuple(self.train.shape[1:])
+
+    @property
+    def stratified(self) -> bool:
+        """Whether the test images of each class were chosen to be a fixed share of it."""
+        return self.name == "digits"
 
     @cached_property
     def augmented(self) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,9 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from zoo.errors import DiskFull, ZooError
 
@@ -19,7 +21,14 @@ CHUNK = 1 << 20
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Replace the file by `data`, creating its folders.
+    """Replace the file by `data`, creating its folders. Errors as `replacing`."""
+    with replacing(path, len(data)) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, size: int) -> Iterator[BinaryIO]:
+    """A new file of about `size` bytes to write to, which replaces the old one once it is whole and on the disk.
 
     Raises DiskFull with the bytes needed and free, and ZooError where the folder cannot be written.
     """
@@ -28,8 +37,8 @@ def write_atomic(path: Path, data: bytes) -> None:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         temporary = Path(name)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
+            with os.fdopen(handle, "w+b") as file:
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             temporary.chmod(0o666 & ~current_umask())
@@ -39,7 +48,7 @@ def write_atomic(path: Path, data: bytes) -> None:
             raise
         sync_folder(path.parent)
     except OSError as error:
-        raise write_error(path, len(data), error) from error
+        raise write_error(path, size, error) from error
 
 
 def write_json(path: Path, value: object) -> None:

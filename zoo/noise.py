@@ -2,7 +2,7 @@
 
 Every objective sees the same batches, noise and dropped labels at step k (common random numbers), and a resumed run
 needs no generator state. Streams: `init`, `order` (k = epoch), `drop`, `u`, `noise`, `coupling`, `augment` (k = step),
-`sample` (k = chunk of images), and the judge's own.
+`sample` and `sample-STEP` (k = chunk of images), `validation` (k = level), and the judge's own.
 """
 
 import hashlib

@@ -67,7 +67,10 @@ class Objective:
 
     def predict(self, net: Network, x: "Tensor", labels: "Tensor", u: "Tensor", eps: "Tensor") -> Prediction:
         """What the loss is made of, for `auxiliary.loss`; arguments as for `loss`."""
-        logsnr = self.path.logsnr(self.time(u))
+        return self.predict_at(net, x, labels, eps, self.path.logsnr(self.time(u)))
+
+    def predict_at(self, net: Network, x: "Tensor", labels: "Tensor", eps: "Tensor", logsnr: "Tensor") -> Prediction:
+        """The same at levels of noise logsnr [B], float64, of the path."""
         alpha, sigma = self.path.coefficients(logsnr)
         a, b = self.target.row(alpha, sigma)
         x_t = per_image(alpha, x) * x + per_image(sigma, x) * eps

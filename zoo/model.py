@@ -1,0 +1,119 @@
+"""A trained run that draws images: its checkpoint's weights behind its objective's denoiser.
+
+Image i of a seed begins at the same noise, and a stochastic sampler adds the same noise to it at the same step, for
+every objective, device and batch size.
+"""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from zoo import checkpoint, noise, registry, sampler
+from zoo.config import TrainConfig
+from zoo.control import Sampling, Setting
+from zoo.data import NUM_CLASSES, to_uint8
+from zoo.denoiser import denoiser_of, wrap
+from zoo.errors import Diverged
+from zoo.path import Path
+from zoo.schema import explain
+from zoo.steps import step_grid
+from zoo.train import initialise, network
+
+NOISE_CHUNK = 100  # images whose noise is drawn together, whatever the batch
+
+
+class Model:
+    """A checkpoint ready to draw images: one network, whose weights are exchanged between settings.
+
+    Raises ZooError for a configuration that is not valid here, such as an objective of a plugin that was not loaded.
+    """
+
+    def __init__(
+        self, manifest: dict, tensors: dict[str, Tensor], image_shape: tuple[int, int, int], device, batch: int
+    ):
+        try:
+            self.config = TrainConfig(**manifest["config"])
+        except ValidationError as error:
+            raise explain(error, TrainConfig, "the checkpoint's configuration") from None
+        self.tensors, self.device, self.batch, self.image_shape = tensors, device, batch, image_shape
+        self.standard = tuple(manifest["standard"])
+        self.objective = registry.objective(self.config.objective)
+        self.module = initialise(self.config, image_shape, device).eval()
+        self.net, _ = network(self.config, self.module, device, image_shape[1] * image_shape[2])
+        self.images(torch.zeros(1, dtype=torch.int64), Setting(steps=1))  # compiles, outside of what is timed
+
+    def use(self, weights: str) -> None:
+        """Take the `ema` or the `raw` weights."""
+        self.module.load_state_dict(checkpoint.part(self.tensors, {"ema": "ema", "raw": "net"}[weights]))
+
+    @torch.no_grad()
+    def images(self, labels: Tensor, setting: Setting, first: int = 0, seed: int | None = None) -> Tensor:
+        """uint8 [N, 1, H, W] for labels [N] under a setting, the images first .. first + N - 1 of a seed (the run's).
+
+        Raises Diverged if they are not finite.
+        """
+        count = len(labels)
+        whole = -(-count // self.batch) * self.batch  # full batches only: one shape, one compiled graph
+        padded = torch.cat([labels, labels.new_full((whole - count,), NUM_CLASSES)])
+        parts = []
+        for begin, chosen in enumerate(padded.split(self.batch)):
+            x_hat = sampler.last(self._steps(chosen, setting, first + begin * self.batch, seed))
+            if not x_hat.isfinite().all():
+                raise Diverged(f"samples under {setting.name} are not finite")
+            parts.append(to_uint8(x_hat, self.standard))
+        return torch.cat(parts)[:count]
+
+    @torch.no_grad()
+    def trajectory(self, labels: Tensor, setting: Setting, seed: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Each step's (x_t, x_hat) as uint8 [N, 1, H, W], x_t scaled to unit variance, as the network sees it."""
+        path = self.objective.path
+        times = step_grid(setting.step_grid).times(path, setting.steps, self.device)
+        for t, (x, x_hat) in zip(times, self._steps(labels, setting, 0, seed), strict=True):
+            alpha, sigma = path.at(t)
+            yield to_uint8(x / alpha.hypot(sigma).to(x.dtype), self.standard), to_uint8(x_hat, self.standard)
+
+    def denoiser(self, sampling: Sampling) -> Callable:
+        """The denoiser that a sampler sees: guided and clipped to black and white."""
+        mean, deviation = self.standard
+        base = denoiser_of(self.objective, self.net)
+        return wrap(base, self.objective.path, sampling, NUM_CLASSES, -mean / deviation, (1 - mean) / deviation)
+
+    def _steps(self, labels: Tensor, setting: Setting, first: int, seed: int | None) -> sampler.Steps:
+        self.use(setting.weights)
+        path, seed = self.objective.path, self.config.seed if seed is None else seed
+        times = step_grid(setting.step_grid).times(path, setting.steps, self.device)
+
+        def fresh(stream: str) -> Tensor:
+            return image_noise(seed, stream, first, len(labels), self.image_shape).to(self.device)
+
+        x = sampler.start(path, times[0], fresh("sample"))
+        steps = sampler.SAMPLERS[setting.sampler]
+        return steps(self.denoiser(setting), path, times, x, labels.to(self.device), lambda k: fresh(f"sample-{k}"))
+
+
+def image_noise(seed: int, stream: str, first: int, count: int, image_shape: tuple[int, int, int]) -> Tensor:
+    """[count, C, H, W]: the noise of the images first .. first + count - 1, the same however they are batched."""
+    begin, end = first // NOISE_CHUNK, -(-(first + count) // NOISE_CHUNK)
+    chunks = [
+        torch.randn(NOISE_CHUNK, *image_shape, generator=noise.generator(seed, stream, c)) for c in range(begin, end)
+    ]
+    return torch.cat(chunks)[first - begin * NOISE_CHUNK :][:count]
+
+
+def evaluations(path: Path, sampling: Sampling) -> int:
+    """Network evaluations that one image takes, counted on a network that does nothing."""
+    calls = 0
+
+    def idle(x_t: Tensor, t: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        nonlocal calls
+        calls += 1
+        return x_t, x_t
+
+    times = step_grid(sampling.step_grid).times(path, sampling.steps)
+    x, labels = torch.zeros(1, 1, 2, 2), torch.zeros(1, dtype=torch.int64)
+    sampler.last(
+        sampler.SAMPLERS[sampling.sampler](wrap(idle, path, sampling, 0, -1, 1), path, times, x, labels, lambda _: x)
+    )
+    return calls
