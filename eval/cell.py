@@ -1,19 +1,19 @@
 """One cell from its cell.json to its result.json: train (or resume), then score under every control setting."""
 
 import time
-from itertools import product
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from zoo.cli import Places
-from zoo.config import CellConfig, explain
+from zoo.config import CellConfig
 from zoo.errors import ZooError
 from zoo.files import read_json, write_atomic, write_json
 from zoo.lock import locked
 from zoo.progress import say
+from zoo.schema import explain
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 PATIENCE_SECONDS = 30.0  # for the cell of a driver that was killed just now to save its state and end
 
 
@@ -41,13 +41,13 @@ def run_cell(folder: Path, places: Places) -> dict:
 
 
 def _work(config: CellConfig, folder: Path, places: Places) -> dict:
-    from eval.judge import load_judge
-    from eval.reference import reference
-    from eval.score import Run, Setting, score, tile_png
+    from eval.score import Bench, copies_png, score, tile_png
+    from eval.validation import validation
     from zoo import checkpoint, plugins
     from zoo.backbones.cost import forward_flop
     from zoo.data import load
     from zoo.environment import git_hash, pick_device, versions
+    from zoo.model import Model
     from zoo.runlog import LOGSNR_EDGES
     from zoo.train import train
 
@@ -57,17 +57,19 @@ def _work(config: CellConfig, folder: Path, places: Places) -> dict:
     say(f"training {config.train.objective} on {config.train.backbone}, {data.name}, seed {config.train.seed}")
     trained = train(config.train, folder, data, device)
     score_began = time.perf_counter()
-    judge = load_judge(data, data_dir, device=device)
-    real = reference(judge, data, data_dir, device)
+    bench = Bench.load(data, data_dir, device)
+    judge, real = bench.judge, bench.real
     manifest, tensors = checkpoint.find(folder)
-    run = Run(manifest, tensors, data.image_shape, device, config.score.batch)
+    model = Model(manifest, tensors, data.image_shape, device, config.score.batch)
     rows = []
-    for weights, guidance in product(config.score.weights, config.score.guidance):
-        setting = Setting(weights, guidance, config.score.steps, config.score.n)
-        row, images, labels = score(run, setting, data, judge, real)
-        write_atomic(folder / "samples" / f"{setting.name}.png", tile_png(images, labels))
+    for setting in config.score.controls:
+        scored = score(model, setting, config.score.n, bench)
+        row = scored.row
+        write_atomic(folder / "samples" / f"{setting.name}.png", tile_png(scored.images, scored.labels))
+        write_atomic(folder / "copies" / f"{setting.name}.png", copies_png(scored, data))
         say(f"scored {setting.name}: FID {row['fid']:.3f} ± {row['fid_se']:.3f}, accuracy {row['acc']:.1%}")
         rows.append(row)
+    held_out = {kind: validation(model, kind, data, config.score.n) for kind in config.score.weights}
     ended = time.perf_counter()
     facts = ("images", "step", "seconds", "setup_seconds", "peak_memory_bytes", "final_loss", "parameters")
     how = ("precision", "compiled", "device", "threads")
@@ -83,10 +85,12 @@ def _work(config: CellConfig, folder: Path, places: Places) -> dict:
             "flop_per_image": forward_flop(config.train.backbone, data.image_shape),
             "logsnr_edges": LOGSNR_EDGES,
         },
-        "judge": {"name": judge.name, "sha256": judge.sha256, "accuracy": real.real["acc"], "floor": real.floor},
+        "judge": {"name": judge.name, "sha256": judge.sha256, "accuracy": real.row["acc"], "floor": real.floor},
+        "second_judge": {"name": bench.second.name, "sha256": bench.second.sha256, "floor": bench.second_real.floor},
         "data": {"name": data.name, "sha256": data.sha256},
-        "real": real.real,
+        "real": real.row,
         "scores": rows,
+        "validation": held_out,
         "seconds": {
             "train": trained["seconds"],
             "setup": trained["setup_seconds"],

@@ -9,9 +9,11 @@ j-th, and d_(-j) the distance without block j, the delete-a-group jackknife (Bus
     corrected = g d - sum_j (1 - m_j / n) d_(-j)
     se^2 = 1/g sum_j (p_j - corrected)^2 / (h_j - 1),   p_j = h_j d - (h_j - 1) d_(-j),   h_j = n / m_j
 
-It removes the term in 1 / n without a fit, and adds no variance. It may fall below 0 where the truth is near it. The
-reference is a constant here: its own finite size is part of the definition of the metric, not corrected for.
-Everything is float64 on the CPU.
+It removes the term in 1 / n without a fit, and adds no variance. Where the samples' labels were chosen, so many of
+each class, the blocks hold the classes in the same proportions: blocks at random would see a spread between classes
+that such samples do not have, and correct for it (1,000 images of MNIST: by .29 too much). The corrected distance may
+fall below 0 where the truth is near it. A reference of moments is a constant: its own finite size is part of the
+definition of the metric, not corrected for. Everything is float64 on the CPU.
 """
 
 import math
@@ -23,6 +25,7 @@ from torch import Tensor
 from zoo.errors import ZooError
 
 PERMUTATION_SEED = 0  # of the cut into blocks, part of the metric's definition
+Features = Tensor | np.ndarray  # [N, d]
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Frechet:
     n: int
 
 
-def moments(features: Tensor | np.ndarray) -> Moments:
+def moments(features: Features) -> Moments:
     """Moments of features [N, d], in two passes: the mean first, then the deviations from it.
 
     Raises ZooError for fewer than 2 samples, another shape, or a feature that is not finite.
@@ -62,39 +65,62 @@ def distance(a: Moments, b: Moments) -> float:
     return _distance(a, b, _factor(b.cov))
 
 
-def corrected(features: Tensor | np.ndarray, reference: Moments, blocks: int = 20) -> Frechet:
+def corrected(
+    features: Features,
+    reference: Moments | Features,
+    strata: Tensor | None = None,
+    reference_strata: Tensor | None = None,
+    blocks: int = 20,
+) -> Frechet:
     """The distance of features [N, d] to the reference, corrected by a jackknife over blocks of a fixed permutation.
 
-    N may be below d. Raises ZooError for fewer samples than blocks, unlike d, or a feature that is not finite.
+    reference: moments, taken as they are; or features [M, d], corrected for too, block by block with the others.
+    strata: labels [N] whose counts were chosen rather than drawn; reference_strata: those of the reference. N may be
+    below d. Raises ZooError for fewer samples than blocks, unlike d, or a feature that is not finite.
     """
-    x = _float64(features)
-    n, needed = len(x), max(blocks, 4)
     if blocks < 2:
         raise ZooError(f"a jackknife needs at least 2 blocks, not {blocks}")
-    if n < needed:
-        raise ZooError(f"a jackknife of {blocks} blocks needs at least {needed} samples, not {n}. Give more images")
-    mean = x.mean(axis=0)
-    x = x - mean  # so that the sums below are small, whatever the features' offset
-    order = np.random.default_rng(PERMUTATION_SEED).permutation(n)
-    parts = [x[index] for index in np.array_split(order, blocks)]
-    sums = [part.sum(axis=0) for part in parts]
-    scatters = [part.T @ part for part in parts]
-    total, scatter, root = sum(sums), sum(scatters), _factor(reference.cov)
-
-    def without(part_sum: np.ndarray, part_scatter: np.ndarray, size: int) -> float:
-        rest = n - size
-        shift = (total - part_sum) / rest
-        cov = (scatter - part_scatter - rest * np.outer(shift, shift)) / (rest - 1)
-        return _distance(Moments(mean + shift, cov, rest), reference, root)
-
-    plain = without(np.zeros_like(total), np.zeros_like(scatter), 0)
-    sizes = np.array([len(part) for part in parts])
-    left = np.array([without(*block) for block in zip(sums, scatters, sizes, strict=True)])
-    fid = blocks * plain - np.sum((1 - sizes / n) * left)
-    h = n / sizes
+    ours = _Blocks(_float64(features), strata, blocks)
+    if isinstance(reference, Moments):
+        root = _factor(reference.cov)
+        distances = [_distance(ours.without(j), reference, root) for j in (None, *range(blocks))]
+    else:
+        theirs = _Blocks(_float64(reference), reference_strata, blocks)
+        distances = [distance(ours.without(j), theirs.without(j)) for j in (None, *range(blocks))]
+    plain, left = distances[0], np.array(distances[1:])
+    fid = blocks * plain - np.sum((1 - ours.sizes / ours.n) * left)
+    h = ours.n / ours.sizes
     pseudo = h * plain - (h - 1) * left
     se = math.sqrt(np.mean((pseudo - fid) ** 2 / (h - 1)))
-    return Frechet(float(fid), se, plain, n)
+    return Frechet(float(fid), se, plain, ours.n)
+
+
+class _Blocks:
+    """Samples [N, d] dealt out into blocks, stratum by stratum in a random order, and the moments without a block."""
+
+    def __init__(self, x: np.ndarray, strata: Tensor | None, blocks: int):
+        self.n = len(x)
+        if self.n < (needed := max(blocks, 4)):
+            raise ZooError(
+                f"a jackknife of {blocks} blocks needs at least {needed} samples, not {self.n}. Give more images"
+            )
+        self.mean = x.mean(axis=0)
+        order = np.random.default_rng(PERMUTATION_SEED).permutation(self.n)
+        if strata is not None:
+            order = order[np.argsort(np.asarray(strata.cpu())[order], kind="stable")]
+        parts = [x[order[j::blocks]] - self.mean for j in range(blocks)]  # centred: small sums, whatever the offset
+        self.sizes = np.array([len(part) for part in parts])
+        self.sums, self.scatters = [part.sum(axis=0) for part in parts], [part.T @ part for part in parts]
+        self.sum, self.scatter = sum(self.sums), sum(self.scatters)
+
+    def without(self, block: int | None) -> Moments:
+        """Moments of all samples but those of a block; of all for None."""
+        rest, total, scatter = self.n, self.sum, self.scatter
+        if block is not None:
+            rest, total = rest - int(self.sizes[block]), total - self.sums[block]
+            scatter = scatter - self.scatters[block]
+        shift = total / rest
+        return Moments(self.mean + shift, (scatter - rest * np.outer(shift, shift)) / (rest - 1), rest)
 
 
 def _distance(a: Moments, b: Moments, factor_b: np.ndarray) -> float:
@@ -111,7 +137,7 @@ def _factor(cov: np.ndarray) -> np.ndarray:
     return vectors * np.sqrt(values.clip(min=0))
 
 
-def _float64(features: Tensor | np.ndarray) -> np.ndarray:
+def _float64(features: Features) -> np.ndarray:
     if isinstance(features, Tensor):
         features = features.detach().cpu().double().numpy()
     x = np.asarray(features, dtype=np.float64)

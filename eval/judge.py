@@ -94,17 +94,13 @@ class Judge(nn.Module):
 
 
 def judge_images(judge: Judge, images: Tensor, batch: int = 100) -> tuple[Tensor, Tensor]:
-    """(features [N, 128] float32, predicted classes [N] int64), on the CPU, of uint8 images [N, 1, H, W] anywhere.
+    """(features [N, 128], class scores [N, 10]) float32, on the judge's device, of uint8 images [N, 1, H, W] anywhere.
 
     The scores do not depend on `batch`; small batches stay in a CPU's cache. Errors as `forward`.
     """
     device = judge.scale.device
-    features, predicted = [], []
-    for part in images.split(batch):
-        h, logits = judge(part.to(device))
-        features.append(h.cpu())
-        predicted.append(logits.argmax(dim=1).cpu())
-    return torch.cat(features), torch.cat(predicted)
+    features, logits = zip(*(judge(part.to(device)) for part in images.split(batch)), strict=True)
+    return torch.cat(features), torch.cat(logits)
 
 
 @contextlib.contextmanager
@@ -218,7 +214,7 @@ def check(
 
     data = load(dataset, data_dir, mirror)
     judges = [load_judge(data, data_dir, seed, device) for seed in (0, 1)]
-    return judge_gate.report(data, judges)
+    return judge_gate.report(data, judges)[0]
 
 
 def train(

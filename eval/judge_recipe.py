@@ -138,7 +138,7 @@ def describe(judge: Judge, dataset: Dataset, seed: int, recipe: Recipe, seconds:
 
 def accuracy(judge: Judge, images: Tensor, labels: Tensor) -> tuple[float, list[float]]:
     """Share of uint8 images [N, 1, H, W] that the judge gets right: in all, and for each class."""
-    right = (judge_images(judge, images)[1] == labels.cpu()).double()
+    right = (judge_images(judge, images)[1].argmax(1).cpu() == labels.cpu()).double()
     per_class = [right[labels.cpu() == label].mean().item() for label in range(REAL_CLASSES)]
     return right.mean().item(), per_class
 

@@ -1,8 +1,12 @@
-"""What real images score under a judge: the moments that samples are compared with, the floor, and the ceiling.
+"""What samples are compared with: the moments of the real training images, and what real test images score.
 
-Computed once per (judge, data set) and kept in DATA_DIR/cache under both hashes.
+Computed once for a judge and a data set, and kept in DATA_DIR/cache under the hashes of both and of the code that
+computes it.
 """
 
+import hashlib
+import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,64 +14,105 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 import torch
+from filelock import FileLock
+from torch import Tensor
 
-from eval.frechet import Moments, corrected, moments
+from eval import frechet, metrics
+from eval import judge as judges
+from eval import measure as measures
+from eval.frechet import Moments, moments
 from eval.judge import Judge, judge_images
+from eval.measure import fixed_choice, measure, pixel_moments
 from zoo.config import digest
 from zoo.data import REAL_CLASSES, Dataset
-from zoo.files import write_atomic
+from zoo.files import sha256, write_atomic
+
+REAL = 10_000  # training images whose features kid, precision and its kin are measured against
+CODE = (frechet, judges, measures, metrics)  # and this file: what the cached numbers depend on
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reference:
-    """`train`: moments of all training images' features. `floor`: the test images' distance to them. `real`: how the
-    judge does on the test images."""
+    """Of the training set: `train`, moments of all features; `classes`, of each class's; `pixels`, of the pixels times
+    `pixel_scale`, which gives them a trace of as many as there are; `features` [<= REAL, d], a fixed random choice;
+    `images`, all of them. `row`: what the real test images score."""
 
     train: Moments
-    floor: dict
-    real: dict
+    classes: list[Moments]
+    pixels: Moments
+    pixel_scale: float
+    features: Tensor
+    images: Tensor
+    row: dict
+
+    @property
+    def floor(self) -> dict:
+        """FID of the real test images: what a perfect generator would score at their number."""
+        return {"fid": self.row["fid"], "se": self.row["fid_se"], "plain": self.row["fid_plain"], "n": self.row["n"]}
 
 
 def reference(judge: Judge, data: Dataset, data_dir: Path, device: torch.device) -> Reference:
     """The reference of a judge on a data set, from the cache if it is there and whole."""
-    key = digest([judge.sha256, data.sha256])[:24]
-    path = data_dir / "cache" / f"reference-{data.name}-{key}.safetensors"
-    arrays = _read(path)
-    if arrays is None:
-        arrays = _compute(judge, data, device)
-        write_atomic(path, safetensors.numpy.save(arrays, {"sha256": _digest(arrays)}))
-    train = Moments(arrays["mean"], arrays["cov"], int(arrays["n"][0]))
-    fid, se, plain, n = arrays["floor"].tolist()
-    correct, counts = arrays["correct"].tolist(), arrays["counts"].tolist()
-    classes = [{"label": i, "n": counts[i], "correct": correct[i]} for i in range(REAL_CLASSES)]
-    floor = {"fid": fid, "se": se, "plain": plain, "n": int(n)}
-    return Reference(train, floor, {"acc": sum(correct) / sum(counts), "n": sum(counts), "classes": classes})
+    code = [sha256(Path(module.__file__)) for module in CODE] + [sha256(Path(__file__))]
+    key = digest([judge.sha256, data.sha256, code])[:24]
+    path = Path(data_dir) / "cache" / f"reference-{data.name}-{key}.safetensors"
+    found = _read(path)
+    if found is None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):  # cells that start together compute it once
+            found = _read(path)
+            if found is None:
+                found = _compute(judge, data, device)
+                write_atomic(
+                    path, safetensors.numpy.save(found[0], {"row": json.dumps(found[1]), "sha256": _hash(*found)})
+                )
+    return _assemble(*found, data, device)
 
 
-def _compute(judge: Judge, data: Dataset, device: torch.device) -> dict[str, np.ndarray]:
-    features, _ = judge_images(judge, data.train.to(device))
-    train = moments(features)
-    features, predicted = judge_images(judge, data.test.to(device))
-    floor = corrected(features, train)
-    right = data.test_labels[predicted.cpu() == data.test_labels]
-    return {
-        "mean": train.mean,
-        "cov": train.cov,
-        "n": np.array([train.n]),
-        "floor": np.array([floor.fid, floor.se, floor.plain, floor.n]),
-        "correct": right.bincount(minlength=REAL_CLASSES).numpy(),
-        "counts": data.test_labels.bincount(minlength=REAL_CLASSES).numpy(),
+def _compute(judge: Judge, data: Dataset, device: torch.device) -> tuple[dict[str, np.ndarray], dict]:
+    features = judge_images(judge, data.train.to(device))[0].cpu()
+    scale = math.sqrt(data.train[0].numel() / np.trace(pixel_moments(data.train, 1.0).cov))
+    parts = {"train": moments(features), "pixels": pixel_moments(data.train, scale)}
+    parts |= {f"class{label}": moments(features[data.train_labels == label]) for label in range(REAL_CLASSES)}
+    arrays = {
+        f"{name}.{key}": np.asarray(getattr(part, key)) for name, part in parts.items() for key in ("mean", "cov", "n")
     }
+    arrays |= {"pixel_scale": np.array(scale), "features": features[fixed_choice(len(features), REAL)].numpy()}
+    real = _assemble(arrays, {}, data, device)
+    row, _ = measure(data.test.to(device), data.test_labels, judge, real, chosen=data.stratified)
+    return arrays, {**row, "n": len(data.test)}
 
 
-def _read(path: Path) -> dict[str, np.ndarray] | None:
+def _assemble(arrays: dict[str, np.ndarray], row: dict, data: Dataset, device: torch.device) -> Reference:
+    def part(name: str) -> Moments:
+        return Moments(arrays[f"{name}.mean"], arrays[f"{name}.cov"], int(arrays[f"{name}.n"]))
+
+    return Reference(
+        train=part("train"),
+        classes=[part(f"class{label}") for label in range(REAL_CLASSES)],
+        pixels=part("pixels"),
+        pixel_scale=float(arrays["pixel_scale"]),
+        features=torch.from_numpy(arrays["features"]).to(device),
+        images=data.train,
+        row=row,
+    )
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict] | None:
     try:
         with safetensors.safe_open(path, "numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-            return arrays if (file.metadata() or {}).get("sha256") == _digest(arrays) else None
-    except (OSError, safetensors.SafetensorError):
+            head = file.metadata() or {}
+        row = json.loads(head.get("row", "null"))
+    except (OSError, ValueError, safetensors.SafetensorError):
         return None
+    return (arrays, row) if head.get("sha256") == _hash(arrays, row) else None
 
 
-def _digest(arrays: dict[str, np.ndarray]) -> str:
-    return digest({name: [str(a.dtype), a.tobytes().hex()] for name, a in arrays.items()})
+def _hash(arrays: dict[str, np.ndarray], row: dict) -> str:
+    whole = hashlib.sha256(json.dumps(row, sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        whole.update(f"{name}{array.dtype}{array.shape}".encode())
+        whole.update(array.tobytes())
+    return whole.hexdigest()

@@ -125,8 +125,8 @@ def test_jackknife_is_unbiased():
 @pytest.mark.parametrize(("n", "blocks"), [(200, 20), (60, 5)])
 def test_jackknife_is_the_textbooks_for_equal_blocks(n, blocks):
     x, reference = mixed(13, n, 6), moments(mixed(14, 300, 6, offset=0.1))
-    found = corrected(x, reference, blocks)
-    order = np.random.default_rng(0).permutation(n).reshape(blocks, -1)
+    found = corrected(x, reference, blocks=blocks)
+    order = np.random.default_rng(0).permutation(n).reshape(-1, blocks).T
     plain = distance(moments(x), reference)
     left = [distance(moments(np.delete(x, block, axis=0)), reference) for block in order]
     pseudo = blocks * plain - (blocks - 1) * np.array(left)
@@ -135,13 +135,44 @@ def test_jackknife_is_the_textbooks_for_equal_blocks(n, blocks):
     assert found.se == pytest.approx(scipy.stats.sem(pseudo), rel=1e-8)
 
 
+def test_the_correction_knows_chosen_labels():
+    """Two classes far apart, 40% and 60% of 300 samples: no spread between them to correct for, if it is told so."""
+    d, counts, draws = 6, (120, 180), 60
+    means = np.stack([np.zeros(d), np.full(d, 2.0)])
+    shares = np.array(counts) / sum(counts)
+    between = means[1] - means[0]
+    cov = np.eye(d) + shares[0] * shares[1] * np.outer(between, between)
+    reference, labels = gaussian(shares @ means, cov), torch.tensor([0] * 120 + [1] * 180)
+    rng = np.random.default_rng(3)
+    sets = [rng.standard_normal((300, d)) + means[labels.numpy()] for _ in range(draws)]
+    told, untold = (np.array([corrected(x, reference, strata).fid for x in sets]) for strata in (labels, None))
+    error = told.std(ddof=1) / math.sqrt(draws)
+    assert abs(told.mean()) < 3 * error
+    assert untold.mean() < -5 * error
+    drawn = [means[(rng.random(300) < 0.6).astype(int)] + rng.standard_normal((300, d)) for _ in range(draws)]
+    free = np.array([corrected(x, reference).fid for x in drawn])
+    assert abs(free.mean()) < 3 * free.std(ddof=1) / math.sqrt(draws)  # labels that were drawn need no telling
+
+
+def test_two_sets_are_both_corrected_for():
+    d, draws = 8, 60
+    cov, rng = covariance(5, d), np.random.default_rng(4)
+    truth = distance(gaussian(np.full(d, 0.2), cov), gaussian(np.zeros(d), np.eye(d)))
+    pairs = [(rng.multivariate_normal(np.full(d, 0.2), cov, 300), rng.standard_normal((200, d))) for _ in range(draws)]
+    found = [corrected(a, b) for a, b in pairs]
+    fid, plain = (np.array([getattr(f, name) for f in found]) for name in ("fid", "plain"))
+    error = fid.std(ddof=1) / math.sqrt(draws)
+    assert abs(fid.mean() - truth) < 3 * error
+    assert plain.mean() - truth > 5 * error
+
+
 def test_unequal_blocks_leave_no_bias():
     # To a point at 0 the estimate is a quadratic form x^T Q x of the n values, with the expectation
     # var tr(Q) + mean^2 1^T Q 1; the truth is var + mean^2. So both numbers must be 1, here for blocks of 2 and 3.
     n, point = 47, gaussian(np.zeros(1), np.zeros((1, 1)))
-    trace = sum(corrected(unit[:, None], point, 20).fid for unit in np.eye(n))
+    trace = sum(corrected(unit[:, None], point, blocks=20).fid for unit in np.eye(n))
     assert trace == pytest.approx(1, rel=1e-10)
-    assert corrected(np.ones((n, 1)), point, 20).fid == pytest.approx(1, rel=1e-12)
+    assert corrected(np.ones((n, 1)), point, blocks=20).fid == pytest.approx(1, rel=1e-12)
 
 
 def test_bad_features_are_refused():

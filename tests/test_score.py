@@ -8,10 +8,16 @@ import pytest
 import torch
 from PIL import Image
 
-from eval import score
-from eval.judge import load_judge
-from eval.reference import reference
+from eval import measure, reference, score
+from eval.frechet import corrected
+from eval.judge import judge_images
+from eval.validation import validation
+from tests.oracle import GaussianMixture
 from zoo import checkpoint, train
+from zoo.control import Setting
+from zoo.data import standardise
+from zoo.errors import ZooError
+from zoo.model import Model, image_noise
 from zoo.registry import FAMILIES, ZOO
 
 MNIST_COUNTS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]  # yann.lecun.com/exdb/mnist
@@ -27,12 +33,19 @@ def test_labels_follow_the_training_set_by_largest_remainder(digits):
         assert all(abs(count - n * total / 60_000) < 1 for count, total in zip(counts, MNIST_COUNTS, strict=True))
 
 
-def test_starting_noise_does_not_depend_on_how_many_are_drawn():
-    few, many = (score.starting_noise(0, n, (1, 8, 8)) for n in (30, 250))
-    assert few.equal(many[:30])
-    assert not few.equal(score.starting_noise(1, 30, (1, 8, 8)))
-    assert many.mean().abs() < 0.03
-    assert many.std() == pytest.approx(1, abs=0.03)
+@pytest.fixture(scope="module")
+def bench(digits, cpu, tmp_path_factory) -> score.Bench:
+    return score.Bench.load(digits, tmp_path_factory.mktemp("bench"), cpu)
+
+
+def test_an_image_s_noise_does_not_depend_on_its_batch():
+    whole = image_noise(0, "sample", 0, 350, (1, 8, 8))
+    for first, count in ((0, 30), (99, 2), (130, 220), (200, 100)):
+        assert image_noise(0, "sample", first, count, (1, 8, 8)).equal(whole[first : first + count])
+    assert not whole.equal(image_noise(1, "sample", 0, 350, (1, 8, 8)))
+    assert not whole.equal(image_noise(0, "sample-1", 0, 350, (1, 8, 8)))
+    assert whole.mean().abs() < 0.03
+    assert whole.std() == pytest.approx(1, abs=0.03)
 
 
 def test_blank_images_are_told_by_their_pixels():
@@ -58,17 +71,101 @@ def test_the_sheet_shows_the_first_four_of_each_class():
             assert np.array_equal(tile, images[label * 6 + row, 0].numpy())
 
 
-def test_images_do_not_depend_on_the_batch(tiny, digits, cpu, tmp_path):
+@pytest.mark.parametrize("how", ["euler", "ancestral"])
+def test_images_do_not_depend_on_the_batch(how, tiny, digits, cpu, tmp_path):
     train.train(tiny(images=16 * 60), tmp_path, digits, cpu)
-    manifest, tensors = checkpoint.find(tmp_path)
-    setting = score.Setting(weights="raw", guidance=2.0, steps=3, n=40)
-    labels = score.all_labels(40, digits)
-    small, large = (
-        score.Run(manifest, tensors, digits.image_shape, cpu, batch).images(labels, setting) for batch in (7, 64)
+    found = checkpoint.find(tmp_path)
+    setting = Setting(weights="raw", sampler=how, guidance=2.0, steps=3)
+    labels = score.all_labels(130, digits)
+    small, large = (Model(*found, digits.image_shape, cpu, batch) for batch in (7, 64))
+    whole = large.images(labels, setting)
+    assert (small.images(labels, setting).int() - whole.int()).abs().max() <= 1  # a float's last bit may round a pixel
+    part = small.images(labels[60:100], setting, first=60)  # a shard
+    assert (part.int() - whole[60:100].int()).abs().max() <= 1
+    assert not large.images(labels, setting.model_copy(update={"weights": "ema"})).equal(whole)
+    assert not large.images(labels, setting, seed=5).equal(whole)
+    *_, (_, last) = large.trajectory(labels[:9], setting)
+    assert (last.int() - whole[:9].int()).abs().max() <= 1
+
+
+def test_real_images_score_as_real_ones(digits, bench):
+    """The training images themselves: at distance zero, all of them copies, and every one of them covered."""
+    row, copies = measure.measure(digits.train, digits.train_labels, bench.judge, bench.real)
+    assert row["fid_plain"] == pytest.approx(0, abs=1e-8)
+    assert row["pfd"] == pytest.approx(0, abs=1e-6)
+    assert (row["precision"], row["recall"], row["coverage"]) == (1, 1, 1)
+    assert (row["mem"], row["duplicates"]) == (1, len(digits.train))
+    assert row["cfid_max"] is not None
+    assert row["acc"] > 0.99
+    assert len(copies.pairs[0]) == 8
+
+
+def test_a_swap_of_classes_shows_in_the_classes_alone(digits, bench):
+    labels = digits.train_labels.clone()
+    swapped = [(digits.train_labels == label).nonzero().flatten()[:30] for label in (3, 5)]
+    labels[swapped[0]], labels[swapped[1]] = 5, 3
+    row, _ = measure.measure(digits.train, labels, bench.judge, bench.real)
+    fids = [each["fid"] for each in row["classes"]]
+    assert min(fids[3], fids[5]) > 10 * max(fid for label, fid in enumerate(fids) if label not in (3, 5))
+    assert row["cfid_max"] == max(fids)
+    assert row["fid_plain"] == pytest.approx(0, abs=1e-8)
+    assert row["confusion"][3][5] == row["confusion"][5][3] == 30
+
+
+def test_small_classes_have_no_distance_of_their_own(digits, bench):
+    row, _ = measure.measure(digits.test, digits.test_labels, bench.judge, bench.real)
+    assert row["cfid_max"] is None
+    assert all(each["fid"] is None and each["n"] < 40 for each in row["classes"])
+
+
+def test_too_few_images_are_refused(digits, bench):
+    with pytest.raises(ZooError, match=r"127 images are too few: the judge has 128 features.*at least 128"):
+        measure.measure(digits.test[:127], None, bench.judge, bench.real)
+
+
+def test_the_reference_is_cached_under_its_hashes(digits, bench, cpu, tmp_path, monkeypatch):
+    first = reference.reference(bench.judge, digits, tmp_path, cpu)
+    (path,) = (tmp_path / "cache").glob("*.safetensors")
+    stamp = path.stat().st_mtime_ns
+    again = reference.reference(bench.judge, digits, tmp_path, cpu)
+    assert path.stat().st_mtime_ns == stamp
+    assert again.row == first.row == bench.real.row
+    np.testing.assert_array_equal(again.train.cov, first.train.cov)
+    reference.reference(bench.second, digits, tmp_path, cpu)
+    assert len(list((tmp_path / "cache").glob("*.safetensors"))) == 2
+    monkeypatch.setattr(reference, "sha256", lambda path: "other code")
+    reference.reference(bench.judge, digits, tmp_path, cpu)
+    assert len(list((tmp_path / "cache").glob("*.safetensors"))) == 3
+    monkeypatch.undo()
+    path.write_bytes(path.read_bytes()[:-8] + bytes(8))  # damaged: computed again
+    assert reference.reference(bench.judge, digits, tmp_path, cpu).row == first.row
+    assert path.stat().st_mtime_ns != stamp
+
+
+def test_the_floor_is_the_test_images_distance(digits, bench):
+    features = judge_images(bench.judge, digits.test)[0]
+    found = corrected(features, bench.real.train, digits.test_labels)
+    assert bench.real.floor == {"fid": found.fid, "se": found.se, "plain": found.plain, "n": 355}
+    assert abs(found.fid) < 3 * found.se  # both sets are drawn from one population
+
+
+def test_validation_of_an_exact_network_is_the_irreducible_error(tiny, digits, cpu, tmp_path):
+    """For data N(0, s^2) the best x_hat leaves alpha^2 s^2 of sigma^2 s^2 / (alpha^2 s^2 + sigma^2) of it unknown."""
+    train.train(tiny(objective="v/cosine", images=16), tmp_path, digits, cpu)
+    model = Model(*checkpoint.find(tmp_path), digits.image_shape, cpu, 100)
+    x = standardise(digits.test, model.standard)
+    normal = GaussianMixture(
+        torch.full((1, 1, 8, 8), float(x.mean()), dtype=torch.float64), float(x.std()), torch.ones(1)
     )
-    assert (small.int() - large.int()).abs().max() <= 1  # the last bit of a float may round a pixel the other way
-    ema = score.Run(manifest, tensors, digits.image_shape, cpu, 64).images(labels, replace(setting, weights="ema"))
-    assert not ema.equal(large)
+    exact = normal.network(model.objective)
+    model.net = lambda x, t, labels: exact(x.double(), t.double(), labels).float()
+    found = validation(model, "ema", digits, 300)
+    assert found["n"] == 300
+    for logsnr, eps in zip(found["logsnr"], found["eps"], strict=True):
+        snr = np.exp(logsnr)
+        assert eps == pytest.approx(snr * normal.std**2 / (snr * normal.std**2 + 1), rel=0.1)
+    assert found["val_eps"] == pytest.approx(np.mean(found["eps"]))
+    assert found["logsnr"] == pytest.approx([2 * np.log(1 / s - 1) for s in (np.arange(8) + 0.5) / 8])
 
 
 @pytest.mark.parametrize(
@@ -76,14 +173,14 @@ def test_images_do_not_depend_on_the_batch(tiny, digits, cpu, tmp_path):
     [("dit(width=32,depth=1,heads=1)", ZOO), ("unet(width=16,attention=1)", FAMILIES["default"])],
     ids=["dit", "unet"],
 )
-def test_every_objective_trains_saves_loads_samples_and_scores(backbone, names, tiny, digits, cpu, tmp_path):
-    judge = load_judge(digits, tmp_path, device=cpu)
-    real = reference(judge, digits, tmp_path, cpu)
-    setting = score.Setting(guidance=2.0, steps=2, n=40)
+def test_every_objective_trains_saves_loads_samples_and_scores(backbone, names, tiny, digits, cpu, bench, tmp_path):
+    how = [Setting(guidance=2.0, steps=2, sampler=s) for s in ("euler", "heun", "ancestral", "dpmpp_2m")]
     for i, name in enumerate(names):
         folder = tmp_path / str(i)
         train.train(tiny(objective=name, backbone=backbone, images=16 * 2), folder, digits, cpu)
-        run = score.Run(*checkpoint.find(folder), digits.image_shape, cpu, 52)
-        row, images, labels = score.score(run, setting, digits, judge, real)
-        assert len(images) == len(labels) == 40 + 2 * 6, name
-        assert np.isfinite([row["fid"], row["fid_se"], row["acc"]]).all(), name
+        model = Model(*checkpoint.find(folder), digits.image_shape, cpu, 71)
+        scored = score.score(model, how[i % 4], 130, bench)
+        assert len(scored.images) == len(scored.labels) == 130 + 2 * 6, name
+        numbers = [v for v in scored.row.values() if isinstance(v, float)]
+        assert np.isfinite(numbers).all(), name
+        assert np.isfinite(validation(model, "raw", digits, 50)["eps"]).all(), name
