@@ -19,7 +19,7 @@ class Options(Places):
     """Run a grid."""
 
     grid: str = "default"
-    """default, smoke, or a TOML file"""
+    """default, sd3, beyond, samplers, smoke, or a TOML file"""
     list: bool = False
     """show the cells, how they stand and how long they take, and stop"""
     dry_run: bool = False
@@ -29,7 +29,7 @@ class Options(Places):
     seeds: int | None = None
     """runs of each pairing, seeds 0 to N - 1 (default: the grid's)"""
     dataset: str | None = None
-    """auto (MNIST if it can be had, else digits), mnist, fashion or digits (default: the grid's)"""
+    """auto (MNIST if it can be had, else digits), mnist, fashion, digits, or several as in mnist,digits"""
     budget: str = "auto"
     """auto, cpu, gpu, or the number of images that each cell sees"""
     out: str | None = None

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import PurePath
 
 import matplotlib.image
 import numpy as np
@@ -35,7 +36,9 @@ from zoo.names import slug
 
 
 def draw(run: Run) -> dict[str, bytes]:
-    """Every figure that the run's files can fill, by file name, in the page's order."""
+    """Every figure that the run's files can fill, by file name; of several data sets, each with its name in front."""
+    if len(run.datasets) > 1:
+        return {f"{d}-{name}": data for d in run.datasets for name, data in draw(run.on(d)).items()}
     figures: dict[str, Callable[[], Figure | None]] = {
         "fid.png": lambda: fid(run),
         "accuracy-fid.png": lambda: accuracy_against_fid(run),
@@ -44,8 +47,10 @@ def draw(run: Run) -> dict[str, bytes]:
         "eps-error.png": lambda: eps_error(run),
     }
     for place, backbone in enumerate(run.backbones):
-        for setting in sorted(run.compared, key=lambda s: -s.guidance):
-            name = f"samples-{_slug(backbone, place)}-g{setting.guidance:g}.png"
+        for i, setting in enumerate(sorted(run.headline, key=lambda s: -s.guidance)):
+            alone = [s.guidance for s in run.headline].count(setting.guidance) == 1
+            mark = f"g{setting.guidance:g}" if alone else str(i)
+            name = f"samples-{_slug(backbone, place)}-{mark}.png"
             figures.setdefault(name, lambda backbone=backbone, setting=setting: samples(run, backbone, setting))
     with style():
         drawn = {name: figure for name, make in figures.items() if (figure := make())}
@@ -54,11 +59,11 @@ def draw(run: Run) -> dict[str, bytes]:
 
 def fid(run: Run) -> Figure | None:
     """FID of each objective, with its standard error or its range over seeds."""
-    stats = {(b, o, s): run.stat(b, o, s, "fid") for b in run.backbones for o in run.objectives for s in run.compared}
+    stats = {(b, o, s): run.stat(b, o, s, "fid") for b in run.backbones for o in run.objectives for s in run.headline}
     values = [stat.mean for stat in stats.values() if stat]
     if not values:
         return None
-    names, series = run.objectives, run.compared
+    names, series = run.objectives, run.headline
     logarithmic, floor = wide(values), run.floor.get("fid")
     left = 0 if logarithmic else min(0, floor or 0, *(stat.low for stat in stats.values() if stat))
     figure, axes = per_backbone(run, 4.2, 0.6 + 0.34 * len(names), left=text_width(names), gap=0.3, sharex=True)
@@ -174,8 +179,7 @@ def classes(run: Run) -> Figure | None:
 
 def samples(run: Run, backbone: str, setting: Setting) -> Figure | None:
     """Samples side by side, one row of panels per objective; the same noise and labels for all."""
-    file = f"{setting.weights}-g{setting.guidance:g}.png"
-    sheets = {o: _sheet(run, backbone, o, file, wide=len(run.objectives) > 16) for o in run.objectives}
+    sheets = {o: _sheet(run, backbone, o, setting, wide=len(run.objectives) > 16) for o in run.objectives}
     shown = [sheet for sheet in sheets.values() if sheet is not None]
     if not shown:
         return None
@@ -204,10 +208,11 @@ def samples(run: Run, backbone: str, setting: Setting) -> Figure | None:
     return figure
 
 
-def _sheet(run: Run, backbone: str, objective: str, file: str, wide: bool) -> np.ndarray | None:
+def _sheet(run: Run, backbone: str, objective: str, setting: Setting, wide: bool) -> np.ndarray | None:
     """The first readable picture of the seeds, [H, W, 3] in [0, 1], each class as a 2 x 2 block, or 1 x 4 if wide."""
     for cell in run.group(backbone, objective):
         try:
+            file = f"{PurePath(cell.score(setting)['setting']).name}.png"
             image = matplotlib.image.imread(run.folder / cell.folder / "samples" / file)
             tile_h, tile_w = cell.result["tile"]
         except (OSError, SyntaxError, ValueError, TypeError, KeyError):  # no picture, or a damaged one

@@ -8,7 +8,8 @@ import math
 import re
 from pathlib import Path
 
-from reports import tables
+from eval import compare
+from reports import ranktables, tables
 from reports.figures import draw
 from reports.results import csv_bytes
 from reports.run import FULL, Run, Stat, load
@@ -27,6 +28,27 @@ CAPTIONS = {
 COST = (
     "Means over the seeds that are done; seconds of wall clock. For GFLOP/s, training an image counts as three forward "
     "passes."
+)
+RANKS = (
+    "Under each control setting scores are averaged over seeds and Pareto fronts peeled over FID and accuracy; a rank "
+    "is the mean number of an objective's front over {count} (each with every setting and kind of weights). The "
+    "interval is that of resampling runs; objectives that cannot be told apart are before one another in 5% to 95% of "
+    "the samples."
+)
+SETTINGS = (
+    "What the sampler's choices do. Settings are to be compared at equal network evaluations, not at equal steps; the "
+    "other tables show only those of the most evaluations."
+)
+DIFFERENCES = (
+    "Differences to the objective of the lowest FID, paired by seed: the two saw the same images, noise and labels. In "
+    "brackets 95% intervals over seeds by Student's t; below three seeds they say little."
+)
+OTHER = (
+    "fid2: FID by the second judge; cfid_max: FID of the worst class (from 128 samples a class on); pfd: Frechet "
+    "distance in pixels, uncorrected; kid: kernel distance; precision, recall, density, coverage: by the 5th "
+    "neighbour, against as many real images; is: inception score of the judge's classes; mem: share of samples that "
+    "are near copies of a training image; val_eps: squared error of the predicted noise on test images, mean over 8 "
+    "noise levels."
 )
 SAMPLES = (
     "Rows are objectives, columns the classes asked for. The same noise and labels for every objective, so that tiles "
@@ -54,30 +76,72 @@ def build(run_dir: Path) -> Path:
 
 def page(run: Run, figures: list[str]) -> str:
     """The whole page as Markdown; figures: the names that were drawn."""
-
-    def show(*names: str) -> str:
-        found = [name for name in names if name in figures]
-        return "\n\n".join(f"![{Path(name).stem}](figures/{name})\n\n*{_caption(run, name)}*" for name in found)
-
-    samples = [name for name in figures if name.startswith("samples-")]
-    blocks = [_title(run), _notice(run.grid.get("notice")), _answer(run), _quote(run.grid.get("sizes_note"))]
+    blocks = [_title(run), _notice(run.grid.get("notice"))]
+    parts = [run.on(dataset) for dataset in run.datasets]
+    several = len(parts) > 1
+    for part in parts:
+        blocks += [f"**{md(part.datasets[0])}**" if several else "", _leaders(part)]
+    blocks += [_state(run), _quote(run.grid.get("sizes_note"))]
     if run.done:
-        blocks += ["## Comparison", tables.comparison(run), _how_to_read(run), show("fid.png", "accuracy-fid.png")]
-        blocks += ["## Samples", SAMPLES, *(f"![{Path(name).stem}](figures/{name})" for name in samples)]
-        blocks += ["## Classes", _class_note(run), tables.per_class(run), show("classes.png")]
-        blocks += _weights(run)
-    blocks += ["## Training", show("loss.png", "eps-error.png") or "No training curves yet."]
-    if run.done:
-        blocks += ["## Cost", COST, tables.cost(run)]
+        blocks += ["## Ranks", *_ranks(run)]
+    for part in parts:
+        prefix = f"{part.datasets[0]}-" if several else ""
+        blocks += _sections(part, figures, prefix, f" on {md(part.datasets[0])}" if several else "")
     blocks += ["## Failures", tables.failures(run) or f"All {len(run.cells)} cells are done."]
     blocks += ["## Configuration", tables.configuration(run)]
     blocks += ["## Versions", tables.versions(run), "## Papers", tables.papers(run), "## How to reproduce", _again(run)]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
+def _sections(run: Run, figures: list[str], prefix: str, where: str) -> list[str]:
+    """What is said of one data set; prefix: of its figures' names; where: the end of its headings."""
+
+    def show(*names: str) -> str:
+        found = [name for name in names if prefix + name in figures]
+        return "\n\n".join(f"![{Path(n).stem}](figures/{prefix}{n})\n\n*{_caption(run, n)}*" for n in found)
+
+    samples = [name for name in figures if name.startswith(f"{prefix}samples-")]
+    blocks = []
+    if run.done:
+        blocks += [
+            f"## Comparison{where}",
+            tables.comparison(run),
+            _how_to_read(run),
+            show("fid.png", "accuracy-fid.png"),
+        ]
+        if len(run.compared) > len(run.headline):
+            blocks += [f"## Settings{where}", SETTINGS, ranktables.every_setting(run)]
+        blocks += [f"## Differences{where}", DIFFERENCES, ranktables.differences(run, _lead(run))]
+        blocks += [f"## Samples{where}", SAMPLES, *(f"![{Path(name).stem}](figures/{name})" for name in samples)]
+        blocks += [f"## Classes{where}", _class_note(run), tables.per_class(run), show("classes.png")]
+        blocks += [f"## Other scores{where}", _other_note(run), ranktables.other_scores(run)]
+        blocks += _weights(run, where)
+    blocks += [f"## Training{where}", show("loss.png", "eps-error.png") or "No training curves yet."]
+    if run.done:
+        blocks += [f"## Cost{where}", COST, tables.cost(run)]
+    return blocks
+
+
+def _ranks(run: Run) -> list[str]:
+    found = compare.board(run.entries, run.objectives)
+    places = f"{', '.join(map(md, found['datasets']))}; {', '.join(map(md, found['families']))}"
+    count = f"{found['settings']} control settings: {places}"
+    return [RANKS.format(count=count), ranktables.ranks(found), *map(md, compare.notes(found))]
+
+
+def _lead(run: Run) -> dict[str, str]:
+    """The objective of the lowest FID on each backbone, under the first of the compared settings."""
+    leads = {}
+    for backbone in run.backbones:
+        found = {o: stat.mean for o in run.objectives if (stat := run.stat(backbone, o, run.headline[0], "fid"))}
+        if found:
+            leads[backbone] = min(found, key=found.get)
+    return leads
+
+
 def _title(run: Run) -> str:
     sizes = f"{_count(len(run.objectives), 'diffusion objective')} on {_count(len(run.backbones), 'backbone')}"
-    return f"# {md(run.grid.get('dataset'))}: {sizes} (grid {md(run.grid.get('name'))})"
+    return f"# {' and '.join(map(md, run.datasets))}: {sizes} (grid {md(run.grid.get('name'))})"
 
 
 def _notice(text: str | None) -> str:
@@ -88,9 +152,13 @@ def _quote(text: str | None) -> str:
     return f"> {md(text)}" if text else ""
 
 
-def _answer(run: Run) -> str:
-    """Which objective leads on each backbone and by how much; what the seeds allow to say; how many cells are done."""
-    leaders = [f"- {text}" for backbone in run.backbones if (text := _leader(run, backbone))]
+def _leaders(run: Run) -> str:
+    """Which objective leads on each backbone and by how much."""
+    return "\n".join(f"- {text}" for backbone in run.backbones if (text := _leader(run, backbone)))
+
+
+def _state(run: Run) -> str:
+    """How many cells are done, and what the seeds allow to say."""
     seeds = run.grid.get("seeds") or sorted({cell.seed for cell in run.cells})
     states = [cell.status for cell in run.cells]
     rest = ", ".join(f"{states.count(state)} {md(state)}" for state in sorted(set(states) - {"done"}))
@@ -99,13 +167,13 @@ def _answer(run: Run) -> str:
         text += " **One seed: a sketch.** Training again can move these numbers more than the error bars show."
     elif run.done and len(seeds) < 3:
         text += f" {len(seeds)} seeds are too few to claim an order."
-    return "\n\n".join(["\n".join(leaders), text] if leaders else [text])
+    return text
 
 
 def _leader(run: Run, backbone: str) -> str:
     """`On dit rf leads with fid 5.80 ± 0.30, next is ..`, and who leads under the other settings."""
     text, first = "", ""
-    for setting in run.compared:
+    for setting in run.headline:
         found = {o: stat for o in run.objectives if (stat := run.stat(backbone, o, setting, "fid"))}
         order = sorted(found, key=lambda o: found[o].mean)
         if not order:
@@ -142,7 +210,7 @@ def _how_to_read(run: Run) -> str:
     seeds = max(len(run.group(b, o)) for b in run.backbones for o in run.objectives)
     several = "mean over seeds (min..max)" if seeds > 1 else "value ± one standard error of sampling"
     text = [f"fid: Frechet distance of the judge's features, lower is better, {several}"]
-    if any(setting.n < FULL for setting in run.compared):
+    if any(setting.n < FULL for setting in run.headline):
         text += [f"`fid@N` marks fewer than {FULL:,} samples: not comparable with a fid at another N"]
     text += ["acc: share of digits judged to be what was asked for"]
     text += [f"95% intervals of at most ± {100 * max(widths):.1f} points" if widths else ""]
@@ -158,9 +226,14 @@ def _class_note(run: Run) -> str:
     )
 
 
-def _weights(run: Run) -> list[str]:
+def _other_note(run: Run) -> str:
+    setting = run.highest
+    return f"{md(setting.kind)} weights, {md(run.label(setting))}; means over the seeds that are done. {OTHER}"
+
+
+def _weights(run: Run, where: str) -> list[str]:
     kinds = sorted({setting.weights for setting in run.settings()})
-    title = "## EMA and raw weights"
+    title = f"## EMA and raw weights{where}"
     return [title, tables.weights(run)] if len(kinds) > 1 else [title, f"Only the {md(kinds[0])} weights were scored."]
 
 

@@ -1,23 +1,35 @@
 """The long table results.csv: the row schema of a run's results.
 
-One row per cell and control setting (weights x guidance x sampler x steps); a cell without scores has one row.
+One row per cell and control setting; a cell without scores has one row. Lower is better for fid, pfd, kid, mem, the
+validation errors; higher for acc, precision, recall, density, coverage, is.
 
 | column | meaning (unit) |
 |---|---|
 | grid, dataset, backbone, objective, seed | which cell |
 | published, published_rank | the objective's name in SD3's study, and its rank there over all settings if printed |
 | status | done, failed, diverged, missing (no file yet) or unreadable (a damaged or foreign result.json) |
-| weights, guidance, sampler, steps | the control setting: ema or raw; guidance 1 is none |
-| evaluations | network evaluations per sample: steps, doubled under guidance |
+| setting | the control setting in one word, also the name of its pictures |
+| weights, sampler, step_grid, steps | ema or raw; how the noise levels were stepped through |
+| guidance, interval, rescale, clip | guidance 1 is none; shares of noise it is applied in; x_hat clamped or not |
+| evaluations | network evaluations per sample, guidance included |
 | n | generated samples; fid at one n is never compared with fid at another |
 | fid, fid_se | Frechet distance of the judge's features, corrected by the jackknife, and its standard error |
 | fid_plain | the same without the correction |
 | fid_floor | fid of real test images |
+| fid2, fid2_se, acc2 | fid and acc by the second judge |
+| cfid_max, cfid_0 .. cfid_9 | fid of a class against its own training images, and the largest; from 128 samples on |
+| pfd | Frechet distance of the pixels, scaled so that the training set's trace is their number; uncorrected |
+| kid | unbiased kernel distance of the features, cubic kernel |
+| precision, recall, density, coverage | by the 5th neighbour, against as many training images |
+| is | inception score of the judge's classes (1 to 10) |
+| mem, duplicates | share of up to 2,000 samples near to one training image alone (0 to 1); equal to one (count) |
+| val_target, val_eps | held-out squared error of y_hat in the target's units, of eps_hat; mean over 8 noise levels |
 | acc, acc_low, acc_high | share of samples judged to be the asked digit, its 95% Wilson interval (0 to 1) |
 | acc_0 .. acc_11 | the same per class; 10 and 11: share that is all black, all white; acc leaves these two out |
 | images | training images seen |
-| train_seconds, score_seconds | training without setup; sampling and scoring of this setting (s) |
-| images_per_s | training throughput (1/s) |
+| train_seconds | training without setup (s) |
+| sample_seconds, measure_seconds | drawing this setting's samples, and measuring them (s) |
+| images_per_s, sample_images_per_s | throughput of training, and of sampling (1/s) |
 | parameters, flop_per_image | size of the network; one image's forward pass (FLOP) |
 | precision, compiled, device | how it was trained |
 | judge, judge_sha256 | who scored; different hashes are never in one table |
@@ -34,9 +46,13 @@ from zoo.families import SD3
 # fmt: off
 COLUMNS = (
     "grid", "dataset", "backbone", "objective", "seed", "status", "published", "published_rank",
-    "weights", "guidance", "sampler", "steps", "evaluations", "n", "fid", "fid_se", "fid_plain", "fid_floor",
-    "acc", "acc_low", "acc_high", *(f"acc_{label}" for label in range(12)),
-    "images", "train_seconds", "images_per_s", "score_seconds", "parameters", "flop_per_image",
+    "setting", "weights", "sampler", "step_grid", "steps", "guidance", "interval", "rescale", "clip", "evaluations",
+    "n", "fid", "fid_se", "fid_plain", "fid_floor", "acc", "acc_low", "acc_high",
+    *(f"acc_{label}" for label in range(12)),
+    "fid2", "fid2_se", "acc2", "cfid_max", *(f"cfid_{label}" for label in range(10)), "pfd", "kid",
+    "precision", "recall", "density", "coverage", "is", "mem", "duplicates", "val_target", "val_eps",
+    "images", "train_seconds", "images_per_s", "sample_seconds", "sample_images_per_s", "measure_seconds",
+    "parameters", "flop_per_image",
     "precision", "compiled", "device", "judge", "judge_sha256", "key", "message",
 )
 # fmt: on
@@ -54,11 +70,17 @@ def rows(run: Run) -> list[dict]:
         base |= {"train_seconds": train.get("seconds"), "key": result.get("key")}
         if result:
             base |= {"judge": result["judge"].get("name"), "judge_sha256": result["judge"].get("sha256")}
-            base |= {"fid_floor": run.floor.get("fid")}
+            base |= {"fid_floor": (result["judge"].get("floor") or {}).get("fid")}
         for score in cell.scores or [{}]:
             row = base | {key: score[key] for key in COLUMNS if key in score and key != "images_per_s"}
-            row |= {f"acc_{c['label']}": share([c]) if c["n"] else None for c in score.get("classes", [])}
-            table.append(row | {"score_seconds": score.get("seconds")})
+            for one in score.get("classes", []):
+                row[f"acc_{one['label']}"] = share([one]) if one["n"] else None
+                if one.get("fid") is not None:
+                    row[f"cfid_{one['label']}"] = one["fid"]
+            held_out = (result.get("validation") or {}).get(score.get("weights")) or {}
+            row |= {key: held_out.get(key) for key in ("val_target", "val_eps")}
+            row |= {"sample_seconds": score.get("seconds"), "sample_images_per_s": score.get("images_per_s")}
+            table.append(row)
     return table
 
 
@@ -74,6 +96,8 @@ def csv_bytes(run: Run) -> bytes:
 def _field(value: object) -> object:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list):
+        return " ".join(map(str, value))
     if not isinstance(value, str):
         return value
     text = " ".join(value.split())

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from statistics import fmean, stdev
 
+from eval.ranking import Entry
 from zoo.errors import ZooError
 from zoo.files import read_json
 
-SCHEMA = 1
+SCHEMA = 2
 CLASSES = 12
 BLANKS = {10: "black", 11: "white"}
 FULL = 10_000  # samples behind a column that is called plain "fid"
 CELL = ("dataset", "backbone", "objective", "seed")
-SETTING = ("weights", "guidance", "sampler", "steps", "n")
-SCORE = (*SETTING, "fid", "fid_se", "acc", "classes")
+SETTING = ("weights", "sampler", "step_grid", "steps", "guidance", "interval", "rescale", "clip", "n")
+SCORE = (*SETTING, "setting", "evaluations", "fid", "fid_se", "acc", "classes")
+WIDE = 4  # settings side by side in a table of the page
 
 
 @dataclass(frozen=True)
@@ -24,10 +26,19 @@ class Setting:
     """One control setting: what is the same for every objective when scores are compared."""
 
     weights: str
-    guidance: float
     sampler: str
+    step_grid: str
     steps: int
+    guidance: float
+    interval: tuple[float, float]
+    rescale: float
+    clip: bool
     n: int
+
+    @staticmethod
+    def of(score: dict) -> "Setting":
+        """The setting of a row of scores."""
+        return Setting(*(tuple(v) if isinstance(v := score[key], list) else v for key in SETTING))
 
     @property
     def kind(self) -> str:
@@ -51,7 +62,7 @@ class Cell:
 
     def score(self, setting: Setting) -> dict | None:
         """The scores under this setting."""
-        return next((s for s in self.scores if Setting(*(s[key] for key in SETTING)) == setting), None)
+        return next((s for s in self.scores if Setting.of(s) == setting), None)
 
     @property
     def scores(self) -> list[dict]:
@@ -78,6 +89,16 @@ class Run:
     cells: tuple[Cell, ...]
 
     @property
+    def datasets(self) -> list[str]:
+        return list(dict.fromkeys([*self.grid.get("datasets", []), *(c.dataset for c in self.cells)]))
+
+    def on(self, dataset: str) -> "Run":
+        """The part on a data set: what shares a table."""
+        cells = tuple(cell for cell in self.cells if cell.dataset == dataset)
+        backbones = list(dict.fromkeys(cell.backbone for cell in cells))
+        return Run(self.folder, {**self.grid, "datasets": [dataset], "backbones": backbones}, cells)
+
+    @property
     def objectives(self) -> list[str]:
         return list(dict.fromkeys([*self.grid.get("objectives", []), *(c.objective for c in self.cells)]))
 
@@ -91,8 +112,9 @@ class Run:
 
     @property
     def judge(self) -> dict:
-        """The one judge behind all scores; the grid's own where nothing is scored yet, {} where there is none."""
-        return (self.done[0].result["judge"] if self.done else self.grid.get("judge")) or {}
+        """The one judge behind a data set's scores; the grid's own where nothing is scored yet, {} if there is none."""
+        kept = (self.grid.get("judges") or {}).get(self.datasets[0]) if self.datasets else None
+        return (self.done[0].result["judge"] if self.done else kept) or {}
 
     @property
     def floor(self) -> dict:
@@ -110,9 +132,9 @@ class Run:
 
     def settings(self, weights: str | None = None) -> list[Setting]:
         """The control settings that have scores, EMA first; those of these weights only, if given."""
-        found = {Setting(*(score[key] for key in SETTING)) for cell in self.done for score in cell.scores}
+        found = {Setting.of(score) for cell in self.done for score in cell.scores}
         chosen = [setting for setting in found if weights in (None, setting.weights)]
-        return sorted(chosen, key=lambda s: (s.weights != "ema", s.weights, s.sampler, s.steps, s.guidance, s.n))
+        return sorted(chosen, key=lambda s: (s.weights != "ema", s.weights, s.sampler != "euler", _sort_key(s)))
 
     @property
     def compared(self) -> list[Setting]:
@@ -120,9 +142,26 @@ class Run:
         found = self.settings()
         return [setting for setting in found if setting.weights == found[0].weights]
 
+    @property
+    def headline(self) -> list[Setting]:
+        """Of many compared settings those of the most network evaluations before guidance, at most WIDE; else all."""
+        found = self.compared
+        if len(found) <= WIDE:
+            return found
+        cost = {setting: setting.steps * (2 if setting.sampler == "heun" else 1) for setting in found}
+        return [setting for setting in found if cost[setting] >= 0.9 * max(cost.values())][:WIDE]
+
     def label(self, setting: Setting) -> str:
         """`guidance 2`, and what else of the setting is not the same for all."""
-        words = {"sampler": "{}", "steps": "{} steps", "n": "n {}"}
+        words = {
+            "sampler": "{}",
+            "step_grid": "{} grid",
+            "steps": "{} steps",
+            "interval": "within {0[0]:g} to {0[1]:g} of noise",
+            "rescale": "rescaled {:g}",
+            "clip": "clipped {}",
+            "n": "n {}",
+        }
         varied = {key for key in words if len({getattr(other, key) for other in self.settings()}) > 1}
         extra = [text.format(getattr(setting, key)) for key, text in words.items() if key in varied]
         return ", ".join([f"guidance {setting.guidance:g}", *extra])
@@ -144,14 +183,19 @@ class Run:
 
     @property
     def highest(self) -> Setting:
-        """The compared setting of the highest guidance, where the class asked for matters most."""
-        return max(self.compared, key=lambda setting: setting.guidance)
+        """The first compared setting of the highest guidance, where the class asked for matters most."""
+        return max(self.headline, key=lambda setting: setting.guidance)
 
     @property
     def fid_name(self) -> str:
         """`fid`, or `fid@500` where every number is from fewer than the 10,000 samples behind the plain name."""
         sizes = {setting.n for setting in self.compared}
         return f"fid@{min(sizes)}" if len(sizes) == 1 and min(sizes) < FULL else "fid"
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The cells as eval/ranking.py takes them."""
+        return [Entry(c.dataset, c.backbone, c.objective, c.seed, c.status, c.scores) for c in self.cells]
 
     def outcome(self, backbone: str, objective: str) -> str:
         """What became of the seeds that are not done: `1 diverged, 1 missing`; "" if all are done."""
@@ -184,17 +228,19 @@ def load(folder: Path) -> Run:
         found = grid.get("schema_version")
         raise ZooError(f"{folder}/grid.json has schema_version {found}; this program reads {SCHEMA}")
     run = Run(folder, grid, tuple(_read(folder, entry) for entry in grid["cells"]))
-    hashes = sorted({str(cell.result["judge"].get("sha256")) for cell in run.done})
-    if len(hashes) > 1:
-        raise ZooError(
-            f"{folder} holds scores by {len(hashes)} judges ({', '.join(hashes)}), which must not share a table. "
-            "Score the checkpoints again with one judge: python -m eval.fid CELL"
-        )
-    listed = [*grid.get("backbones", []), *grid.get("objectives", [])]
+    for dataset in run.datasets:
+        hashes = sorted({str(cell.result["judge"].get("sha256")) for cell in run.on(dataset).done})
+        if len(hashes) > 1:
+            raise ZooError(
+                f"{folder} holds scores on {dataset} by {len(hashes)} judges ({', '.join(hashes)}), which must not "
+                "share a table. Score the checkpoints again with one judge: python -m eval.fid CELL"
+            )
+    listed = [*grid.get("datasets", []), *grid.get("backbones", []), *grid.get("objectives", [])]
 
     def place(cell: Cell) -> tuple:
-        names = [(listed.index(n) if n in listed else len(listed), n) for n in (cell.backbone, cell.objective)]
-        return cell.dataset, *names, cell.seed, cell.folder
+        parts = (cell.dataset, cell.backbone, cell.objective)
+        names = [(listed.index(n) if n in listed else len(listed), n) for n in parts]
+        return *names, cell.seed, cell.folder
 
     return Run(folder, grid, tuple(sorted(run.cells, key=place)))
 
@@ -259,3 +305,8 @@ def _line(text: bytes) -> dict | None:
 
 def _finite(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _sort_key(setting: Setting) -> tuple:
+    return (setting.sampler, setting.step_grid, -setting.steps, setting.guidance, setting.interval, setting.rescale,
+            setting.clip, setting.n)  # fmt: skip

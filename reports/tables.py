@@ -4,6 +4,7 @@ import html
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from statistics import fmean
 
 from reports.run import BLANKS, CLASSES, FULL, Cell, Run, Setting, Stat
@@ -31,7 +32,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], text: int = 1) -
 def comparison(run: Run) -> str:
     """Objective x backbone: FID and accuracy under each compared setting, and what training took."""
     header = ["backbone", "objective", "seeds done"]
-    for setting in run.compared:
+    for setting in run.headline:
         header += [f"{fid_at(setting)}, {md(run.label(setting))}", f"acc, {md(run.label(setting))}"]
     study = run.grid.get("name") == "sd3"  # shows the ranks printed there
     header += ["training s", "images/s", "parameters", *(["rank in SD3's study"] if study else [])]
@@ -39,7 +40,7 @@ def comparison(run: Run) -> str:
     for backbone in run.backbones:
         names = [o for o in run.objectives if run.group(backbone, o)]
         columns = []
-        for s in run.compared:
+        for s in run.headline:
             columns += [_best([run.stat(backbone, o, s, "fid") for o in names], fid_text, min)]
             columns += [_best([run.stat(backbone, o, s, "acc") for o in names], acc_text, max)]
         for i, name in enumerate(names):
@@ -52,8 +53,8 @@ def comparison(run: Run) -> str:
             rows.append([md(backbone), md(name), seeds, *(column[i] for column in columns), *costs])
     floor, real = run.floor.get("fid"), run.ceiling
     pad = [NONE] * (4 if study else 3)
-    floors = [f"{floor:.2f}" if floor is not None else NONE, NONE] * len(run.compared)
-    reals = [NONE, f"{100 * real:.1f}%" if real is not None else NONE] * len(run.compared)
+    floors = [f"{floor:.2f}" if floor is not None else NONE, NONE] * len(run.headline)
+    reals = [NONE, f"{100 * real:.1f}%" if real is not None else NONE] * len(run.headline)
     rows.append(["floor", "real test images against training images", NONE, *floors, *pad])
     rows.append(["ceiling", "real test images", NONE, *reals, *pad])
     return table(header, rows, text=3)
@@ -69,13 +70,14 @@ def weights(run: Run) -> str:
     """FID and accuracy of every kind of weights, side by side per setting."""
     plain = {}
     for setting in run.settings():
-        plain.setdefault((setting.sampler, setting.steps, setting.guidance, setting.n), []).append(setting)
+        if replace(setting, weights=run.headline[0].weights) in run.headline:
+            plain.setdefault(replace(setting, weights=""), []).append(setting)
     pairs = [setting for group in plain.values() for setting in group]
     header = ["backbone", "objective"]
     header += [f"{fid_at(s)} {md(s.kind)}, {md(run.label(s))}" for s in pairs]
     header += [f"acc {md(s.kind)}, {md(run.label(s))}" for s in pairs]
     rows = []
-    for backbone, name in _scored(run):
+    for backbone, name in scored(run):
         fids = [fid_text(run.stat(backbone, name, s, "fid")) for s in pairs]
         accs = [acc_text(run.stat(backbone, name, s, "acc")) for s in pairs]
         rows.append([md(backbone), md(name), *fids, *accs])
@@ -88,7 +90,7 @@ def per_class(run: Run) -> str:
     blanks = [f"{name} ({label})" for label, name in BLANKS.items()]
     header = ["backbone", "objective", *map(str, labels), "acc", "most frequent mistake", *blanks]
     rows = []
-    for backbone, name in _scored(run):
+    for backbone, name in scored(run):
         shares = run.class_shares(backbone, name, run.highest)
         values = {label: f"{100 * value:.0f}%" for label, value in shares.items()}
         middle = [acc_text(run.stat(backbone, name, run.highest, "acc")), _mistake(run, backbone, name)]
@@ -112,7 +114,7 @@ def cost(run: Run) -> str:
     }
     header = ["backbone", "objective", *columns, "GFLOP/s", "precision", "compiled", "device", "threads"]
     rows = []
-    for backbone, name in _scored(run):
+    for backbone, name in scored(run):
         cells = run.group(backbone, name)
         numbers = [_mean(cells, key, form, unit) for key, form, unit in columns.values()]
         speed = [
@@ -140,18 +142,23 @@ def failures(run: Run) -> str:
 
 
 def configuration(run: Run) -> str:
-    """What was asked for: the grid's fields and settings."""
-    elsewhere = {"schema_version", "cells", "versions", "judge", "notice", "sizes_note", "command", "settings"}
+    """What was asked for: the grid's fields, and each data set's settings."""
+    elsewhere = {"schema_version", "cells", "versions", "judges", "notice", "sizes_note", "command", "settings"}
     fields = {key: value for key, value in run.grid.items() if key not in elsewhere}
-    return _pairs({**fields, **(run.grid.get("settings") or {})}, "setting")
+    parts, several = run.grid.get("settings") or {}, len(run.datasets) > 1
+    for name in run.datasets:
+        fields |= {f"{name}: {key}" if several else key: value for key, value in (parts.get(name) or {}).items()}
+    return _pairs(fields, "setting")
 
 
 def versions(run: Run) -> str:
-    """The software, and the judge behind the numbers."""
-    judge, floor = run.judge, run.floor
-    shown = {f"judge: {key}": judge[key] for key in ("name", "sha256", "accuracy") if key in judge}
-    shown |= {f"floor: {key}": floor[key] for key in sorted(floor)}
-    return _pairs({**dict(sorted((run.grid.get("versions") or {}).items())), **shown}, "what")
+    """The software, and the judges behind the numbers."""
+    shown = dict(sorted((run.grid.get("versions") or {}).items()))
+    for part in (run.on(dataset) for dataset in run.datasets):
+        at = f"{part.datasets[0]}: " if len(run.datasets) > 1 else ""
+        shown |= {f"{at}judge: {key}": part.judge[key] for key in ("name", "sha256", "accuracy") if key in part.judge}
+        shown |= {f"{at}floor: {key}": part.floor[key] for key in sorted(part.floor)}
+    return _pairs(shown, "what")
 
 
 def papers(run: Run) -> str:
@@ -193,7 +200,7 @@ def _best(stats: list[Stat | None], text: Callable[[Stat | None], str], choose: 
     return [f"**{text(stat)}**" if stat and stat.mean == best else text(stat) for stat in stats]
 
 
-def _scored(run: Run) -> list[tuple[str, str]]:
+def scored(run: Run) -> list[tuple[str, str]]:
     pairs = [(backbone, name) for backbone in run.backbones for name in run.objectives]
     return [pair for pair in pairs if any(cell.scores for cell in run.group(*pair))]
 

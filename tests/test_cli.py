@@ -9,9 +9,15 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tyro
+from PIL import Image
 
+from eval import fid
 from tests.conftest import ROOT
+from zoo import sample
+from zoo.errors import ZooError
 
 GRID = """
 description = "two tiny cells"
@@ -22,7 +28,7 @@ backbones = ["dit"]
 name = "cpu"
 datasets = ["digits"]
 recipe = { batch = 16, learning_rate = RATE }
-score = { n = 40, steps = 2, batch = 52 }
+score = { n = 130, batch = 71, settings = [{ steps = 2 }] }
 sizes.dit = { size = "dit(width=32,depth=1,heads=1)", images = IMAGES, seconds = 5.0 }
 """
 
@@ -64,8 +70,10 @@ def test_two_cells_are_trained_scored_and_reported(smoke):
     results = [json.loads(path.read_text()) for path in sorted(out.rglob("result.json"))]
     assert [result["cell"]["train"]["backbone"].split("(")[0] for result in results] == ["dit", "unet"]
     for result in results:
-        settings = [(score["weights"], score["guidance"]) for score in result["scores"]]
-        assert settings == [("ema", 1.0), ("ema", 2.0), ("raw", 1.0), ("raw", 2.0)]
+        settings = [(score["weights"], score["guidance"], score["evaluations"]) for score in result["scores"]]
+        assert settings == [("ema", 1.0, 10), ("ema", 2.0, 20), ("raw", 1.0, 10), ("raw", 2.0, 20)]
+        assert all(np.isfinite(v) for score in result["scores"] for v in score.values() if isinstance(v, float))
+        assert result["validation"]["ema"]["val_eps"] > 0
     guided = results[1]["scores"][1]
     assert guided["acc"] > 0.6  # the U-Net draws digits after a few thousand images; a guess scores 0.1
     with (out / "results.csv").open() as file:
@@ -96,11 +104,11 @@ def test_eval_fid_repeats_the_cell_s_score(smoke, command):
     path = next(out.rglob("result.json"))
     result = json.loads(path.read_text())
     score = result["cell"]["score"]
-    arguments = ["--n", str(score["n"]), "--steps", str(score["steps"]), "--batch", str(score["batch"])]
+    arguments = ["--n", str(score["n"]), "--steps", str(score["settings"][1]["steps"]), "--batch", str(score["batch"])]
     done = command("-m", "eval.fid", str(path.parent), *arguments, "--guidance", "2", "--json")
     found = json.loads(done.stdout)
     expected = next(row for row in result["scores"] if (row["weights"], row["guidance"]) == ("ema", 2.0))
-    for key in ("fid", "fid_se", "acc", "classes", "confusion", "n", "evaluations"):
+    for key in expected.keys() - {"seconds", "measure_seconds", "images_per_s"}:
         assert found["score"][key] == expected[key]
     assert found["judge"]["sha256"] == result["judge"]["sha256"]
 
@@ -220,7 +228,29 @@ def test_auto_without_network_says_so_loudly_and_uses_digits(command, tmp_path):
     assert done.returncode == 1  # no cell was run
     assert "MNIST could not be had" in done.stdout
     assert "MNIST could not be had" in (out / "report.md").read_text()[:600]
-    assert json.loads((out / "grid.json").read_text())["dataset"] == "digits"
+    assert json.loads((out / "grid.json").read_text())["datasets"] == ["digits"]
+
+
+def test_a_second_data_set_that_cannot_be_had_is_digits_and_the_report_says_so(command, tmp_path):
+    text = Path(write_grid(tmp_path)).read_text()
+    grid, out = tmp_path / "two.toml", tmp_path / "out"
+    both = 'dataset = ["digits", "fashion"]'
+    grid.write_text(text.replace('dataset = "digits"', both))
+    nowhere = ["--mirror", "/nowhere", "--data-dir", str(tmp_path / "data"), "--out", str(out)]
+    done = command("run_all.py", "--grid", str(grid), *nowhere)
+    assert done.returncode == 0, done.stderr
+    said = ["FashionMNIST could not be had", "1 of 2 data sets are left, and so fewer control settings."]
+    for words in said:
+        assert words in done.stdout
+        assert words in (out / "report.md").read_text()
+    found = json.loads((out / "grid.json").read_text())
+    assert (found["datasets"], found["dataset_requested"]) == (["digits"], ["digits", "fashion"])
+    again = command("run_all.py", "--grid", str(grid), *nowhere)
+    assert (again.returncode, again.stdout.count("done, skipped")) == (0, 2)
+    named = command(
+        "run_all.py", "--grid", str(grid), *nowhere[:-2], "--dataset", "digits,fashion", "--out", str(out) + "2"
+    )
+    assert_clear(named, "could not be had")
 
 
 @pytest.mark.parametrize(
@@ -238,9 +268,134 @@ def test_train_refuses_what_it_does_not_know(arguments, said, command, tmp_path)
     assert_clear(command("-m", "zoo.train", *arguments, "--out", str(tmp_path / "run")), *said)
 
 
+def test_the_board_of_the_report_is_that_of_the_command(smoke, command):
+    out, _ = smoke
+    board = json.loads(command("-m", "eval.compare", str(out), "--json").stdout)
+    assert [row["objective"] for row in board["rows"]] == ["rf/lognorm(0,1)"]
+    assert (board["settings"], board["families"], board["datasets"]) == (8, ["dit", "unet"], ["digits"])
+    text = (out / "report.md").read_text()
+    assert "## Ranks" in text
+    assert "| rf/lognorm(0,1) | 1.00 |" in text
+
+
+@pytest.fixture(scope="module")
+def unet(smoke) -> Path:
+    """The folder of a U-Net that draws digits."""
+    return next(path.parent for path in smoke[0].rglob("result.json") if "unet" in str(path))
+
+
+def test_sample_draws_a_grid_a_path_and_a_file(unet, command, tmp_path):
+    names = {flag: str(tmp_path / f"x.{flag}") for flag in ("png", "gif", "npz")}
+    files = ["--out", names["png"], "--trajectory", names["gif"], "--npz", names["npz"]]
+    how = ["--labels", "0-9", "--n", "3", "--sampler", "heun", "--steps", "5", "--guidance", "1.5"]
+    done = command("-m", "zoo.sample", str(unet), *how, *files)
+    assert done.returncode == 0, done.stderr
+    assert "18 network evaluations" in done.stdout  # 9 calls with the class, 9 without
+    with np.load(names["npz"], allow_pickle=False) as arrays:
+        images, labels = arrays["arr_0"], arrays["arr_1"]
+    assert (images.shape, images.dtype) == ((30, 8, 8, 3), np.uint8)
+    assert labels.tolist() == list(range(10)) * 3
+    picture = np.array(Image.open(names["png"]))
+    scale = picture.shape[1] // (10 * 9 - 1)
+    assert picture.shape == ((3 * 9 - 1) * scale, (10 * 9 - 1) * scale)
+    assert np.array_equal(picture[9 * scale : 17 * scale : scale, : 8 * scale : scale], images[10, :, :, 0])
+    with Image.open(names["gif"]) as film:
+        assert film.n_frames == 5
+
+
+def test_two_sets_are_scored_and_compared(unet, command, tmp_path):
+    drawn = command("-m", "zoo.sample", str(unet), "--n", "15", "--steps", "5", "--npz", str(tmp_path / "a.npz"))
+    assert drawn.returncode == 0, drawn.stderr
+    (tmp_path / "b").mkdir()
+    with np.load(tmp_path / "a.npz") as arrays:
+        for i, image in enumerate(arrays["arr_0"]):
+            Image.fromarray(image[:, :, 0] if i % 2 else image).save(tmp_path / "b" / f"{i:03}.png")
+    done = command("-m", "eval.fid", str(tmp_path / "a.npz"), str(tmp_path / "b"), "--dataset", "digits", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["between"]["fid_plain"] == pytest.approx(0, abs=1e-8)
+    assert found["a"]["score"]["fid_plain"] == pytest.approx(found["b"]["score"]["fid_plain"])
+    assert found["a"]["score"]["acc"] > 0.5
+    assert "acc" not in found["b"]["score"]  # nobody says what the PNGs should be
+    page = command("-m", "eval.fid", str(tmp_path / "a.npz"), str(unet), "--n", "150", "--steps", "3")
+    assert page.returncode == 0, page.stderr
+    assert "between A and B: FID" in page.stdout
+
+
+SAMPLE = {
+    "no place": ([], "where to?"),
+    "a sampler": (["--out", "x.png", "--sampler", "hein"], "Did you mean 'heun'"),
+    "a step grid": (["--out", "x.png", "--step-grid", "karas"], "Did you mean 'karras'"),
+    "no steps": (["--out", "x.png", "--steps", "0"], "steps = 0"),
+    "no guidance": (["--out", "x.png", "--guidance", "0"], "guidance = 0"),
+    "negative guidance": (["--out", "x.png", "--guidance", "-1"], "guidance = -1"),
+    "an interval": (["--out", "x.png", "--interval", "0.8", "0.2"], "the lower share of noise first"),
+    "a label": (["--out", "x.png", "--labels", "0-12"], "'0-12' is no class. Allowed: 0 to 11"),
+    "an ending": (["--out", "x.gif"], "should end in .png"),
+    "no image": (["--out", "x.png", "--n", "0"], "--n must be at least 1"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "said"), SAMPLE.values(), ids=SAMPLE.keys())
+def test_sample_refuses_what_makes_no_sense(arguments, said, capsys):
+    options = tyro.cli(sample.Options, args=["runs/none", *arguments])
+    with pytest.raises(ZooError) as error:
+        sample.draw(options)
+    assert said in str(error.value)
+
+
+def images(folder: Path, name: str, **arrays) -> str:
+    np.savez(folder / name, **arrays)
+    return str(folder / name)
+
+
+def test_eval_fid_refuses_images_that_cannot_be_scored(command, tmp_path):
+    good = np.zeros((200, 8, 8, 1), np.uint8)
+    float_nan = np.full((200, 8, 8, 1), np.nan, np.float32)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "mixed").mkdir()
+    for i, size in enumerate((8, 9)):
+        Image.fromarray(np.zeros((size, size), np.uint8)).save(tmp_path / "mixed" / f"{i}.png")
+    (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 no archive")
+    pickled = np.array([{"a": 1}], dtype=object)
+    cases = {
+        images(tmp_path, "nan.npz", arr_0=float_nan): "holds NaN or infinite pixels",
+        images(tmp_path, "float.npz", arr_0=good.astype(np.float32)): "holds float32; it should hold uint8",
+        images(
+            tmp_path, "large.npz", arr_0=np.zeros((200, 28, 28, 1), np.uint8)
+        ): "28 x 28 pixels, and the data set's are 8 x 8",
+        images(tmp_path, "few.npz", arr_0=good[:50]): "50 images are too few: the judge has 128 features",
+        images(tmp_path, "flat.npz", arr_0=np.zeros((200, 64), np.uint8)): "[N, H, W, C] as arr_0, not [200, 64]",
+        images(tmp_path, "none.npz", arr_0=good[:0]): "not [0, 8, 8, 1]",
+        images(tmp_path, "named.npz", x=good): "images should be its arr_0",
+        images(tmp_path, "labels.npz", arr_0=good, arr_1=np.zeros(3, int)): "one label for each of the 200 images",
+        images(tmp_path, "classes.npz", arr_0=good, arr_1=np.full(200, 40)): "holds classes 40 to 40",
+        images(tmp_path, "pickle.npz", arr_0=pickled): "cannot be read as .npz",
+        images(
+            tmp_path, "red.npz", arr_0=np.stack([good[..., 0] + 9, good[..., 0], good[..., 0]], -1)
+        ): "holds colours",
+        str(tmp_path / "broken.npz"): "cannot be read as .npz",
+        str(tmp_path / "empty"): "holds no PNG",
+        str(tmp_path / "mixed"): "of another size than 0.png",
+        str(tmp_path / "nowhere"): "does not exist",
+    }
+    for path, said in cases.items():
+        with pytest.raises(ZooError) as error:
+            fid.evaluate(fid.Options(a=path, dataset="digits", data_dir=str(tmp_path / "data"), device="cpu"))
+        assert said in str(error.value), path
+    with pytest.raises(ZooError, match="nothing says it"):
+        fid.evaluate(fid.Options(a=str(tmp_path / "few.npz"), device="cpu"))
+    assert_clear(command("-m", "eval.fid", str(tmp_path / "empty"), "--dataset", "digits"), "holds no PNG")
+
+
+def test_a_judge_of_another_data_set_is_refused(unet, command):
+    done = command("-m", "eval.fid", str(unet), "--dataset", "fashion")
+    assert_clear(done, "of which data set are these images?", "digits and fashion")
+
+
 def test_eval_fid_refuses_what_is_no_checkpoint(command, tmp_path):
     (tmp_path / "model.pt").write_bytes(b"PK\x03\x04")
     assert_clear(command("-m", "eval.fid", str(tmp_path / "model.pt")), "is a pickle")
     assert_clear(command("-m", "eval.fid", str(tmp_path / "none")), "does not exist")
-    assert_clear(command("-m", "eval.fid", str(tmp_path), "--n", "10"), "at least 40")
-    assert_clear(command("-m", "eval.fid", str(tmp_path), "--guidance", "0"), "--guidance above 0")
+    assert_clear(command("-m", "eval.fid", str(tmp_path), "--n", "10"), "the judge has 128 features")
+    assert_clear(command("-m", "eval.fid", str(tmp_path), "--guidance", "0"), "guidance = 0")

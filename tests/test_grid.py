@@ -47,6 +47,27 @@ BAD = {  # what is changed in GOOD -> what the error must say
         ["dat", "dit"],
     ),
     "a bad size": ("dit(width=64)", "dit(width=65)", ["width=65"]),
+    "an unknown sampler": (
+        "backbones =",
+        'settings = [{ sampler = "eular" }]\nbackbones =',
+        ["settings.0.sampler = 'eular'", "Did you mean 'euler'"],
+    ),
+    "too few samples": (
+        "sizes.dit",
+        "score = { n = 100 }\nsizes.dit",
+        ["score.n = 100", "greater than or equal to 128"],
+    ),
+    "no guidance": (
+        "sizes.dit",
+        "score = { settings = [{ guidance = 0.0 }] }\nsizes.dit",
+        ["guidance = 0.0", "greater than 0"],
+    ),
+    "no steps": (
+        "sizes.dit",
+        "score = { settings = [{ steps = 0 }] }\nsizes.dit",
+        ["steps = 0", "greater than or equal to 1"],
+    ),
+    "a setting twice": ("sizes.dit", "score = { settings = [{}, { guidance = 1.0 }] }\nsizes.dit", ["named twice"]),
     "no TOML": ("[[budgets]]", "[[budgets", ["cannot be read"]),
 }
 
@@ -73,6 +94,17 @@ def test_shipped_grids_have_a_budget_for_every_place(name, dataset, kind):
     assert len(cells) == 2 * len(loaded.objectives) * len(loaded.backbones)
     assert len({cell.config.key for cell in cells}) == len({cell.folder for cell in cells}) == len(cells)
     assert all(SLUG.fullmatch(part) for cell in cells for part in cell.folder.split("/"))
+
+
+def test_sd3_has_the_study_s_control_settings():
+    loaded = grid.load("sd3")
+    assert loaded.dataset == ("auto", "fashion")
+    for kind, dataset in (("cpu", "mnist"), ("gpu", "fashion")):
+        score = grid.cells(loaded, dataset, loaded.budget(kind, dataset))[0].config.score
+        how = [(c.weights, c.sampler, c.steps, c.guidance) for c in score.controls]
+        six = [(50, 1.0), (50, 2.5), (50, 5.0), (5, 5.0), (10, 5.0), (25, 5.0)]  # arXiv 2403.03206, section 5.1
+        assert how == [(weights, "euler", *pair) for weights in ("ema", "raw") for pair in six]
+        assert len({c.name for c in score.controls}) == 12
 
 
 def test_the_default_grid_is_the_eight_on_both():

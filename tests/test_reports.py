@@ -10,6 +10,7 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 import pytest
+from scipy import stats
 
 from reports import results, tables
 from reports.page import build
@@ -21,6 +22,8 @@ from zoo.families import DEFAULT
 BACKBONES = ["dit(patch=4)", "unet(width=32,attention=1)"]
 EDGES = [-10, -7.5, -5, -2.5, 0, 2.5, 5, 7.5, 10]
 FLOOR = {"fid": 0.05, "se": 0.01, "plain": 0.10, "n": 10_000}
+JUDGE = {"name": "mnist-v1-seed0", "sha256": "aa", "accuracy": 0.9972, "floor": FLOOR}
+USUAL = {"sampler": "euler", "step_grid": "flow", "steps": 20, "interval": [0.0, 1.0], "rescale": 0.0, "clip": True}
 SEGMENTS = ["012345", "12", "01643", "01623", "5612", "05623", "056234", "012", "0123456", "012356"]
 BARS = [
     (5, 8, 7, 20),
@@ -34,17 +37,26 @@ BARS = [
 
 
 def write_run(
-    folder: Path, objectives=DEFAULT, backbones=BACKBONES, seeds=(0,), size=28, guidance=(1.0, 2.0), **grid
+    folder: Path,
+    objectives=DEFAULT,
+    backbones=BACKBONES,
+    seeds=(0,),
+    size=28,
+    guidance=(1.0, 2.0),
+    datasets=("mnist",),
+    steps=(20,),
+    **grid,
 ) -> dict:
     """A finished run with random numbers; returns its grid. Every number depends on the cell's own name only."""
     cells = [
         {
-            "dir": f"mnist/b{b}/o{o}/seed{seed}",
-            "dataset": "mnist",
+            "dir": f"{dataset}/b{b}/o{o}/seed{seed}",
+            "dataset": dataset,
             "backbone": backbone,
             "objective": name,
             "seed": seed,
         }
+        for dataset in datasets
         for b, backbone in enumerate(backbones)
         for o, name in enumerate(objectives)
         for seed in seeds
@@ -57,25 +69,26 @@ def write_run(
         "guidance": list(guidance),
     }
     grid = {
-        "schema_version": 1, "name": "default", "description": "made up", "dataset": "mnist",
-        "dataset_requested": "auto",
+        "schema_version": 2, "name": "default", "description": "made up", "datasets": list(datasets),
+        "dataset_requested": ["auto"],
         "notice": None, "budget": "cpu", "device": "cpu", "command": "python run_all.py --grid default",
-        "seeds": list(seeds), "objectives": list(objectives), "backbones": list(backbones), "settings": settings,
+        "seeds": list(seeds), "objectives": list(objectives), "backbones": list(backbones),
+        "settings": dict.fromkeys(datasets, settings),
         "sizes_note": None, "cells": cells, "versions": {"torch": "2.15.0", "python": "3.11.7"}, "git": "abc123",
-        "judge": {"name": "mnist-v1-seed0", "sha256": "aa", "accuracy": 0.9972, "floor": FLOOR}, **grid,
+        "judges": dict.fromkeys(datasets, JUDGE), **grid,
     }  # fmt: skip
     write(folder / "grid.json", grid)
     for cell in cells:
-        _write_cell(folder / cell["dir"], cell, size, guidance)
+        _write_cell(folder / cell["dir"], cell, size, [(g, n) for n in steps for g in guidance])
     return grid
 
 
-def _write_cell(folder: Path, cell: dict, size: int, guidance: tuple[float, ...]) -> None:
+def _write_cell(folder: Path, cell: dict, size: int, settings: list[tuple[float, int]]) -> None:
     rng = np.random.default_rng(list(str(folder.relative_to(folder.parents[3])).encode()))
     quality = float(np.exp(rng.normal(1.6, 0.5)))
     scores = []
     for weights in ("ema", "raw"):
-        for g in guidance:
+        for g, steps in settings:
             scale = quality * (1.3 if weights == "raw" else 1) / g**1.3
             fid = round(float(scale * rng.uniform(0.9, 1.1)), 4)
             rate = float(np.exp(-scale / 30))
@@ -84,25 +97,34 @@ def _write_cell(folder: Path, cell: dict, size: int, guidance: tuple[float, ...]
             for asked in range(10):
                 confusion[asked, (asked + 5) % 10] += 50 - correct[asked]["correct"]
             acc = sum(entry["correct"] for entry in correct[:10]) / 500
+            name = f"{weights}-euler-flow-{steps}-g{g:g}"
             scores.append({
-                "weights": weights, "guidance": g, "sampler": "euler", "steps": 20, "evaluations": 20 * (1 + (g != 1)),
-                "n": 500, "fid": fid, "fid_se": round(fid * 0.05, 4), "fid_plain": fid + 1, "acc": acc,
+                **USUAL, "setting": name, "weights": weights, "guidance": g, "steps": steps,
+                "evaluations": steps * (1 + (g != 1)), "n": 500, "fid": fid, "fid_se": round(fid * 0.05, 4),
+                "fid_plain": fid + 1, "acc": acc,
                 "acc_low": acc - 0.04, "acc_high": min(1, acc + 0.03), "classes": correct,
-                "confusion": confusion.tolist(), "seconds": 20.5, "images_per_s": 25.0,
+                "confusion": confusion.tolist(), "seconds": 20.5, "measure_seconds": 1.5,
+                "images_per_s": 25.0, "pfd": 9.0 + fid, "kid": fid / 100,
+                "precision": 0.9, "recall": 0.8, "density": 0.7,
+                "coverage": 0.6, "is": 9.5, "mem": 0.01, "duplicates": 1, "cfid_max": None, "fid2": fid + 0.1,
+                "fid2_se": fid * 0.05, "acc2": acc,
             })  # fmt: skip
             picture = _picture(rng, size, noise=0.03 * scale)
             (folder / "samples").mkdir(parents=True, exist_ok=True)
-            matplotlib.image.imsave(folder / "samples" / f"{weights}-g{g:g}.png", picture, cmap="gray", vmin=0, vmax=1)
+            matplotlib.image.imsave(folder / "samples" / f"{name}.png", picture, cmap="gray", vmin=0, vmax=1)
     train = {
         "images": 30_000, "steps": 469, "seconds": 141.2, "images_per_s": 212.0, "setup_seconds": 31.0,
         "peak_memory_bytes": 500_000_000, "final_loss": 0.12, "parameters": 1_110_000, "flop_per_image": 3.8e8,
         "precision": "bfloat16", "compiled": True, "device": "cpu", "threads": 2, "logsnr_edges": EDGES,
     }  # fmt: skip
-    judge = {"name": "mnist-v1-seed0", "sha256": "aa", "accuracy": 0.9972, "floor": FLOOR}
     seconds = {"train": 141.2, "score": 82.0, "setup": 31.0, "total": 254.2}
     result = {
-        "schema_version": 1, "status": "done", "cell": {"train": cell}, "key": "k1", "train": train, "judge": judge,
-        "real": {"acc": 0.997, "classes": []}, "scores": scores, "seconds": seconds,
+        "schema_version": 2, "status": "done", "cell": {"train": cell}, "key": "k1", "train": train, "judge": JUDGE,
+        "real": {"acc": 0.997, "classes": [], "pfd": 1.0, "kid": 0.0,
+                 "precision": 0.93, "recall": 0.94, "density": 0.99,
+                 "coverage": 0.97, "is": 9.9, "mem": 0.0}, "scores": scores,
+        "validation": {kind: {"val_eps": 0.2 + quality / 100, "val_target": 0.5}
+                       for kind in ("ema", "raw")}, "seconds": seconds,
         "tile": [size, size], "versions": {},
     }  # fmt: skip
     write(folder / "result.json", result)
@@ -237,13 +259,20 @@ def test_csv_holds_every_cell_and_setting(small):
         "212.0",
         "true",
     )
-    assert (row["score_seconds"], row["fid_floor"], row["message"]) == ("20.5", "0.05", "")
+    assert (row["sample_seconds"], row["fid_floor"], row["message"]) == ("20.5", "0.05", "")
+    assert float(row["val_eps"]) > 0.2
+    assert (row["setting"], row["interval"], row["duplicates"]) == ("raw-euler-flow-20-g2", "0.0 1.0", "1")
 
 
 def test_every_column_is_documented():
     named = re.findall(r"^\| ([a-z0-9_, .]+) \|", results.__doc__, flags=re.MULTILINE)
-    words = [word for cell in named[1:] for word in cell.replace("acc_0 .. acc_11", "").split(", ") if word]
-    assert set(words) == {column for column in results.COLUMNS if not re.fullmatch(r"acc_\d+", column)}
+    words = [
+        word
+        for cell in named[1:]
+        for word in cell.replace("acc_0 .. acc_11", "").replace("cfid_0 .. cfid_9", "").split(", ")
+        if word
+    ]
+    assert set(words) == {column for column in results.COLUMNS if not re.fullmatch(r"c?(acc|fid)_\d+", column)}
 
 
 def test_failed_diverged_missing_and_damaged_cells_count(tmp_path):
@@ -273,7 +302,7 @@ def test_failed_diverged_missing_and_damaged_cells_count(tmp_path):
 
 
 def test_a_run_without_any_result_is_a_page(tmp_path):
-    grid = write_run(tmp_path, objectives=DEFAULT[:2], backbones=BACKBONES[:1], size=8, judge=None)
+    grid = write_run(tmp_path, objectives=DEFAULT[:2], backbones=BACKBONES[:1], size=8, judges={})
     for cell in grid["cells"]:
         fail(tmp_path / cell["dir"], "failed")
     (tmp_path / "figures").mkdir()
@@ -303,7 +332,17 @@ def test_names_cannot_be_markup_or_formulas(tmp_path):
     text = build(tmp_path).read_text()
     assert not re.search(r"<(script|img|b\b)", text)
     assert "\n# heading" not in text
-    for title in ("Comparison", "Classes", "Cost", "Failures", "Papers", "EMA and raw weights"):
+    for title in (
+        "Comparison",
+        "Ranks",
+        "Differences",
+        "Other scores",
+        "Classes",
+        "Cost",
+        "Failures",
+        "Papers",
+        "EMA and raw weights",
+    ):
         assert len({len(row) for row in section(text, title)}) == 1, title
     assert "````sh\necho ```|x```\n````" in text
     assert "\\[z\\](http://z)" in text
@@ -322,6 +361,55 @@ def test_judges_are_not_mixed(small):
     with pytest.raises(ZooError, match=r"2 judges.*must not share a table"):
         build(folder)
     assert not (folder / "report.md").exists()
+
+
+def test_two_data_sets_share_the_ranks_and_no_table(tmp_path):
+    grid = write_run(tmp_path, objectives=DEFAULT[:2], size=8, datasets=("mnist", "digits"))
+    text = build(tmp_path).read_text()
+    assert text.startswith("# mnist and digits: 2 diffusion objectives on 2 backbones")
+    assert "over 16 control settings: mnist, digits; dit, unet" in text
+    header, _, *rows = section(text, "Ranks")
+    assert header[:6] == ["objective", "rank", "95% interval", "P(first)", "dit", "unet"]
+    assert {row[0]: row[-2] for row in rows} == dict.fromkeys(DEFAULT[:2], "4/4")
+    for name in ("mnist", "digits"):
+        first = section(text, f"Comparison on {name}")[2]
+        cell = next(c for c in grid["cells"] if c["dataset"] == name)
+        score = json.loads((tmp_path / cell["dir"] / "result.json").read_text())["scores"][0]
+        assert float(first[3].split(" ± ")[0]) == pytest.approx(score["fid"], abs=0.00501)
+    assert {f"figures/{d}-fid.png" for d in ("mnist", "digits")} <= set(re.findall(r"figures/[^)]*", text))
+    assert all((tmp_path / link).is_file() for link in re.findall(r"\]\(((?:figures/|results)[^)]*)\)", text))
+    path = tmp_path / grid["cells"][-1]["dir"] / "result.json"
+    edit(path, lambda result: result["judge"].update(sha256="bb"))
+    with pytest.raises(ZooError, match="scores on digits by 2 judges"):
+        build(tmp_path)
+
+
+def test_many_settings_are_a_table_of_their_own(tmp_path):
+    write_run(tmp_path, objectives=DEFAULT[:2], backbones=BACKBONES[:1], size=8, steps=(5, 10, 50))
+    text = build(tmp_path).read_text()
+    header = section(text, "Comparison")[0]
+    assert header[3:7] == [
+        "fid@500, guidance 1, 50 steps", "acc, guidance 1, 50 steps",
+        "fid@500, guidance 2, 50 steps", "acc, guidance 2, 50 steps",
+    ]  # fmt: skip
+    rows = section(text, "Settings")[2:]
+    assert [row[2] for row in rows] == ["50", "100", "10", "20", "5", "10"]
+    assert section(text, "Ranks")[0][4:7] == ["5 steps", "10 steps", "50 steps"]
+
+
+def test_differences_are_to_the_leader_and_paired_by_seed(tmp_path):
+    grid = write_run(tmp_path, objectives=DEFAULT[:2], backbones=BACKBONES[:1], seeds=(0, 1, 2), size=8)
+    fids = {name: [] for name in DEFAULT[:2]}
+    for cell in grid["cells"]:
+        fids[cell["objective"]].append(
+            json.loads((tmp_path / cell["dir"] / "result.json").read_text())["scores"][0]["fid"]
+        )
+    lead, other = sorted(fids, key=lambda name: np.mean(fids[name]))
+    found = stats.ttest_rel(fids[other], fids[lead])
+    low, high = found.confidence_interval(0.95)
+    (row,) = section(build(tmp_path).read_text(), "Differences")[2:]
+    assert row[1] == f"{other} - {lead}"
+    assert row[2] == f"{np.mean(np.subtract(fids[other], fids[lead])):+.2f} ({low:+.2f}..{high:+.2f})"
 
 
 def test_sample_sizes_are_not_mixed(small):

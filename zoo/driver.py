@@ -23,19 +23,29 @@ PLAIN_SECONDS = 30.0  # between two lines about a running cell where nobody watc
 
 def show(plan: Plan) -> None:
     """Print the cells, how they stand and how long they take."""
-    study = plan.name == "sd3"  # shows the names printed there
+    study, several = plan.name == "sd3", len(plan.budgets) > 1  # SD3's own grid shows the names printed there
     rows = []
     for cell in plan.chosen:
         train = cell.config.train
         printed = [SD3[train.objective].name] if study and train.objective in SD3 else []
         times = [plan.status(cell), clock(plan.seconds(cell))]
-        rows.append([train.backbone, train.objective, *printed, train.seed, *times])
-    header = ["backbone", "objective", *(["in SD3's study"] if study else []), "seed", "status", "time"]
+        rows.append(
+            [*([train.dataset] if several else []), train.backbone, train.objective, *printed, train.seed, *times]
+        )
+    header = [
+        *(["data set"] if several else []),
+        "backbone",
+        "objective",
+        *(["in SD3's study"] if study else []),
+        "seed",
+        "status",
+        "time",
+    ]
     left = sum(plan.seconds(cell) for cell in plan.chosen if plan.status(cell) != "done")
     print(tabulate(rows, header, disable_numparse=True))
     print(
-        f"\ngrid {plan.name}: {plan.grid.description}\n{len(plan.chosen)} cells on {plan.dataset}, budget "
-        f"{plan.budget.name}, in {plan.out}; about {clock(left / plan.jobs)} to go with {plan.jobs} at once (estimated)"
+        f"\ngrid {plan.name}: {plan.grid.description}\n{len(plan.chosen)} cells on {' and '.join(plan.budgets)}, budget"
+        f" {plan.kind}, in {plan.out}; about {clock(left / plan.jobs)} to go with {plan.jobs} at once (estimated)"
     )
 
 
@@ -61,7 +71,7 @@ def run(plan: Plan, command: list[str], options) -> list[str]:
         say(f"\n{'!' * 100}\n{plan.notice}\n{'!' * 100}\n")
     waiting, running = _to_do(plan, retry=options.retry == "failed"), []
     jobs = min(plan.jobs, max(1, len(waiting)))
-    threads = None if plan.budget.name == "gpu" else max(1, cores() // jobs)
+    threads = None if plan.kind == "gpu" else max(1, cores() // jobs)
     watch = Watch()
     try:
         while waiting or running:

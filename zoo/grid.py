@@ -13,27 +13,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 
 from zoo import registry
 from zoo.config import (
     BackboneName,
     CellConfig,
-    Count,
     DataName,
-    Frozen,
     ObjectiveName,
-    Positive,
     Recipe,
     ScoreConfig,
     TrainConfig,
-    explain,
 )
+from zoo.control import Sampling
 from zoo.errors import ZooError, choose
 from zoo.names import slug
+from zoo.schema import Count, Frozen, Positive, distinct, explain
 
 FOLDER = Path(__file__).parent / "grids"
 MAX_CELLS = 10_000
+Wish = Literal["auto", "mnist", "fashion", "digits"]
 
 
 class Size(Frozen):
@@ -56,14 +55,24 @@ class Budget(Frozen):
 
 
 class Grid(Frozen):
-    """A grid file. `objectives` is a list of names, or the name of a family of the zoo."""
+    """A grid file. `objectives` is a list of names, or the name of a family of the zoo.
+
+    dataset: one, or a list of those on which every cell is trained; the first may be `auto`. settings: ways to draw
+    images, instead of those of the budgets.
+    """
 
     description: str
-    dataset: Literal["auto", "mnist", "fashion", "digits"] = "auto"
+    dataset: Annotated[tuple[Wish, ...], Field(min_length=1, strict=False), AfterValidator(distinct)] = ("auto",)
     seeds: Count = 1
-    objectives: Annotated[tuple[ObjectiveName, ...], Field(min_length=1, strict=False)]
-    backbones: Annotated[tuple[BackboneName, ...], Field(min_length=1, strict=False)]
+    objectives: Annotated[tuple[ObjectiveName, ...], Field(min_length=1, strict=False), AfterValidator(distinct)]
+    backbones: Annotated[tuple[BackboneName, ...], Field(min_length=1, strict=False), AfterValidator(distinct)]
+    settings: Annotated[tuple[Sampling, ...], Field(min_length=1, strict=False), AfterValidator(distinct)] | None = None
     budgets: Annotated[tuple[Budget, ...], Field(min_length=1, strict=False)]
+
+    @field_validator("dataset", mode="before")
+    @classmethod
+    def _one(cls, wish: object) -> object:
+        return (wish,) if isinstance(wish, str) else wish
 
     @field_validator("objectives", mode="before")
     @classmethod
@@ -73,14 +82,6 @@ class Grid(Frozen):
         if wish not in registry.FAMILIES:
             raise ValueError(str(choose("family", wish, registry.FAMILIES)))
         return registry.FAMILIES[wish]
-
-    @field_validator("objectives", "backbones")
-    @classmethod
-    def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"named twice: {', '.join(twice)}")
-        return names
 
     def budget(self, name: str, dataset: str) -> Budget:
         """The budget of this name for a data set. Raises ZooError if the grid has none."""
@@ -151,6 +152,7 @@ def cells(grid: Grid, dataset: str, budget: Budget, seeds: int | None = None, im
     if count > MAX_CELLS:
         raise ZooError(f"{count:,} cells are more than {MAX_CELLS:,}: lower --seeds or split the grid")
     made = []
+    score = budget.score if grid.settings is None else budget.score.model_copy(update={"settings": grid.settings})
     for seed in range(seeds or grid.seeds):
         for name in grid.backbones:
             size = budget.sizes[name]
@@ -164,7 +166,7 @@ def cells(grid: Grid, dataset: str, budget: Budget, seeds: int | None = None, im
                     images=images or size.images,
                 )
                 seconds = size.seconds * train.images / size.images
-                made.append(Cell(CellConfig(train=train, score=budget.score), seconds))
+                made.append(Cell(CellConfig(train=train, score=score), seconds))
     folders = [cell.folder for cell in made]
     for cell in made:
         if folders.count(cell.folder) > 1:

@@ -14,7 +14,7 @@ from zoo.executor import cores
 from zoo.files import read_json, write_json
 from zoo.progress import say
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Plan:
 
     name: str
     grid: grid.Grid
-    dataset: str
-    dataset_requested: str
+    budgets: dict[str, grid.Budget]  # by data set
+    dataset_requested: list[str]
     notice: str | None
-    budget: grid.Budget
+    kind: str
     budget_requested: str
     seeds: int
     jobs: int
@@ -67,25 +67,28 @@ def make(options, fetch: bool) -> Plan:
     loaded = grid.load(options.grid)
     name = Path(options.grid).stem
     out = Path(options.out) if options.out else Path("runs") / name
-    wish = options.dataset or loaded.dataset
-    if wish not in ("auto", *DATASETS):
-        raise choose("data set", wish, ("auto", *DATASETS))
+    wishes = options.dataset.split(",") if options.dataset else list(loaded.dataset)
+    for wish in wishes:
+        if wish not in ("auto", *DATASETS):
+            raise choose("data set", wish, ("auto", *DATASETS))
     earlier = read_json(out / "grid.json") if (out / "grid.json").is_file() else {}
-    dataset, notice = _dataset(wish, earlier, options, fetch)
+    datasets, notice = _datasets(wishes, earlier, options, fetch)
     kind, images = _budget(options.budget, options.device)
-    budget = loaded.budget(kind, dataset)
+    budgets = {dataset: loaded.budget(kind, dataset) for dataset in datasets}
     if options.seeds is not None and options.seeds < 1:
         raise ZooError("--seeds must be at least 1")
-    cells = grid.cells(loaded, dataset, budget, options.seeds, images)
-    if earlier and earlier.get("dataset") != dataset:
-        raise ZooError(f"{out} holds this grid on {earlier.get('dataset')!r}; choose another --out for {dataset!r}")
+    cells = [c for d, budget in budgets.items() for c in grid.cells(loaded, d, budget, options.seeds, images)]
+    cells.sort(key=lambda cell: cell.config.train.seed)  # a grid cut short has whole seeds
+    if earlier and set(earlier.get("datasets", ())) != set(datasets):
+        found, wanted = (", ".join(names) for names in (earlier.get("datasets", ()), datasets))
+        raise ZooError(f"{out} holds this grid on {found}; choose another --out for {wanted}")
     return Plan(
         name=name,
         grid=loaded,
-        dataset=dataset,
-        dataset_requested=wish,
+        budgets=budgets,
+        dataset_requested=wishes,
         notice=notice,
-        budget=budget,
+        kind=kind,
         budget_requested=options.budget,
         seeds=options.seeds or loaded.seeds,
         jobs=_jobs(options.jobs, kind),
@@ -95,26 +98,44 @@ def make(options, fetch: bool) -> Plan:
     )
 
 
-def _dataset(wish: str, earlier: dict, options, fetch: bool) -> tuple[str, str | None]:
-    """(data set, a loud notice if it is not the one that was hoped for)."""
-    data_dir = Path(options.data_dir)
-    if wish != "auto":
-        if fetch and wish in archives.SHA256:
-            archives.ensure(wish, data_dir, options.mirror)
-        return wish, None
-    if earlier.get("dataset_requested") == "auto" and earlier.get("dataset") in DATASETS:
-        return earlier["dataset"], earlier.get("notice")  # the same command goes on with what it began
+def _datasets(wishes: list[str], earlier: dict, options, fetch: bool) -> tuple[list[str], str | None]:
+    """(the data sets, a loud notice if they are not the ones that were hoped for).
+
+    A wish of a grid's file falls back to `digits`; a data set that the command line names is had, or an error.
+    """
+    if earlier.get("dataset_requested") == wishes and earlier.get("datasets"):
+        return list(earlier["datasets"]), earlier.get("notice")  # the same command goes on with what it began
+    found, notices = [], []
+    for place, wish in enumerate(wishes):
+        dataset, why = _dataset(wish, options, fetch, fallback=place > 0 and options.dataset is None)
+        found += [dataset] if dataset not in found else []
+        notices += [why] if why else []
+    if notices and len(found) < len(wishes):
+        notices.append(f"{len(found)} of {len(wishes)} data sets are left, and so fewer control settings.")
+    return found, " ".join(notices) or None
+
+
+def _dataset(wish: str, options, fetch: bool, fallback: bool) -> tuple[str, str | None]:
+    """(data set, why it is not the one hoped for)."""
+    name, data_dir = "mnist" if wish == "auto" else wish, Path(options.data_dir)
+    if name not in archives.SHA256:
+        return name, None
     if not fetch:
-        return ("mnist" if archives.present("mnist", data_dir) or options.mirror else "digits"), None
+        here = archives.present(name, data_dir) or options.mirror or wish != "auto"
+        return (name if here else "digits"), None
     try:
-        if not archives.present("mnist", data_dir):
-            say("fetching MNIST ..")
-        archives.ensure("mnist", data_dir, options.mirror)
+        if not archives.present(name, data_dir):
+            say(f"fetching {archives.TORCHVISION[name]} ..")
+        archives.ensure(name, data_dir, options.mirror)
     except ZooError as error:
+        if wish != "auto" and not fallback:
+            raise
+        what = "All that follows is" if wish == "auto" else "The part that was to be about it is"
         return "digits", (
-            f"MNIST could not be had. All that follows is about `digits`, scikit-learn's 8 x 8 images, instead. {error}"
+            f"{archives.TORCHVISION[name]} could not be had. {what} about `digits`, scikit-learn's 8 x 8 images, "
+            f"instead. {error}"
         )
-    return "mnist", None
+    return name, None
 
 
 def _budget(wish: str, device: str) -> tuple[str, int | None]:

@@ -10,47 +10,52 @@ from zoo.plan import Plan
 
 def write_grid(plan: Plan, options) -> None:
     """Write it into the plan's output folder."""
-    budget, judge = plan.budget, None
-    for cell in plan.cells:
-        if (path := plan.folder(cell) / "result.json").is_file():
-            judge = read_json(path)["judge"]
-            break
+    done = [plan.folder(cell) / "result.json" for cell in plan.cells]
+    results = [read_json(path) for path in done if path.is_file()]
     write_json(
         plan.out / "grid.json",
         {
             "schema_version": plans.SCHEMA_VERSION,
             "name": plan.name,
             "description": plan.grid.description,
-            "dataset": plan.dataset,
+            "datasets": list(plan.budgets),
             "dataset_requested": plan.dataset_requested,
             "notice": plan.notice,
-            "budget": plan.budget_requested if plan.budget_requested.isdecimal() else budget.name,
+            "budget": plan.budget_requested if plan.budget_requested.isdecimal() else plan.kind,
             "device": options.device,
             "command": reproduce(plan, options),
             "seeds": list(range(plan.seeds)),
             "objectives": list(plan.grid.objectives),
-            "backbones": [budget.sizes[name].size for name in plan.grid.backbones],
-            "settings": {
-                "images": {c.config.train.backbone: c.config.train.images for c in plan.cells},
-                **budget.recipe.model_dump(mode="json"),
-                "jobs": plan.jobs,
-                **{f"score_{key}": value for key, value in budget.score.model_dump(mode="json").items()},
-            },
-            "sizes_note": budget.note or None,
+            "backbones": list(dict.fromkeys(cell.config.train.backbone for cell in plan.cells)),
+            "jobs": plan.jobs,
+            "settings": {dataset: _settings(plan, dataset) for dataset in plan.budgets},
+            "sizes_note": " ".join(dict.fromkeys(b.note for b in plan.budgets.values() if b.note)) or None,
             "cells": [
                 {"dir": c.folder, **c.config.train.model_dump(include={"dataset", "backbone", "objective", "seed"})}
                 for c in plan.cells
             ],
             "versions": versions(),
             "git": git_hash(),
-            "judge": judge,
+            "judges": {result["data"]["name"]: result["judge"] for result in reversed(results)},
         },
     )
 
 
+def _settings(plan: Plan, dataset: str) -> dict:
+    """How the cells of a data set are trained and scored."""
+    cells = [cell.config for cell in plan.cells if cell.config.train.dataset == dataset]
+    score = cells[0].score.model_dump(mode="json")
+    return {
+        "images": {config.train.backbone: config.train.images for config in cells},
+        **plan.budgets[dataset].recipe.model_dump(mode="json"),
+        **{f"score_{key}": value for key, value in score.items() if key != "settings"},
+        "score_settings": [how.name for how in cells[0].score.controls],
+    }
+
+
 def reproduce(plan: Plan, options) -> str:
     """The command that gives the same cells on any machine; no folders of this one."""
-    given = {"--grid": plan.name, "--dataset": plan.dataset, "--seeds": str(plan.seeds)}
-    given["--budget"] = plan.budget_requested if plan.budget_requested.isdecimal() else plan.budget.name
+    given = {"--grid": plan.name, "--dataset": ",".join(plan.budgets), "--seeds": str(plan.seeds)}
+    given["--budget"] = plan.budget_requested if plan.budget_requested.isdecimal() else plan.kind
     given |= {"--plugin": Path(options.plugin).name} if options.plugin else {}
     return " ".join(["python run_all.py", *(f"{flag} {value}" for flag, value in given.items())])
