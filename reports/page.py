@@ -232,7 +232,7 @@ def _other_note(run: Run) -> str:
 
 
 def _weights(run: Run, where: str) -> list[str]:
-    kinds = sorted({setting.weights for setting in run.settings()})
+    kinds = sorted({setting.weights for setting in run.settings})
     title = f"## EMA and raw weights{where}"
     return [title, tables.weights(run)] if len(kinds) > 1 else [title, f"Only the {md(kinds[0])} weights were scored."]
 

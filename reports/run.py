@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from statistics import fmean, stdev
 
@@ -62,7 +63,12 @@ class Cell:
 
     def score(self, setting: Setting) -> dict | None:
         """The scores under this setting."""
-        return next((s for s in self.scores if Setting.of(s) == setting), None)
+        return self.by_setting.get(setting)
+
+    @cached_property
+    def by_setting(self) -> dict[Setting, dict]:
+        """The scores, each under its setting."""
+        return {Setting.of(score): score for score in self.scores}
 
     @property
     def scores(self) -> list[dict]:
@@ -128,21 +134,29 @@ class Run:
 
     def group(self, backbone: str, objective: str) -> list[Cell]:
         """The seeds of one row of a table."""
-        return [cell for cell in self.cells if (cell.backbone, cell.objective) == (backbone, objective)]
+        return self.groups.get((backbone, objective), [])
 
-    def settings(self, weights: str | None = None) -> list[Setting]:
-        """The control settings that have scores, EMA first; those of these weights only, if given."""
-        found = {Setting.of(score) for cell in self.done for score in cell.scores}
-        chosen = [setting for setting in found if weights in (None, setting.weights)]
-        return sorted(chosen, key=lambda s: (s.weights != "ema", s.weights, s.sampler != "euler", _sort_key(s)))
+    @cached_property
+    def groups(self) -> dict[tuple[str, str], list[Cell]]:
+        """The cells by (backbone, objective)."""
+        found: dict[tuple[str, str], list[Cell]] = {}
+        for cell in self.cells:
+            found.setdefault((cell.backbone, cell.objective), []).append(cell)
+        return found
 
-    @property
+    @cached_property
+    def settings(self) -> list[Setting]:
+        """The control settings that have scores, EMA first."""
+        found = {setting for cell in self.done for setting in cell.by_setting}
+        return sorted(found, key=lambda s: (s.weights != "ema", s.weights, s.sampler != "euler", _sort_key(s)))
+
+    @cached_property
     def compared(self) -> list[Setting]:
         """The settings that the comparison is about: those of the EMA weights, or of what there is instead."""
-        found = self.settings()
+        found = self.settings
         return [setting for setting in found if setting.weights == found[0].weights]
 
-    @property
+    @cached_property
     def headline(self) -> list[Setting]:
         """Of many compared settings those of the most network evaluations before guidance, at most WIDE; else all."""
         found = self.compared
@@ -162,7 +176,7 @@ class Run:
             "clip": "clipped {}",
             "n": "n {}",
         }
-        varied = {key for key in words if len({getattr(other, key) for other in self.settings()}) > 1}
+        varied = {key for key in words if len({getattr(other, key) for other in self.settings}) > 1}
         extra = [text.format(getattr(setting, key)) for key, text in words.items() if key in varied]
         return ", ".join([f"guidance {setting.guidance:g}", *extra])
 

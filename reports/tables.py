@@ -69,7 +69,7 @@ def _printed(name: str) -> str:
 def weights(run: Run) -> str:
     """FID and accuracy of every kind of weights, side by side per setting."""
     plain = {}
-    for setting in run.settings():
+    for setting in run.settings:
         if replace(setting, weights=run.headline[0].weights) in run.headline:
             plain.setdefault(replace(setting, weights=""), []).append(setting)
     pairs = [setting for group in plain.values() for setting in group]
