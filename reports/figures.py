@@ -99,7 +99,7 @@ def fid(run: Run) -> Figure | None:
 
 def accuracy_against_fid(run: Run) -> Figure | None:
     """Accuracy against FID, one point per objective and setting; a line joins an objective's settings."""
-    colours, series = looks(run), run.compared
+    colours, series = looks(run), run.headline
     points = {}
     for b in run.backbones:
         for o in run.objectives:

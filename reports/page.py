@@ -11,8 +11,9 @@ from pathlib import Path
 from eval import compare
 from reports import ranktables, tables
 from reports.figures import draw
+from reports.load import load
 from reports.results import csv_bytes
-from reports.run import FULL, Run, Stat, load
+from reports.run import FULL, Run, Stat
 from reports.tables import acc_text, fid_at, fid_text, md
 from zoo.files import write_atomic
 

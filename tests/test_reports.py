@@ -13,9 +13,9 @@ import pytest
 from scipy import stats
 
 from reports import results, tables
+from reports.load import load
 from reports.page import build
 from reports.plotting import spread
-from reports.run import load
 from zoo.errors import ZooError
 from zoo.families import DEFAULT
 
