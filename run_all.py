@@ -38,6 +38,8 @@ class Options(Places):
     """failed: try failed cells again"""
     jobs: int | None = None
     """cells at once (default: 1 on a GPU, else one for each CPU core, at most 4)"""
+    timeout: float = 1800.0
+    """seconds that a cell may be silent before it is stopped and tried again"""
     cell: str | None = None
     """work on this one cell's folder only, in this process"""
 

@@ -10,7 +10,16 @@ from tqdm import tqdm
 from zoo import plan as plans
 from zoo import record
 from zoo.errors import Busy, Diverged
-from zoo.executor import CellProcess, cores, describe_status, last_error, last_line, stop
+from zoo.executor import (
+    ATTEMPTS,
+    CellProcess,
+    cores,
+    describe_status,
+    last_error,
+    last_line,
+    stop,
+    worth_retrying,
+)
 from zoo.families import SD3
 from zoo.files import read_json, write_json
 from zoo.grid import Cell
@@ -72,19 +81,25 @@ def run(plan: Plan, command: list[str], options) -> list[str]:
     waiting, running = _to_do(plan, retry=options.retry == "failed"), []
     jobs = min(plan.jobs, max(1, len(waiting)))
     threads = None if plan.kind == "gpu" else max(1, cores() // jobs)
-    watch = Watch()
+    watch, tries = Watch(), {}
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
                 left = sum(cell.seconds for cell in waiting) + sum(job.cell.seconds for job in running)
                 job = Job(plan, waiting.pop(0), command, options, threads)
+                tries[job.head] = tries.get(job.head, 0) + 1
                 running.append(job)
                 say(f"{job.head}: begins; about {clock(left / jobs)} to go")
             time.sleep(POLL_SECONDS)
             watch.tick([last_line(job.process.log) for job in running])
+            for job in running:
+                job.process.watch(options.timeout)
             for job in [job for job in running if job.process.status() is not None]:
                 running.remove(job)
                 say(job.finish())
+                if worth_retrying(job.process.status()) and tries[job.head] < ATTEMPTS:
+                    say(f"{job.head}: is tried again ({tries[job.head] + 1} of {ATTEMPTS} attempts)")
+                    waiting.append(job.cell)
     except KeyboardInterrupt:
         stop([job.process for job in running])
         raise
@@ -129,7 +144,7 @@ class Job:
                 f"{self.head}: FID {score['fid']:.2f} ± {score['fid_se']:.2f}, accuracy {score['acc']:.1%}, in {took}"
             )
         if status == Busy.exit_code:
-            return f"{self.head}: another process is at work on it, left to that one"
+            return f"{self.head}: another process is at work on it"
         if status in (130, 143):
             return f"{self.head}: interrupted; its state is saved"
         found = {

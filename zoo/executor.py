@@ -13,9 +13,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from zoo.errors import Busy
+
 PR_SET_PDEATHSIG = 1
 GRACE_SECONDS = 60.0  # for a cell to save after Ctrl-C
 DRIVER = "ZOO_DRIVER_PID"
+TIMED_OUT = 124  # the status of a cell that fell silent
+ATTEMPTS = 3  # of a cell, in one run of the driver
 
 
 def die_with_driver() -> None:
@@ -33,7 +37,7 @@ class CellProcess:
 
     def __init__(self, command: list[str], log: Path, threads: int | None):
         log.parent.mkdir(parents=True, exist_ok=True)
-        self.log = log
+        self.log, self.size, self.heard, self.timed_out = log, -1, time.monotonic(), False
         limit = {} if threads is None or "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(threads)}
         with log.open("ab") as output:
             self.process = subprocess.Popen(  # noqa: S603 (our own interpreter and file)
@@ -46,12 +50,22 @@ class CellProcess:
             )
 
     def status(self) -> int | None:
-        """None while it runs, then its exit status (negative: killed by that signal)."""
-        return self.process.poll()
+        """None while it runs, then its exit status (negative: killed by that signal; TIMED_OUT: stopped by `watch`)."""
+        status = self.process.poll()
+        return TIMED_OUT if status is not None and self.timed_out else status
+
+    def watch(self, seconds: float) -> None:
+        """Kill it if its log has not grown for so long: a cell that works says something every few seconds."""
+        now, size = time.monotonic(), self.log.stat().st_size
+        if size != self.size:
+            self.size, self.heard = size, now
+        elif now - self.heard > seconds and self.process.poll() is None:
+            self.timed_out = True
+            self.kill()
 
     def kill(self) -> None:
         """End it and whatever it started, now."""
-        if self.status() is None:
+        if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
@@ -91,9 +105,16 @@ def last_error(log: Path) -> str:
     return (errors or lines or ["the log is empty"])[-1]
 
 
+def worth_retrying(status: int) -> bool:
+    """Whether the same again may end otherwise: after a signal, silence, or another process at work."""
+    return status < 0 or status in (TIMED_OUT, Busy.exit_code)
+
+
 def describe_status(status: int) -> str:
     """An exit status in words."""
     if status < 0:
-        return f"killed by {signal.Signals(-status).name}"
-    known = {2: "bad input", 3: "diverged", 28: "disk full", 75: "folder busy", 130: "interrupted", 143: "interrupted"}
+        why = " (out of memory?)" if -status == signal.SIGKILL else ""
+        return f"killed by {signal.Signals(-status).name}{why}"
+    known = {2: "bad input", 3: "diverged", 28: "disk full", 75: "folder busy", TIMED_OUT: "silent for too long",
+             130: "interrupted", 143: "interrupted"}  # fmt: skip
     return f"exit status {status}" + (f" ({known[status]})" if status in known else "")

@@ -17,6 +17,7 @@ from zoo.data import NUM_CLASSES, to_uint8
 from zoo.denoiser import denoiser_of, wrap
 from zoo.errors import Diverged
 from zoo.path import Path
+from zoo.progress import Pulse
 from zoo.schema import explain
 from zoo.steps import step_grid
 from zoo.train import initialise, network
@@ -57,8 +58,9 @@ class Model:
         count = len(labels)
         whole = -(-count // self.batch) * self.batch  # full batches only: one shape, one compiled graph
         padded = torch.cat([labels, labels.new_full((whole - count,), NUM_CLASSES)])
-        parts = []
+        parts, pulse = [], Pulse()
         for begin, chosen in enumerate(padded.split(self.batch)):
+            pulse.beat(f"drew {begin * self.batch:,} of {count:,} images under {setting.name}")
             x_hat = sampler.last(self._steps(chosen, setting, first + begin * self.batch, seed))
             if not x_hat.isfinite().all():
                 raise Diverged(f"samples under {setting.name} are not finite")

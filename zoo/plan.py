@@ -77,6 +77,8 @@ def make(options, fetch: bool) -> Plan:
     budgets = {dataset: loaded.budget(kind, dataset) for dataset in datasets}
     if options.seeds is not None and options.seeds < 1:
         raise ZooError("--seeds must be at least 1")
+    if not options.timeout > 0:
+        raise ZooError("--timeout must be above 0 seconds")
     cells = [c for d, budget in budgets.items() for c in grid.cells(loaded, d, budget, options.seeds, images)]
     cells.sort(key=lambda cell: cell.config.train.seed)  # a grid cut short has whole seeds
     if earlier and set(earlier.get("datasets", ())) != set(datasets):

@@ -6,12 +6,26 @@ import time
 from tqdm import tqdm
 
 PLAIN_SECONDS = 10.0  # between two lines where nobody watches
+PULSE_SECONDS = 30.0
 
 
 def say(text: str) -> None:
     """One line to stdout, without tearing a bar."""
     tqdm.write(text, file=sys.stdout)
     sys.stdout.flush()
+
+
+class Pulse:
+    """A sign of life to stderr, now and then, from work that prints nothing else."""
+
+    def __init__(self):
+        self.last = time.monotonic()
+
+    def beat(self, text: str) -> None:
+        """Print the text if nothing was printed for PULSE_SECONDS."""
+        if time.monotonic() - self.last >= PULSE_SECONDS:
+            self.last = time.monotonic()
+            print(text, file=sys.stderr, flush=True)
 
 
 class Progress:
