@@ -26,6 +26,8 @@ class Options(Places):
     """show what would be done, without doing it"""
     only: str | None = None
     """only cells whose name contains this; * and ? stand for any text, any letter"""
+    backbone: str | None = None
+    """only this one of the grid's backbones; unlike --only, the others are no part of the grid then"""
     seeds: int | None = None
     """runs of each pairing, seeds 0 to N - 1 (default: the grid's)"""
     dataset: str | None = None

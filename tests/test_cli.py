@@ -193,6 +193,8 @@ RUN_ALL = {
     "data set": (["--dataset", "mnits"], ["unknown data set", "Did you mean 'mnist'"]),
     "budget": (["--budget", "huge"], ["'huge'", "auto, cpu, gpu"]),
     "pattern": (["--only", "eps/linaer"], ["eps/linear"]),
+    "backbone": (["--backbone", "unett"], ["unknown backbone of this grid 'unett'", "Did you mean 'unet'"]),
+    "time-out": (["--timeout", "0"], ["--timeout must be above 0"]),
     "seeds": (["--seeds", "0"], ["--seeds must be at least 1"]),
     "an option": (["--gird", "smoke"], ["--gird"]),
     "mnist without a way to it": (

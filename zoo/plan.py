@@ -65,6 +65,10 @@ def make(options, fetch: bool) -> Plan:
     Raises ZooError for anything unknown, and for a data set that was asked for and cannot be had.
     """
     loaded = grid.load(options.grid)
+    if options.backbone:
+        if options.backbone not in loaded.backbones:
+            raise choose("backbone of this grid", options.backbone, loaded.backbones)
+        loaded = loaded.model_copy(update={"backbones": (options.backbone,)})
     name = Path(options.grid).stem
     out = Path(options.out) if options.out else Path("runs") / name
     wishes = options.dataset.split(",") if options.dataset else list(loaded.dataset)

@@ -57,5 +57,6 @@ def reproduce(plan: Plan, options) -> str:
     """The command that gives the same cells on any machine; no folders of this one."""
     given = {"--grid": plan.name, "--dataset": ",".join(plan.budgets), "--seeds": str(plan.seeds)}
     given["--budget"] = plan.budget_requested if plan.budget_requested.isdecimal() else plan.kind
+    given |= {"--backbone": options.backbone} if options.backbone else {}
     given |= {"--plugin": Path(options.plugin).name} if options.plugin else {}
     return " ".join(["python run_all.py", *(f"{flag} {value}" for flag, value in given.items())])
