@@ -45,11 +45,13 @@ def guided(
     if scale == 1:
         return denoiser
     low, high = interval
+    everywhere = interval == (0.0, 1.0)  # then a GPU need not be asked at every step
 
     def wrapped(x_t: "Tensor", t: "Tensor", labels: "Tensor") -> "tuple[Tensor, Tensor]":
-        alpha, sigma = path.at(t)
-        if not low <= float(sigma / (alpha + sigma)) <= high:
-            return denoiser(x_t, t, labels)
+        if not everywhere:
+            alpha, sigma = path.at(t)
+            if not low <= float(sigma / (alpha + sigma)) <= high:
+                return denoiser(x_t, t, labels)
         with_class, _ = denoiser(x_t, t, labels)
         without, _ = denoiser(x_t, t, labels.new_full(labels.shape, none_label))
         x_hat = without + scale * (with_class - without)
