@@ -1,0 +1,221 @@
+"""Promises that a fault from outside tries: limits, sockets, signals, other processes, another order of the work."""
+
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.test_cli import GRID, assert_clear, write_grid
+from tests.test_train import final, rows, same
+from zoo import checkpoint, train
+from zoo.errors import ZooError
+from zoo.files import sha256
+
+TRAIN = ["-m", "zoo.train", "--dataset", "digits", "--backbone", "dit(width=32,depth=1,heads=1)", "--batch", "16"]
+
+
+@pytest.mark.parametrize(("saves", "log_rows"), [(1, 50), (12, 1), (5, 3)])
+def test_saving_and_logging_change_no_weight(saves, log_rows, tiny, digits, cpu, tmp_path, monkeypatch):
+    config = tiny(objective="v/cosine+learned")
+    train.train(config, tmp_path / "usual", digits, cpu)
+    monkeypatch.setattr(train, "SAVES", saves)
+    monkeypatch.setattr(train, "LOG_ROWS", log_rows)
+    train.train(config, tmp_path / "other", digits, cpu)
+    ours, theirs = (final(tmp_path / name) for name in ("usual", "other"))
+    names = {name for name in ours if not name.startswith("stat.")}  # the sums since the last row, which differ
+    assert len(names) > 20
+    assert same({name: ours[name] for name in names}, {name: theirs[name] for name in names})
+
+
+def test_any_order_and_any_number_at_once_give_the_same_weights(command, tmp_path):
+    (tmp_path / "turned").mkdir()
+    usual = write_grid(tmp_path)
+    turned = tmp_path / "turned" / "tiny.toml"
+    turned.write_text(
+        Path(usual).read_text().replace('["rf/lognorm(0,1)", "eps/cosine"]', '["eps/cosine", "rf/lognorm(0,1)"]')
+    )
+    hashes = []
+    for grid, jobs in ((usual, "2"), (str(turned), "1")):
+        out = tmp_path / f"out{jobs}"
+        limit = {"OMP_NUM_THREADS": "1"}  # equal bits are promised for equal threads
+        done = command("run_all.py", "--grid", grid, "--jobs", jobs, "--out", str(out), **limit)
+        assert done.returncode == 0, done.stderr
+        hashes.append({str(path.relative_to(out)): sha256(path) for path in out.rglob("step-*.safetensors")})
+    assert hashes[0] == hashes[1]
+    assert len(hashes[0]) == 4
+
+
+def test_a_full_disk_names_the_bytes_and_loses_nothing(command, tmp_path):
+    out = tmp_path / "run"
+    done = command(*TRAIN, "--images", "320", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    before = {path.name: sha256(path) for path in out.glob("step-*")}
+    limited = (
+        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)); "
+        f"sys.argv = {['zoo.train', *TRAIN[2:], '--images', '640', '--out', str(tmp_path / 'other')]!r}; "
+        "runpy.run_module('zoo.train', run_name='__main__')"
+    )
+    full = command("-c", limited)
+    assert full.returncode == 28, full.stderr
+    assert "no space to save" in full.stderr
+    assert "bytes needed" in full.stderr
+    assert "free. Make room and run again" in full.stderr
+    assert "Traceback" not in full.stderr
+    assert not list((tmp_path / "other").glob("*.tmp"))
+    assert not list((tmp_path / "other").glob("step-*.json"))
+    assert {path.name: sha256(path) for path in out.glob("step-*")} == before
+
+
+def test_training_and_scoring_open_no_socket(command, tmp_path):
+    out = str(tmp_path / "run")
+    for module, arguments in (
+        ("zoo.train", [*TRAIN[2:], "--images", "64", "--out", out]),
+        ("eval.fid", [out, "--n", "128", "--steps", "1", "--data-dir", str(tmp_path / "data")]),
+        ("zoo.sample", [out, "--n", "1", "--steps", "1", "--out", str(tmp_path / "x.png")]),
+    ):
+        blocked = (
+            "import runpy, sys\n"
+            "def refuse(event, arguments):\n"
+            "    if event in ('socket.connect', 'socket.getaddrinfo', 'socket.bind', 'socket.sendto'):\n"
+            "        raise RuntimeError(f'{event}: {arguments}')\n"
+            "sys.addaudithook(refuse)\n"
+            f"sys.argv = {[module, *arguments]!r}\n"
+            f"runpy.run_module({module!r}, run_name='__main__')"
+        )
+        done = command("-c", blocked)
+        assert done.returncode == 0, done.stderr
+
+
+def test_of_eight_starters_one_works_and_seven_are_told(tmp_path):
+    arguments = [*TRAIN, "--images", "16000", "--out", str(tmp_path)]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    started = [
+        subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)  # noqa: S603
+        for _ in range(8)
+    ]
+    while sum(process.poll() is None for process in started) > 1:
+        time.sleep(0.1)
+    (worker,) = (process for process in started if process.poll() is None)
+    others = [process for process in started if process is not worker]
+    assert [process.returncode for process in others] == [75] * 7
+    assert all("another process is at work in" in process.stderr.read() for process in others)
+    worker.send_signal(signal.SIGKILL)  # the lock goes with its holder
+    worker.wait()
+    again = subprocess.run(  # noqa: S603
+        [sys.executable, *TRAIN, "--images", "16000", "--out", str(tmp_path)],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert again.returncode == 0, again.stderr
+
+
+def test_a_second_ctrl_c_stops_at_once(tmp_path):
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-c", SLOW_STEP, *TRAIN[2:], "--images", "1600", "--out", str(tmp_path)],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    while "in a step" not in (line := process.stdout.readline()):
+        assert line, "ended early"
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert process.poll() is None  # the first one waits for the step to end
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=10) in (130, -signal.SIGINT)
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+SLOW_STEP = """
+import runpy, sys, time
+from zoo.state import State
+step = State.step
+
+def slow(self, k):
+    print("in a step", flush=True)
+    for _ in range(600):
+        time.sleep(0.1)
+    return step(self, k)
+
+State.step = slow
+sys.argv = ["zoo.train", *sys.argv[1:]]
+runpy.run_module("zoo.train", run_name="__main__")
+"""
+
+
+def hostile(header: bytes, length: int | None = None) -> bytes:
+    return struct.pack("<Q", len(header) if length is None else length) + header
+
+
+HOSTILE = {
+    "a pickle, renamed": b"\x80\x04\x95\x10" + bytes(40),
+    "a zip, renamed": b"PK\x03\x04" + bytes(40),
+    "a header of 2^63 bytes": hostile(b"{}", 2**63),
+    "offsets beyond the end": hostile(b'{"a":{"dtype":"F32","shape":[9],"data_offsets":[0,36]}}'),
+    "no JSON": hostile(b"{not json"),
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_weights_are_refused_by_name(data, tiny, digits, cpu, tmp_path):
+    train.train(tiny(), tmp_path, digits, cpu)
+    weights = max(tmp_path.glob("step-*.safetensors"))
+    weights.write_bytes(data)
+    manifest = json.loads(weights.with_suffix(".json").read_text())
+    manifest |= {"sha256": sha256(weights), "bytes": len(data)}  # whoever made it knows the hash
+    weights.with_suffix(".json").write_text(json.dumps(manifest))
+    with pytest.raises(ZooError, match=weights.name):
+        checkpoint.find(weights)
+
+
+def test_a_manifest_cannot_point_elsewhere(tiny, digits, cpu, tmp_path):
+    train.train(tiny(), tmp_path / "run", digits, cpu)
+    path = max((tmp_path / "run").glob("step-*.json"))
+    manifest = json.loads(path.read_text())
+    for change in ({"step": "../../step-000001"}, {"step": -1}, {"step": manifest["step"] + 1}):
+        path.write_text(json.dumps(manifest | change))
+        with pytest.raises(ZooError, match=path.stem):
+            checkpoint.find(path)
+
+
+def test_metrics_and_weights_do_not_depend_on_a_watcher(tiny, digits, cpu, tmp_path):
+    """A terminal's progress bar, or none."""
+    train.train(tiny(), tmp_path / "plain", digits, cpu)
+    leader, follower = os.openpty()
+    before = os.dup(2)
+    os.dup2(follower, 2)
+    try:
+        assert sys.__stderr__.isatty()
+        train.train(tiny(), tmp_path / "watched", digits, cpu)
+    finally:
+        os.dup2(before, 2)
+        for handle in (before, leader, follower):
+            os.close(handle)
+    assert same(final(tmp_path / "plain"), final(tmp_path / "watched"))
+    assert rows(tmp_path / "plain") == rows(tmp_path / "watched")
+
+
+def test_two_drivers_on_one_folder_give_each_cell_one_result(tmp_path):
+    grid, out = write_grid(tmp_path, images=1600), tmp_path / "out"
+    command = [sys.executable, "run_all.py", "--grid", grid, "--out", str(out), "--jobs", "1"]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    drivers = [
+        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
+        for _ in range(2)
+    ]
+    outputs = [driver.communicate(timeout=300) for driver in drivers]
+    assert [driver.returncode for driver in drivers] == [0, 0], outputs
+    results = [json.loads(path.read_text()) for path in out.rglob("result.json")]
+    assert len(results) == GRID.count("/cosine") + GRID.count("lognorm")
+    assert {result["status"] for result in results} == {"done"}
+    assert "2 of 2 cells are done." in (out / "report.md").read_text()
+
+
+def test_a_damaged_grid_json_is_refused_by_name(command, tmp_path):
+    (tmp_path / "grid.json").write_text("{")
+    assert_clear(command("-m", "reports", str(tmp_path)), "grid.json cannot be read as JSON")
