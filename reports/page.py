@@ -20,7 +20,7 @@ from zoo.files import write_atomic
 CAPTIONS = {
     "fid.png": "FID of every objective; bars are {spread}.",
     "accuracy-fid.png": "Accuracy against FID, the better towards the upper left; a line joins the settings of one "
-    "objective. Bars: {spread} for FID, {acc_spread} for accuracy.",
+    "objective. Bars: {bars}.",
     "classes.png": "Accuracy per class; the colours begin below the lowest share on the page.",
     "loss.png": "Training loss of the lowest seed. Every objective has its own units: only shapes can be compared.",
     "eps-error.png": "Squared error of the predicted noise by noise level, mean over the last quarter of the lowest "
@@ -241,8 +241,9 @@ def _weights(run: Run, where: str) -> list[str]:
 def _caption(run: Run, name: str) -> str:
     """The caption of a figure of numbers, which says what the bars are and which objectives are named."""
     one = max(len(run.group(b, o)) for b in run.backbones for o in run.objectives) == 1
-    spread, acc_spread = ("± one standard error", "95% intervals") if one else ("min and max over seeds",) * 2
-    text = CAPTIONS[name].format(spread=spread, acc_spread=acc_spread)
+    spread = "± one standard error" if one else "min and max over seeds"
+    bars = f"{spread} for FID, 95% intervals for accuracy" if one else spread
+    text = CAPTIONS[name].format(spread=spread, bars=bars)
     many = name in ("loss.png", "eps-error.png", "accuracy-fid.png") and len(run.objectives) > 8
     return f"{text} Named: the eight objectives of the lowest FID; the others are grey." if many else text
 
