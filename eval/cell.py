@@ -1,10 +1,12 @@
 """One cell from its cell.json to its result.json: train (or resume), then score under every control setting."""
 
+import json
 import time
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from eval.result import SCHEMA_VERSION, Result
 from zoo.cli import Places
 from zoo.config import CellConfig
 from zoo.errors import ZooError
@@ -13,7 +15,6 @@ from zoo.lock import locked
 from zoo.progress import say
 from zoo.schema import explain
 
-SCHEMA_VERSION = 2
 PATIENCE_SECONDS = 30.0  # for the cell of a driver that was killed just now to save its state and end
 
 
@@ -36,8 +37,17 @@ def run_cell(folder: Path, places: Places) -> dict:
                 raise ZooError(f"{folder / 'result.json'} is not the result of {folder / 'cell.json'}: remove one")
             return result
         result = _work(config, folder, places)
+        _check(result)
         write_json(folder / "result.json", result)
     return result
+
+
+def _check(result: dict) -> None:
+    """Raise ZooError, with every finding, for a result that is not what readers expect."""
+    try:
+        Result.model_validate_json(json.dumps(result))
+    except ValidationError as error:
+        raise explain(error, Result, "the cell's result") from None
 
 
 def _work(config: CellConfig, folder: Path, places: Places) -> dict:
@@ -51,7 +61,6 @@ def _work(config: CellConfig, folder: Path, places: Places) -> dict:
     from zoo.runlog import LOGSNR_EDGES
     from zoo.train import train
 
-    began = time.perf_counter()
     data_dir, device = Path(places.data_dir), pick_device(places.device)
     data = load(config.train.dataset, data_dir, places.mirror)
     say(f"training {config.train.objective} on {config.train.backbone}, {data.name}, seed {config.train.seed}")
@@ -70,7 +79,12 @@ def _work(config: CellConfig, folder: Path, places: Places) -> dict:
         say(f"scored {setting.name}: FID {row['fid']:.3f} ± {row['fid_se']:.3f}, accuracy {row['acc']:.1%}")
         rows.append(row)
     held_out = {kind: validation(model, kind, data, config.score.n) for kind in config.score.weights}
-    ended = time.perf_counter()
+    # training counts over all the processes that it took
+    seconds = {
+        "train": trained["seconds"],
+        "setup": trained["setup_seconds"],
+        "score": time.perf_counter() - score_began,
+    }
     facts = ("images", "step", "seconds", "setup_seconds", "peak_memory_bytes", "final_loss", "parameters")
     how = ("precision", "compiled", "device", "threads")
     return {
@@ -85,20 +99,19 @@ def _work(config: CellConfig, folder: Path, places: Places) -> dict:
             "flop_per_image": forward_flop(config.train.backbone, data.image_shape),
             "logsnr_edges": LOGSNR_EDGES,
         },
-        "judge": {"name": judge.name, "sha256": judge.sha256, "accuracy": real.row["acc"], "floor": real.floor},
-        "second_judge": {"name": bench.second.name, "sha256": bench.second.sha256, "floor": bench.second_real.floor},
+        "judge": _judge(judge, real),
+        "second_judge": _judge(bench.second, bench.second_real),
         "data": {"name": data.name, "sha256": data.sha256},
         "real": real.row,
         "scores": rows,
         "validation": held_out,
-        "seconds": {
-            "train": trained["seconds"],
-            "setup": trained["setup_seconds"],
-            "score": ended - score_began,
-            "total": ended - began,
-        },
+        "seconds": {**seconds, "total": sum(seconds.values())},
         "tile": list(data.image_shape[1:]),
         "versions": versions(),
         "plugins": dict(plugins.LOADED),
         "git": git_hash(),
     }
+
+
+def _judge(judge, real) -> dict:
+    return {"name": judge.name, "sha256": judge.sha256, "accuracy": real.row["acc"], "floor": real.floor}

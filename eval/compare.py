@@ -14,6 +14,7 @@ from tabulate import tabulate
 from tyro.conf import Positional
 
 from eval.ranking import REPLICATES, Entry, mean_ranks, ranking, scores_of
+from eval.result import SCHEMA_VERSION
 from eval.sensitivity import agreement, sensitivity
 from zoo.cli import parse
 from zoo.control import Setting
@@ -21,7 +22,6 @@ from zoo.errors import ZooError, run_main
 from zoo.families import SD3, Published
 from zoo.files import read_json
 
-SCHEMA = 2
 KEYS = tuple(Setting.model_fields)  # what makes two rows of scores rows of one control setting
 
 
@@ -45,9 +45,11 @@ def read(folder: Path) -> list[Entry]:
         status, rows = "missing", []
         if (path.parent / "result.json").is_file():
             result = read_json(path.parent / "result.json")
-            if result.get("schema_version") != SCHEMA:
+            if result.get("schema_version") != SCHEMA_VERSION:
                 found = result.get("schema_version")
-                raise ZooError(f"{path.parent}/result.json has schema_version {found}; this program reads {SCHEMA}")
+                raise ZooError(
+                    f"{path.parent}/result.json has schema_version {found}; this program reads {SCHEMA_VERSION}"
+                )
             status, rows = result["status"], result["scores"]
             judges.setdefault(config["dataset"], {})[result["judge"]["sha256"]] = path.parent
         elif (path.parent / "failed.json").is_file():

@@ -2,7 +2,8 @@
 
 from pathlib import Path, PurePosixPath
 
-from reports.run import BLANKS, CELL, SCHEMA, SCORE, Cell, Run, share
+from eval.result import SCHEMA_VERSION
+from reports.run import BLANKS, CELL, SCORE, Cell, Run, share
 from zoo.errors import ZooError
 from zoo.files import read_json
 
@@ -15,9 +16,9 @@ def load(folder: Path) -> Run:
     if not (folder / "grid.json").is_file():
         raise ZooError(f"{folder} has no grid.json. Give the folder of a run, as in python -m reports runs/default")
     grid = read_json(folder / "grid.json")
-    if grid.get("schema_version") != SCHEMA:
+    if grid.get("schema_version") != SCHEMA_VERSION:
         found = grid.get("schema_version")
-        raise ZooError(f"{folder}/grid.json has schema_version {found}; this program reads {SCHEMA}")
+        raise ZooError(f"{folder}/grid.json has schema_version {found}; this program reads {SCHEMA_VERSION}")
     run = Run(folder, grid, tuple(_read(folder, entry) for entry in grid["cells"]))
     for dataset in run.datasets:
         hashes = sorted({str(cell.result["judge"].get("sha256")) for cell in run.on(dataset).done})
@@ -56,8 +57,10 @@ def _read(folder: Path, entry: dict) -> Cell:
 
 def _check(result: dict, entry: dict) -> str:
     """What does not add up in a result, "" if nothing; raises ZooError for one that cannot be shown."""
-    if result.get("schema_version") != SCHEMA:
-        raise ZooError(f"result.json has schema_version {result.get('schema_version')}; this program reads {SCHEMA}")
+    if result.get("schema_version") != SCHEMA_VERSION:
+        raise ZooError(
+            f"result.json has schema_version {result.get('schema_version')}; this program reads {SCHEMA_VERSION}"
+        )
     scores = result.get("scores")
     if not isinstance(scores, list) or any(not isinstance(s, dict) or set(SCORE) - s.keys() for s in scores):
         raise ZooError(f"result.json should hold a list of scores, each with {', '.join(SCORE)}")

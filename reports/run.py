@@ -10,7 +10,6 @@ from statistics import fmean, stdev
 
 from eval.ranking import Entry
 
-SCHEMA = 2
 CLASSES = 12
 BLANKS = {10: "black", 11: "white"}
 FULL = 10_000  # samples behind a column that is called plain "fid"

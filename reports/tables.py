@@ -223,7 +223,10 @@ def _mistake(run: Run, backbone: str, name: str) -> str:
 def _train(cell: Cell, key: str | tuple[str, str]) -> float | None:
     """A number of the training section, or of another if a pair names it."""
     section, key = key if isinstance(key, tuple) else ("train", key)
-    return (cell.result or {}).get(section, {}).get(key)
+    found = (cell.result or {}).get(section, {})
+    if (section, key) == ("seconds", "total") and found:  # of all processes, if the cell took several
+        return sum(found.get(part) or 0 for part in ("setup", "train", "score"))
+    return found.get(key)
 
 
 def _has_speed(cell: Cell) -> bool:

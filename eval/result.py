@@ -1,0 +1,165 @@
+"""result.json as a model: what a cell's result holds, checked before it is written, and its published JSON Schema.
+
+    python -m eval.result > eval/result.schema.json        writes the schema again; a test compares the two
+
+Numbers are finite: NaN and infinity are refused. A change of meaning is a new SCHEMA_VERSION; readers refuse another
+one by its number.
+"""
+
+import json
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from zoo.config import CellConfig
+from zoo.control import Setting
+from zoo.schema import Count, Frozen
+
+SCHEMA_VERSION = 2
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Whole = Annotated[int, Field(ge=0)]
+Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class ClassScore(Frozen):
+    """One class: how many samples were asked for and how many were right; FID to its own training images, if known."""
+
+    label: Whole
+    n: Whole
+    correct: Whole
+    fid: Number | None = None
+    fid_se: Number | None = None
+
+
+class Measured(Frozen):
+    """Scores of a set of images; reports/results.py explains the columns."""
+
+    n: Count
+    fid: Number
+    fid_se: Number
+    fid_plain: Number
+    pfd: Number
+    kid: Number
+    precision: Share
+    recall: Share
+    density: Number
+    coverage: Share
+    inception_score: Number = Field(alias="is")
+    mem: Share
+    duplicates: Whole
+    acc: Share
+    acc_low: Share
+    acc_high: Share
+    cfid_max: Number | None
+    classes: tuple[ClassScore, ...]
+    confusion: tuple[tuple[Whole, ...], ...]
+
+
+class Score(Measured, Setting):
+    """Scores under one control setting."""
+
+    setting: str
+    evaluations: Count
+    fid2: Number
+    fid2_se: Number
+    acc2: Share
+    seconds: Number
+    measure_seconds: Number
+    images_per_s: Number
+
+
+class Floor(Frozen):
+    """The real test images' distance to the training images, and their number."""
+
+    fid: Number
+    se: Number
+    plain: Number
+    n: Count
+
+
+class JudgeFacts(Frozen):
+    """Who scored."""
+
+    name: str
+    sha256: Hash
+    floor: Floor
+    accuracy: Share
+
+
+class Validation(Frozen):
+    """Held-out errors by noise level, and their means."""
+
+    val_target: Number
+    val_eps: Number
+    n: Count
+    logsnr: tuple[Number, ...]
+    target: tuple[Number, ...]
+    eps: tuple[Number, ...]
+
+
+class TrainFacts(Frozen):
+    """How the run went: seconds and rates of training without setup, and what it ran on."""
+
+    images: Count
+    step: Count
+    steps: Count
+    seconds: Number
+    setup_seconds: Number
+    peak_memory_bytes: Whole
+    final_loss: Number | None
+    parameters: Count
+    precision: Literal["float32", "bfloat16"]
+    compiled: bool
+    device: str
+    threads: Count
+    images_per_s: Number
+    flop_per_image: Number
+    logsnr_edges: tuple[Number, ...]
+
+
+class DataFacts(Frozen):
+    """The data set and the hash of all its images and labels."""
+
+    name: str
+    sha256: Hash
+
+
+class Seconds(Frozen):
+    """Where a cell's time went."""
+
+    train: Number
+    setup: Number
+    score: Number
+    total: Number
+
+
+class Result(Frozen):
+    """A finished cell."""
+
+    schema_version: Literal[2]
+    status: Literal["done"]
+    cell: CellConfig
+    key: Hash
+    train: TrainFacts
+    judge: JudgeFacts
+    second_judge: JudgeFacts
+    data: DataFacts
+    real: Measured
+    scores: tuple[Score, ...]
+    validation: dict[Literal["ema", "raw"], Validation]
+    seconds: Seconds
+    tile: tuple[Count, Count]
+    versions: dict[str, str]
+    plugins: dict[str, str]
+    git: str | None
+
+
+def schema() -> str:
+    """The JSON Schema of result.json, as the published file holds it."""
+    found = Result.model_json_schema(by_alias=True)
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **found}, indent=1) + "\n"
+
+
+if __name__ == "__main__":
+    print(schema(), end="")
