@@ -163,6 +163,15 @@ def test_resampling_with_unequal_numbers_of_runs_uses_those_that_are_there():
     assert np.isnan(ranking(scores_of(only, KEYS), 3, 50).low).all()  # one run cannot be drawn anew
 
 
+def test_as_many_runs_are_drawn_as_there_are():
+    """Of two runs at 0 and 9 the mean is 0, 4.5 or 9, never between 2.5 and 3.5, where that of three could be."""
+    table = [Entry("m", "dit", "a", s, "done", [row(fid, 0.5)]) for s, fid in ((0, 0.0), (2, 9.0))]
+    for name, fid in (("b", 2.5), ("c", 3.5)):
+        table += [Entry("m", "dit", name, s, "done", [row(fid, 0.5)]) for s in range(3)]
+    drawn = resampled(scores_of(table, KEYS), 300)
+    assert set(drawn[:, 0]) == {1.0, 3.0}
+
+
 def test_intervals_cover_the_truth():
     """Five objectives of known quality, five runs each: the 95% interval of a rank holds the rank of their truth."""
     truth, covered = np.arange(5) * 1.0, []
