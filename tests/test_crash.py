@@ -3,6 +3,7 @@
 import pytest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("objective", "backbone"),
     [("v/cosine+learned", "dit(width=32,depth=1,heads=1)")],  # a run with parameters of its own beside the network's

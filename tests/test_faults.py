@@ -97,6 +97,7 @@ def broken(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
     return folder / "out", done
 
 
+@pytest.mark.slow
 def test_the_other_seven_are_done_and_the_report_is_whole(broken):
     out, done = broken
     assert done.returncode == 1, done.stdout + done.stderr
@@ -114,6 +115,7 @@ def test_the_other_seven_are_done_and_the_report_is_whole(broken):
     assert float(ranks["v/cosine+nan"][1]) > worst
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", SAID)
 def test_each_failure_is_told_in_the_same_words_everywhere(word, broken):
     out, done = broken

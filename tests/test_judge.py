@@ -20,7 +20,7 @@ from zoo.errors import ZooError, run_main
 
 TINY = judge_recipe.Recipe(epochs=2)
 # MNIST has to be fetched, so its gate is checked only where the environment says from where.
-GATED = ["digits", *(["mnist"] if "ZOO_MIRROR" in os.environ else [])]
+GATED = ["digits", *([pytest.param("mnist", marks=pytest.mark.slow)] if "ZOO_MIRROR" in os.environ else [])]
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,7 @@ def test_saving_and_logging_change_no_weight(saves, log_rows, tiny, digits, cpu,
     assert same({name: ours[name] for name in names}, {name: theirs[name] for name in names})
 
 
+@pytest.mark.slow
 def test_any_order_and_any_number_at_once_give_the_same_weights(command, tmp_path):
     (tmp_path / "turned").mkdir()
     usual = write_grid(tmp_path)
@@ -93,6 +94,7 @@ def test_training_and_scoring_open_no_socket(command, tmp_path):
         assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_of_eight_starters_one_works_and_seven_are_told(tmp_path):
     arguments = [*TRAIN, "--images", "16000", "--out", str(tmp_path)]
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
@@ -200,6 +202,7 @@ def test_metrics_and_weights_do_not_depend_on_a_watcher(tiny, digits, cpu, tmp_p
     assert rows(tmp_path / "plain") == rows(tmp_path / "watched")
 
 
+@pytest.mark.slow
 def test_two_drivers_on_one_folder_give_each_cell_one_result(tmp_path):
     grid, out = write_grid(tmp_path, images=1600), tmp_path / "out"
     command = [sys.executable, "run_all.py", "--grid", grid, "--out", str(out), "--jobs", "1"]
