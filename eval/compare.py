@@ -69,7 +69,7 @@ def read(folder: Path) -> list[Entry]:
 
 
 def board(entries: Sequence[Entry], objectives: Sequence[str] = (), replicates: int = REPLICATES) -> dict:
-    """The leader board: {rows, settings, families, steps, seeds, missing, diverged, agreement, sensitivity}.
+    """The leader board: {rows, settings, datasets, families, steps, seeds, agreement, sensitivity}.
 
     Plain values only (None for what there is not), rows by rank. objectives: all that should be in it, in their order.
     """
@@ -135,7 +135,7 @@ def page(found: dict) -> str:
         *families,
         *(f"{n} steps" for n in steps),
         "runs",
-        "alike",
+        "not told apart from",
     ]
     rows = []
     for row in found["rows"]:
