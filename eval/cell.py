@@ -6,14 +6,15 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from eval.result import SCHEMA_VERSION, Result
+from eval.result import Result
 from zoo.cli import Places
 from zoo.config import CellConfig
 from zoo.errors import ZooError
-from zoo.files import read_json, write_atomic, write_json
+from zoo.files import write_atomic, write_json
 from zoo.lock import locked
 from zoo.progress import say
 from zoo.schema import explain
+from zoo.sealed import read_sealed, sealed
 
 PATIENCE_SECONDS = 30.0  # for the cell of a driver that was killed just now to save its state and end
 
@@ -22,7 +23,7 @@ def read_config(folder: Path) -> CellConfig:
     """The configuration in a cell's folder. Raises ZooError if there is none, or it is not valid."""
     path = folder / "cell.json"
     try:
-        return CellConfig.model_validate(read_json(path).get("config"))
+        return CellConfig.model_validate(read_sealed(path).get("config"))
     except ValidationError as error:
         raise explain(error, CellConfig, str(path)) from None
 
@@ -32,11 +33,11 @@ def run_cell(folder: Path, places: Places) -> dict:
     config = read_config(folder)
     with locked(folder, PATIENCE_SECONDS):
         if (folder / "result.json").is_file():
-            result = read_json(folder / "result.json")
+            result = read_sealed(folder / "result.json")
             if result.get("key") != config.key:
                 raise ZooError(f"{folder / 'result.json'} is not the result of {folder / 'cell.json'}: remove one")
             return result
-        result = _work(config, folder, places)
+        result = sealed(_work(config, folder, places))
         _check(result)
         write_json(folder / "result.json", result)
     return result
@@ -88,7 +89,6 @@ def _work(config: CellConfig, folder: Path, places: Places) -> dict:
     facts = ("images", "step", "seconds", "setup_seconds", "peak_memory_bytes", "final_loss", "parameters")
     how = ("precision", "compiled", "device", "threads")
     return {
-        "schema_version": SCHEMA_VERSION,
         "status": "done",
         "cell": config.model_dump(mode="json"),
         "key": config.key,

@@ -14,13 +14,12 @@ from tabulate import tabulate
 from tyro.conf import Positional
 
 from eval.ranking import REPLICATES, Entry, mean_ranks, ranking, scores_of
-from eval.result import SCHEMA_VERSION
 from eval.sensitivity import agreement, sensitivity
 from zoo.cli import parse
 from zoo.control import Setting
 from zoo.errors import ZooError, run_main
 from zoo.families import SD3, Published
-from zoo.files import read_json
+from zoo.sealed import read_sealed
 
 KEYS = tuple(Setting.model_fields)  # what makes two rows of scores rows of one control setting
 
@@ -41,19 +40,14 @@ def read(folder: Path) -> list[Entry]:
     """Every cell below a folder. Raises ZooError if there is none, or if two judges scored one data set."""
     entries, judges = [], {}
     for path in sorted(folder.rglob("cell.json")):
-        config = (read_json(path).get("config") or {}).get("train") or {}
+        config = (read_sealed(path).get("config") or {}).get("train") or {}
         status, rows = "missing", []
         if (path.parent / "result.json").is_file():
-            result = read_json(path.parent / "result.json")
-            if result.get("schema_version") != SCHEMA_VERSION:
-                found = result.get("schema_version")
-                raise ZooError(
-                    f"{path.parent}/result.json has schema_version {found}; this program reads {SCHEMA_VERSION}"
-                )
+            result = read_sealed(path.parent / "result.json")
             status, rows = result["status"], result["scores"]
             judges.setdefault(config["dataset"], {})[result["judge"]["sha256"]] = path.parent
         elif (path.parent / "failed.json").is_file():
-            status = str(read_json(path.parent / "failed.json").get("status", "failed"))
+            status = read_sealed(path.parent / "failed.json")["status"]
         try:
             names = [config[key] for key in ("dataset", "backbone", "objective", "seed")]
         except KeyError as error:

@@ -23,9 +23,9 @@ from eval import measure as measures
 from eval.frechet import Moments, moments
 from eval.judge import Judge, judge_images
 from eval.measure import fixed_choice, measure, pixel_moments
-from zoo.config import digest
 from zoo.data import REAL_CLASSES, Dataset
 from zoo.files import sha256, write_atomic
+from zoo.sealed import digest
 
 REAL = 10_000  # training images whose features kid, precision and its kin are measured against
 CODE = (frechet, judges, measures, metrics)  # and this file: what the cached numbers depend on

@@ -2,8 +2,8 @@
 
     python -m eval.result > eval/result.schema.json        writes the schema again; a test compares the two
 
-Numbers are finite: NaN and infinity are refused. A change of meaning is a new SCHEMA_VERSION; readers refuse another
-one by its number.
+Numbers are finite: NaN and infinity are refused. The file is sealed (zoo/sealed.py): readers refuse one of another
+schema version, and one that was changed after it was written.
 """
 
 import json
@@ -14,8 +14,8 @@ from pydantic import Field
 from zoo.config import CellConfig
 from zoo.control import Setting
 from zoo.schema import Count, Frozen
+from zoo.sealed import SCHEMA_VERSION
 
-SCHEMA_VERSION = 2
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Whole = Annotated[int, Field(ge=0)]
@@ -137,7 +137,7 @@ class Seconds(Frozen):
 class Result(Frozen):
     """A finished cell."""
 
-    schema_version: Literal[2]
+    schema_version: Literal[SCHEMA_VERSION]
     status: Literal["done"]
     cell: CellConfig
     key: Hash
@@ -153,6 +153,7 @@ class Result(Frozen):
     versions: dict[str, str]
     plugins: dict[str, str]
     git: str | None
+    digest: Hash
 
 
 def schema() -> str:

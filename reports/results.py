@@ -34,7 +34,7 @@ validation errors; higher for acc, precision, recall, density, coverage, is.
 | precision, compiled, device | how it was trained |
 | judge, judge_sha256 | who scored; different hashes are never in one table |
 | key | hash of the cell's configuration |
-| message | why there is no score, or what does not add up |
+| message | why there is no score |
 """
 
 import csv

@@ -1,6 +1,5 @@
 """A run's result files, read once: cells, their scores under each control setting, and the same over seeds."""
 
-import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,13 +8,13 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from eval.ranking import Entry
+from zoo.files import read_rows
 
 CLASSES = 12
 BLANKS = {10: "black", 11: "white"}
 FULL = 10_000  # samples behind a column that is called plain "fid"
 CELL = ("dataset", "backbone", "objective", "seed")
 SETTING = ("weights", "sampler", "step_grid", "steps", "guidance", "interval", "rescale", "clip", "n")
-SCORE = (*SETTING, "setting", "evaluations", "fid", "fid_se", "acc", "classes")
 WIDE = 4  # settings side by side in a table of the page
 
 
@@ -222,9 +221,8 @@ class Run:
 
     def metrics(self, cell: Cell) -> list[dict]:
         """The whole lines of the cell's metrics.jsonl; a torn last line, as a killed run leaves it, is passed over."""
-        path = self.folder / cell.folder / "metrics.jsonl"
-        found = [_line(text) for text in path.read_bytes().splitlines()] if path.is_file() else []
-        return [row for row in found if row and _finite(row.get("loss")) and _finite(row.get("images"))]
+        found, _ = read_rows(self.folder / cell.folder / "metrics.jsonl")
+        return [row for row in found if _finite(row.get("loss")) and _finite(row.get("images"))]
 
 
 def share(classes: Iterable[dict]) -> float:
@@ -232,14 +230,6 @@ def share(classes: Iterable[dict]) -> float:
     classes = list(classes)
     count = sum(entry["n"] for entry in classes)
     return sum(entry["correct"] for entry in classes) / count if count else math.nan
-
-
-def _line(text: bytes) -> dict | None:
-    try:
-        row = json.loads(text)
-    except ValueError:
-        return None
-    return row if isinstance(row, dict) else None
 
 
 def _finite(value: object) -> bool:

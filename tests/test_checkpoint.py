@@ -52,6 +52,13 @@ DAMAGE = {
 }
 
 
+def test_a_manifest_of_another_version_is_refused_by_its_number(folder):
+    path = folder / "step-000030.json"
+    path.write_text(path.read_text().replace('"schema_version": 3', '"schema_version": 1'))
+    with pytest.raises(ZooError, match=r"step-000030\.json has schema_version 1; this program reads 3"):
+        checkpoint.find(path)
+
+
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
 def test_a_damaged_newest_is_named_and_the_one_before_used(folder, damage):
     damage(folder / "step-000030.safetensors", folder / "step-000030.json")

@@ -62,6 +62,28 @@ def test_a_mirror_may_be_an_address(mirror, tmp_path):
     assert by_http.sha256 == data.load("mnist", tmp_path / "b", mirror.as_uri()).sha256
 
 
+def test_of_two_fetches_at_once_one_fetches(mirror, tmp_path):
+    asked = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_) -> None:
+            asked.append(self.path)
+
+    found = []
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=mirror)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/"
+        fetch = lambda: found.append(archives.ensure("mnist", tmp_path / "data", address))  # noqa: E731
+        both = [threading.Thread(target=fetch) for _ in range(4)]
+        for thread in both:
+            thread.start()
+        for thread in both:
+            thread.join()
+        server.shutdown()
+    assert len(found) == 4
+    assert sorted(asked) == sorted(f"/{file}" for file in FILES)
+
+
 @pytest.mark.parametrize("damage", ["truncated", "html", "noise"])
 def test_a_damaged_archive_is_named_with_both_hashes(mirror, tmp_path, damage):
     file = mirror / FILES[2]

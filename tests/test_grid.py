@@ -68,6 +68,45 @@ BAD = {  # what is changed in GOOD -> what the error must say
         ["steps = 0", "greater than or equal to 1"],
     ),
     "a setting twice": ("sizes.dit", "score = { settings = [{}, { guidance = 1.0 }] }\nsizes.dit", ["named twice"]),
+    "an unknown budget": ('name = "cpu"', 'name = "tpu"', ["budgets.0.name = 'tpu'", "'cpu' or 'gpu'. Did you mean '"]),
+    "no budget": ("[[budgets]]", "budgets = []\n[other]", ["budgets = []", "at least 1 item"]),
+    "no seed": ("[[budgets]]", "seeds = 0\n[[budgets]]", ["seeds = 0", "greater than or equal to 1"]),
+    "a bool for seeds": ("[[budgets]]", "seeds = true\n[[budgets]]", ["seeds = True", "valid integer"]),
+    "a data set twice": ("[[budgets]]", 'dataset = ["digits", "digits"]\n[[budgets]]', ["named twice: digits"]),
+    "an unknown wish": (
+        "[[budgets]]",
+        'dataset = "mnits"\n[[budgets]]',
+        ["dataset.0 = 'mnits'", "Did you mean 'mnist'"],
+    ),
+    "no learning rate": ("sizes.dit", "recipe = { learning_rate = 0.0 }\nsizes.dit", ["learning_rate = 0.0", "than 0"]),
+    "a learning rate that is no number": (
+        "sizes.dit",
+        "recipe = { learning_rate = nan }\nsizes.dit",
+        ["budgets.0.recipe.learning_rate = nan"],
+    ),
+    "all labels dropped": (
+        "sizes.dit",
+        "recipe = { label_dropout = 1.5 }\nsizes.dit",
+        ["label_dropout = 1.5", "than 1"],
+    ),
+    "a precision that is not there": (
+        "sizes.dit",
+        'recipe = { precision = "float16" }\nsizes.dit',
+        ["precision = 'float16'", "'auto', 'float32' or 'bfloat16'. Did you mean 'bfloat16'"],
+    ),
+    "weights that are not there": (
+        "sizes.dit",
+        'score = { weights = ["emma"] }\nsizes.dit',
+        ["score.weights.0 = 'emma'", "'ema' or 'raw'. Did you mean 'ema'"],
+    ),
+    "an interval turned round": (
+        "sizes.dit",
+        "score = { settings = [{ interval = [0.8, 0.2] }] }\nsizes.dit",
+        ["interval"],
+    ),
+    "a misspelt size": ("dit(width=64)", "dit(widht=64)", ["widht", "width"]),
+    "a parameter too many": ('"rf"', '"rf/lognorm(0,1,2)"', ["objectives.0 = 'rf/lognorm(0,1,2)'", "lognorm"]),
+    "a parameter out of range": ('"rf"', '"rf/lognorm(0,-1)"', ["objectives.0 = 'rf/lognorm(0,-1)'"]),
     "no TOML": ("[[budgets]]", "[[budgets", ["cannot be read"]),
 }
 

@@ -16,6 +16,15 @@ def test_a_held_folder_is_busy(tmp_path):
         pass
 
 
+def test_what_a_killed_process_was_writing_is_cleared_away(tmp_path):
+    torn, whole = tmp_path / ".step-000001.json.ab.tmp", tmp_path / "step-000001.json"
+    torn.write_text("{")
+    whole.write_text("{}")
+    with locked(tmp_path):
+        assert not torn.exists()
+        assert whole.exists()
+
+
 def test_a_folder_that_is_let_go_is_waited_for(tmp_path):
     """As by the cell of a driver that was killed, which saves its state before it ends."""
     held = FileLock(tmp_path / ".lock", thread_local=False)

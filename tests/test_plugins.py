@@ -42,6 +42,11 @@ def test_the_readme_s_example_trains_and_is_scored(example, command, tmp_path):
     assert without.returncode == 2
     assert "unknown objective 'v/cosine+sqrtsnr'" in without.stderr
     assert "--plugin" in without.stderr
+    changed = tmp_path / example.name
+    changed.write_text(example.read_text() + "# a change\n")
+    again = command("-m", "zoo.train", "--plugin", str(changed), "--objective", "v/cosine+sqrtsnr", *size)
+    assert again.returncode == 2
+    assert f"begun with another version of {example.name}" in again.stderr
 
 
 def test_a_grid_takes_a_plugin_and_says_so(example, command, tmp_path):

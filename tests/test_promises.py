@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import struct
 import subprocess
@@ -17,7 +18,9 @@ from tests.test_train import final, rows, same
 from zoo import checkpoint, train
 from zoo.errors import ZooError
 from zoo.files import sha256
+from zoo.sealed import read_sealed, write_sealed
 
+KILLS = 6  # of drivers
 TRAIN = ["-m", "zoo.train", "--dataset", "digits", "--backbone", "dit(width=32,depth=1,heads=1)", "--batch", "16"]
 
 
@@ -168,9 +171,9 @@ def test_hostile_weights_are_refused_by_name(data, tiny, digits, cpu, tmp_path):
     train.train(tiny(), tmp_path, digits, cpu)
     weights = max(tmp_path.glob("step-*.safetensors"))
     weights.write_bytes(data)
-    manifest = json.loads(weights.with_suffix(".json").read_text())
+    manifest = read_sealed(weights.with_suffix(".json"))
     manifest |= {"sha256": sha256(weights), "bytes": len(data)}  # whoever made it knows the hash
-    weights.with_suffix(".json").write_text(json.dumps(manifest))
+    write_sealed(weights.with_suffix(".json"), manifest)
     with pytest.raises(ZooError, match=weights.name):
         checkpoint.find(weights)
 
@@ -178,9 +181,9 @@ def test_hostile_weights_are_refused_by_name(data, tiny, digits, cpu, tmp_path):
 def test_a_manifest_cannot_point_elsewhere(tiny, digits, cpu, tmp_path):
     train.train(tiny(), tmp_path / "run", digits, cpu)
     path = max((tmp_path / "run").glob("step-*.json"))
-    manifest = json.loads(path.read_text())
+    manifest = read_sealed(path)
     for change in ({"step": "../../step-000001"}, {"step": -1}, {"step": manifest["step"] + 1}):
-        path.write_text(json.dumps(manifest | change))
+        write_sealed(path, manifest | change)
         with pytest.raises(ZooError, match=path.stem):
             checkpoint.find(path)
 
@@ -217,6 +220,40 @@ def test_two_drivers_on_one_folder_give_each_cell_one_result(tmp_path):
     assert len(results) == GRID.count("/cosine") + GRID.count("lognorm")
     assert {result["status"] for result in results} == {"done"}
     assert "2 of 2 cells are done." in (out / "report.md").read_text()
+
+
+@pytest.mark.slow
+def test_two_drivers_killed_at_random_give_each_cell_one_result(tmp_path):
+    grid, rng = write_grid(tmp_path, images=16_000), random.Random(1)  # noqa: S311
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+
+    def start(out: Path) -> subprocess.Popen:
+        command = [sys.executable, "run_all.py", "--grid", grid, "--out", str(out), "--jobs", "1"]
+        streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return subprocess.Popen(command, cwd=ROOT, env=environment, **streams)  # noqa: S603
+
+    assert start(tmp_path / "calm").wait(timeout=600) == 0
+    out, kills, first = tmp_path / "out", 0, {}  # result.json -> the hash it was first seen with
+    drivers = [start(out), start(out)]
+    while any(driver.poll() is None for driver in drivers):
+        time.sleep(rng.uniform(2, 12))
+        for path in out.rglob("result.json"):
+            assert first.setdefault(path, sha256(path)) == sha256(path)
+        if kills < KILLS:
+            at = rng.randrange(2)
+            drivers[at].send_signal(signal.SIGKILL)
+            kills += drivers[at].wait() == -signal.SIGKILL
+            drivers[at] = start(out)
+    assert [driver.returncode for driver in drivers] == [0, 0]
+    assert kills == KILLS
+    hashes = [
+        {str(path.relative_to(folder)): sha256(path) for path in folder.rglob("step-*.safetensors")}
+        for folder in (out, tmp_path / "calm")
+    ]
+    assert hashes[0] == hashes[1]
+    assert {path.parent for path in first} <= {path.parent for path in out.rglob("cell.json")}
+    assert len(list(out.rglob("result.json"))) == len(list(out.rglob("cell.json"))) == 2
+    assert not list(out.rglob("*.tmp"))
 
 
 def test_artefacts_hold_no_secret_and_no_place_of_the_machine(command, tmp_path):

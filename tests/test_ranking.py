@@ -11,6 +11,7 @@ from eval import compare
 from eval.ranking import Entry, fronts, mean_ranks, ranking, resampled, scores_of
 from eval.sensitivity import agreement, paired, sensitivity
 from zoo.errors import ZooError
+from zoo.sealed import write_sealed
 
 KEYS = ("weights", "steps")
 
@@ -256,17 +257,16 @@ def write(folder, name: str, seed: int, sha: str = "aa", **result) -> None:
     where = folder / name / f"seed{seed}"
     where.mkdir(parents=True)
     config = {"dataset": "digits", "backbone": "dit", "objective": name, "seed": seed}
-    (where / "cell.json").write_text(json.dumps({"config": {"train": config}}))
+    write_sealed(where / "cell.json", {"config": {"train": config}})
     usual = with_settings([Entry("digits", "dit", name, seed, "done", [row(1.0 + len(name) + seed, 0.5)])])[0].rows
-    body = {"schema_version": 2, "status": "done", "judge": {"sha256": sha}, "scores": usual, **result}
-    (where / "result.json").write_text(json.dumps(body))
+    write_sealed(where / "result.json", {"status": "done", "judge": {"sha256": sha}, "scores": usual, **result})
 
 
 def test_a_folder_is_ranked_by_the_command(command, tmp_path):
     for name, seed in product(("rf", "v-cosine", "eps-linear"), (0, 1, 2)):
         write(tmp_path, name, seed)
     (tmp_path / "v-cosine" / "seed1" / "result.json").unlink()
-    (tmp_path / "v-cosine" / "seed1" / "failed.json").write_text('{"status": "diverged"}')
+    write_sealed(tmp_path / "v-cosine" / "seed1" / "failed.json", {"status": "diverged"})
     done = command("-m", "eval.compare", str(tmp_path), "--replicates", "100")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()

@@ -5,6 +5,7 @@ import io
 import json
 import random
 import re
+import shutil
 from pathlib import Path
 
 import matplotlib.image
@@ -18,6 +19,7 @@ from reports.page import build
 from reports.plotting import spread
 from zoo.errors import ZooError
 from zoo.families import DEFAULT
+from zoo.sealed import read_sealed, write_sealed
 
 BACKBONES = ["dit(patch=4)", "unet(width=32,attention=1)"]
 EDGES = [-10, -7.5, -5, -2.5, 0, 2.5, 5, 7.5, 10]
@@ -69,7 +71,7 @@ def write_run(
         "guidance": list(guidance),
     }
     grid = {
-        "schema_version": 2, "name": "default", "description": "made up", "datasets": list(datasets),
+        "name": "default", "description": "made up", "datasets": list(datasets),
         "dataset_requested": ["auto"],
         "notice": None, "budget": "cpu", "device": "cpu", "command": "python run_all.py --grid default",
         "seeds": list(seeds), "objectives": list(objectives), "backbones": list(backbones),
@@ -77,7 +79,7 @@ def write_run(
         "sizes_note": None, "cells": cells, "versions": {"torch": "2.15.0", "python": "3.11.7"}, "git": "abc123",
         "judges": dict.fromkeys(datasets, JUDGE), **grid,
     }  # fmt: skip
-    write(folder / "grid.json", grid)
+    write_sealed(folder / "grid.json", grid)
     for cell in cells:
         _write_cell(folder / cell["dir"], cell, size, [(g, n) for n in steps for g in guidance])
     return grid
@@ -119,7 +121,7 @@ def _write_cell(folder: Path, cell: dict, size: int, settings: list[tuple[float,
     }  # fmt: skip
     seconds = {"train": 141.2, "score": 82.0, "setup": 31.0, "total": 254.2}
     result = {
-        "schema_version": 2, "status": "done", "cell": {"train": cell}, "key": "k1", "train": train, "judge": JUDGE,
+        "status": "done", "cell": {"train": cell}, "key": "k1", "train": train, "judge": JUDGE,
         "real": {"acc": 0.997, "classes": [], "pfd": 1.0, "kid": 0.0,
                  "precision": 0.93, "recall": 0.94, "density": 0.99,
                  "coverage": 0.97, "is": 9.9, "mem": 0.0}, "scores": scores,
@@ -127,7 +129,7 @@ def _write_cell(folder: Path, cell: dict, size: int, settings: list[tuple[float,
                        for kind in ("ema", "raw")}, "seconds": seconds,
         "tile": [size, size], "versions": {},
     }  # fmt: skip
-    write(folder / "result.json", result)
+    write_sealed(folder / "result.json", result)
     middle = (np.array(EDGES[1:]) + EDGES[:-1]) / 2
     rows = []
     for step in range(50, 800, 50):
@@ -152,20 +154,15 @@ def _picture(rng: np.random.Generator, size: int, noise: float) -> np.ndarray:
     return np.vstack(rows).clip(0, 1)
 
 
-def write(path: Path, value: dict) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value))
-
-
 def edit(path: Path, change) -> None:
-    value = json.loads(path.read_text())
+    value = read_sealed(path)
     change(value)
-    path.write_text(json.dumps(value))
+    write_sealed(path, value)
 
 
 def fail(cell: Path, status: str, message: str = "exit status 3") -> None:
     (cell / "result.json").unlink()
-    write(
+    write_sealed(
         cell / "failed.json",
         {"status": status, "exit_status": 3, "message": message, "log": "x/log.txt", "attempts": 1},
     )
@@ -199,12 +196,23 @@ def test_the_same_files_give_the_same_bytes_in_any_order_and_place(small, tmp_pa
     first = pages(folder)
     assert first == pages(folder)
     grid = dict(grid, cells=random.Random(1).sample(grid["cells"], len(grid["cells"])))  # noqa: S311
-    write(folder / "grid.json", grid)
+    write_sealed(folder / "grid.json", grid)
     assert first == pages(folder)
     assert first == pages(folder.rename(tmp_path / "elsewhere"))
     assert [name for name in first if "samples" in name] == [
         f"figures/samples-{slug}-g{g}.png" for slug in ("dit-patch-4", "unet-width-32-attention-1") for g in (1, 2)
     ]
+
+
+def test_another_locale_time_zone_and_hash_seed_give_the_same_bytes(small, command):
+    folder, _ = small
+    first = pages(folder)
+    odd = {"LC_ALL": "tr_TR.UTF-8", "TZ": "Asia/Kathmandu", "PYTHONHASHSEED": "7", "PYTHONUTF8": "0"}
+    for environment in (odd, {"LC_ALL": "C", "TZ": "UTC", "PYTHONHASHSEED": "8", "PYTHONUTF8": "0"}):
+        shutil.rmtree(folder / "figures")
+        done = command("-m", "reports", str(folder), **environment)
+        assert done.returncode == 0, done.stderr
+        assert first == {name: (folder / name).read_bytes() for name in first}
 
 
 def test_the_comparison_holds_the_numbers_of_the_files(small):
@@ -422,17 +430,22 @@ def test_sample_sizes_are_not_mixed(small):
     assert (first[at] == "-", second[at] == "-") == (True, False)
 
 
-def test_results_that_do_not_belong_or_add_up_are_flagged(small):
+def test_results_that_are_another_cell_s_edited_or_older_are_flagged(small):
     folder, grid = small
     edit(
         folder / grid["cells"][0]["dir"] / "result.json",
         lambda result: result["cell"]["train"].update(objective="v/cosine"),
     )
-    edit(folder / grid["cells"][1]["dir"] / "result.json", lambda result: result["scores"][0].update(acc=1.0))
-    foreign, edited = section(build(folder).read_text(), "Failures")[2:]
-    assert (foreign[1], edited[1]) == ("unreadable", "done")
-    assert "belongs to another cell" in foreign[4]
-    assert "differs from its own classes" in edited[4]
+    edited = folder / grid["cells"][1]["dir"] / "result.json"
+    edited.write_text(re.sub(r'"acc": [0-9.]+', '"acc": 1.0', edited.read_text(), count=1))
+    older = folder / grid["cells"][2]["dir"] / "result.json"
+    older.write_text(older.read_text().replace('"schema_version": 3', '"schema_version": 2'))
+    text = build(folder).read_text()
+    failures = section(text, "Failures")[2:]
+    assert [row[1] for row in failures] == ["unreadable"] * 3
+    for words, row in zip(("belongs to another cell", "was edited", "has schema\\_version 2"), failures, strict=True):
+        assert words in row[4]
+    assert "1 of 4 cells are done" in text
 
 
 def test_a_corrected_fid_below_zero_is_shown(small):

@@ -14,7 +14,7 @@ from zoo.cli import Places
 from zoo.config import CellConfig, ScoreConfig
 from zoo.control import Sampling
 from zoo.errors import ZooError
-from zoo.files import write_json
+from zoo.sealed import write_sealed
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def found(tmp_path_factory) -> dict:
     train = {"dataset": "digits", "backbone": "dit(width=32,depth=1,heads=1)", "images": 32, "batch": 16}
     score = ScoreConfig(n=128, settings=(Sampling(steps=1),))
     config = CellConfig(train=train, score=score)
-    write_json(folder / "cell.json", {"config": config.model_dump(mode="json")})
+    write_sealed(folder / "cell.json", {"config": config.model_dump(mode="json")})
     cell.run_cell(folder, Places(data_dir=str(folder / "data"), device="cpu"))
     return json.loads((folder / "result.json").read_text())
 

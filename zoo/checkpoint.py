@@ -1,7 +1,7 @@
 """Checkpoints: one safetensors file and, written after it, the JSON manifest that makes it count.
 
     step-000469.safetensors    net.*  ema.*  opt.*  stat.*
-    step-000469.json           {step, sha256, bytes, config, standard, ..}       <- the commit point
+    step-000469.json           {step, sha256, bytes, config, standard, ..}, sealed       <- the commit point
 
 The newest two are kept. A damaged one is named and the one before it used. Pickle is never read or written.
 """
@@ -15,10 +15,10 @@ import safetensors.torch
 from torch import Tensor
 
 from zoo.errors import ZooError
-from zoo.files import read_json, sha256, write_atomic, write_json
+from zoo.files import remove, sha256, write_atomic
+from zoo.sealed import read_sealed, write_sealed
 
 KEPT = 2
-SCHEMA_VERSION = 1
 MANIFEST = re.compile(r"step-(\d{6,})\.json")
 
 
@@ -31,11 +31,11 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], manifest: Mappi
     weights = folder / f"step-{step:06d}.safetensors"
     data = safetensors.torch.save(whole)
     write_atomic(weights, data)
-    head = {"schema_version": SCHEMA_VERSION, "step": step, "sha256": sha256(weights), "bytes": len(data)}
-    write_json(weights.with_suffix(".json"), {**head, **manifest})
+    head = {"step": step, "sha256": sha256(weights), "bytes": len(data)}
+    write_sealed(weights.with_suffix(".json"), {**head, **manifest})
     for old in manifests(folder)[KEPT:]:
-        old.unlink()  # the manifest first: without it the weights do not count
-        old.with_suffix(".safetensors").unlink(missing_ok=True)
+        remove(old)  # the manifest first: without it the weights do not count
+        remove(old.with_suffix(".safetensors"))
 
 
 def manifests(folder: Path) -> list[Path]:
@@ -46,16 +46,16 @@ def manifests(folder: Path) -> list[Path]:
 
 def read(manifest_path: Path) -> tuple[dict, dict[str, Tensor]]:
     """(manifest, tensors) of a checkpoint, its hash verified. Raises ZooError naming what is wrong."""
-    manifest = read_json(manifest_path)
+    manifest = read_sealed(manifest_path)
     step, config = manifest.get("step"), manifest.get("config")
-    if manifest.get("schema_version") != SCHEMA_VERSION or type(step) is not int or not isinstance(config, dict):
-        raise ZooError(f"{manifest_path} is no checkpoint manifest of schema version {SCHEMA_VERSION}")
+    if type(step) is not int or not isinstance(config, dict):
+        raise ZooError(f"{manifest_path} is no checkpoint's manifest")
     weights = manifest_path.with_suffix(".safetensors")
     if not weights.is_file():
         raise ZooError(f"{weights} is missing")
-    if f"step-{step:06d}.json" != manifest_path.name or sha256(weights) != manifest.get("sha256"):
-        raise ZooError(f"{weights} is damaged: it is not the file that {manifest_path.name} describes")
     try:
+        if f"step-{step:06d}.json" != manifest_path.name or sha256(weights) != manifest.get("sha256"):
+            raise ZooError(f"{weights} is damaged: it is not the file that {manifest_path.name} describes")
         return manifest, safetensors.torch.load_file(weights)
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise ZooError(f"{weights} cannot be read: {error}") from None

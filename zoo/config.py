@@ -3,8 +3,6 @@
 The device, the folders and the number of threads are not in it. torch is not imported here.
 """
 
-import hashlib
-import json
 from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field
@@ -12,6 +10,7 @@ from pydantic import AfterValidator, Field
 from zoo import registry
 from zoo.control import Sampling, Setting
 from zoo.schema import Count, Frozen, Positive, Share, checked, distinct
+from zoo.sealed import digest
 
 ObjectiveName = Annotated[str, AfterValidator(checked(lambda name: registry.objective(name).name))]
 BackboneName = Annotated[str, AfterValidator(checked(registry.backbone_name))]
@@ -79,11 +78,6 @@ class CellConfig(Frozen):
     def key(self) -> str:
         """SHA-256 of the canonical JSON: the same configuration has the same key on every machine."""
         return digest(self.model_dump(mode="json"))
-
-
-def digest(value: object) -> str:
-    """SHA-256 of a value's canonical JSON (sorted keys, no spaces)."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def differences(ours: dict, theirs: dict, prefix: str = "") -> list[str]:

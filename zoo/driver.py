@@ -21,10 +21,10 @@ from zoo.executor import (
     worth_retrying,
 )
 from zoo.families import SD3
-from zoo.files import read_json, write_json
 from zoo.grid import Cell
 from zoo.plan import Plan
 from zoo.progress import say
+from zoo.sealed import read_sealed, write_sealed
 
 POLL_SECONDS = 0.5
 PLAIN_SECONDS = 30.0  # between two lines about a running cell where nobody watches
@@ -138,7 +138,7 @@ class Job:
         status, failed, log = self.process.status(), self.folder / "failed.json", self.folder / "log.txt"
         if status == 0:
             failed.unlink(missing_ok=True)
-            score = read_json(self.folder / "result.json")["scores"][0]
+            score = read_sealed(self.folder / "result.json")["scores"][0]
             took = clock(time.monotonic() - self.began)
             return (
                 f"{self.head}: FID {score['fid']:.2f} ± {score['fid_se']:.2f}, accuracy {score['acc']:.1%}, in {took}"
@@ -152,9 +152,9 @@ class Job:
             "exit_status": status,
             "message": f"{describe_status(status)}: {last_error(log)}",
             "log": f"{self.cell.folder}/log.txt",
-            "attempts": (read_json(failed)["attempts"] if failed.is_file() else 0) + 1,
+            "attempts": (read_sealed(failed)["attempts"] if failed.is_file() else 0) + 1,
         }
-        write_json(failed, found)
+        write_sealed(failed, found)
         return f"{self.head}: {found['status']}: {found['message']}\n  its log: {log}"
 
 
@@ -163,7 +163,7 @@ def _not_done(plan: Plan) -> Iterable[str]:
         if (status := plan.status(cell)) == "done":
             continue
         failed = plan.folder(cell) / "failed.json"
-        why = f": {read_json(failed)['message']}" if failed.is_file() else ""
+        why = f": {read_sealed(failed)['message']}" if failed.is_file() else ""
         yield f"{cell.name}: {status}{why} ({plan.folder(cell) / 'log.txt'})"
 
 

@@ -6,7 +6,7 @@ Exit codes of a cell: 0 done, 2 bad input, 3 diverged, 28 disk full, 75 run dire
 import difflib
 import errno
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 
 class ZooError(Exception):
@@ -44,9 +44,13 @@ class Interrupted(ZooError):
 def choose(kind: str, name: str, allowed: Iterable[str]) -> ZooError:
     """The error for an unknown name: the nearest match first, then all that is allowed."""
     allowed = sorted(allowed)
+    return ZooError(f"unknown {kind} {name!r}.{nearest(name, allowed)} Allowed: {', '.join(allowed)}")
+
+
+def nearest(name: str, allowed: Sequence[str]) -> str:
+    """` Did you mean 'x'?`, or nothing where no name is near."""
     near = difflib.get_close_matches(name, allowed, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return ZooError(f"unknown {kind} {name!r}.{hint} Allowed: {', '.join(allowed)}")
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def run_main(main: Callable[[], int | None]) -> None:

@@ -67,6 +67,30 @@ def read_json(path: Path) -> dict:
     return value
 
 
+def read_rows(path: Path) -> tuple[list[dict], int]:
+    """(the objects in a file of one JSON object a line, how many other lines it has); a missing file has none.
+
+    A crash leaves a torn last line, a damaged disk others; what is whole counts.
+    """
+    rows, others = [], 0
+    for line in path.read_bytes().splitlines() if path.is_file() else []:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        rows += [row] if isinstance(row, dict) else []
+        others += not isinstance(row, dict)
+    return rows, others
+
+
+def remove(path: Path) -> None:
+    """Delete a file, if it is there. Raises ZooError for one that cannot be."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise ZooError(f"cannot delete {path}: {error.strerror}") from error
+
+
 def sha256(path: Path) -> str:
     """SHA-256 of a file, as hexadecimal digits."""
     digest = hashlib.sha256()

@@ -7,7 +7,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from zoo.errors import Busy
-from zoo.files import write_error
+from zoo.files import remove, write_error
 
 
 @contextmanager
@@ -24,6 +24,8 @@ def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
         raise Busy(f"another process is at work in {folder}; wait for it, or choose another --out") from None
     except OSError as error:
         raise write_error(folder, 0, error) from None
+    for torn in folder.glob(".*.tmp"):  # what a process left that was killed while it wrote
+        remove(torn)
     try:
         yield
     finally:

@@ -11,10 +11,8 @@ from zoo.config import DATASETS, differences
 from zoo.environment import has_gpu
 from zoo.errors import ZooError, choose
 from zoo.executor import cores
-from zoo.files import read_json, write_json
 from zoo.progress import say
-
-SCHEMA_VERSION = 2
+from zoo.sealed import read_sealed, write_sealed
 
 
 @dataclass(frozen=True)
@@ -45,18 +43,28 @@ class Plan:
         return f"{place} {train.objective} on {train.backbone}, seed {train.seed}"
 
     def status(self, cell: grid.Cell) -> str:
-        """done, failed, diverged, started or to do."""
+        """done, failed, diverged, started or to do. Raises ZooError for a file that cannot be used."""
         folder = self.folder(cell)
-        if (folder / "result.json").is_file():
+        if self.result(cell):
             return "done"
         if (folder / "failed.json").is_file():
-            return str(read_json(folder / "failed.json").get("status", "failed"))
+            return read_sealed(folder / "failed.json")["status"]
         return "started" if any(folder.glob("step-*.json")) else "to do"
 
     def seconds(self, cell: grid.Cell) -> float:
         """What a finished cell took, or the estimate for another."""
-        result = self.folder(cell) / "result.json"
-        return float(read_json(result)["seconds"]["total"]) if result.is_file() else cell.seconds
+        result = self.result(cell)
+        return result["seconds"]["total"] if result else cell.seconds
+
+    def result(self, cell: grid.Cell) -> dict | None:
+        """A finished cell's result. Raises ZooError for one that is damaged or another cell's."""
+        path = self.folder(cell) / "result.json"
+        if not path.is_file():
+            return None
+        result = read_sealed(path)
+        if result["key"] != cell.config.key:
+            raise ZooError(f"{path} is the result of a cell of another configuration")
+        return result
 
 
 def make(options, fetch: bool) -> Plan:
@@ -75,7 +83,7 @@ def make(options, fetch: bool) -> Plan:
     for wish in wishes:
         if wish not in ("auto", *DATASETS):
             raise choose("data set", wish, ("auto", *DATASETS))
-    earlier = read_json(out / "grid.json") if (out / "grid.json").is_file() else {}
+    earlier = read_sealed(out / "grid.json") if (out / "grid.json").is_file() else {}
     datasets, notice = _datasets(wishes, earlier, options, fetch)
     kind, images = _budget(options.budget, options.device)
     budgets = {dataset: loaded.budget(kind, dataset) for dataset in datasets}
@@ -164,14 +172,26 @@ def _jobs(wish: int | None, kind: str) -> int:
 
 
 def check(plan: Plan) -> None:
-    """Raise ZooError, naming the differing keys, if a chosen cell's folder holds one of another configuration."""
+    """Raise ZooError for chosen cells' files that cannot be used, all at once, and for a cell of another configuration.
+
+    The keys that differ are named.
+    """
+    problems = []
     for cell in plan.chosen:
         path = plan.folder(cell) / "cell.json"
-        if not path.is_file():
+        try:
+            found = read_sealed(path)["config"] if path.is_file() else None
+            lines = differences(cell.config.model_dump(mode="json"), found) if found else []
+            if not lines:
+                plan.status(cell)
+        except ZooError as error:
+            problems.append(str(error))
             continue
-        if lines := differences(cell.config.model_dump(mode="json"), read_json(path).get("config") or {}):
+        if lines:
             head = f"{path.parent} holds a cell of another configuration; choose another --out, or delete it:"
             raise ZooError("\n  ".join([head, *lines]))
+    if problems:
+        raise ZooError("\n  ".join(["delete these files, and what they told is worked out again:", *problems]))
 
 
 def prepare(plan: Plan) -> None:
@@ -181,4 +201,4 @@ def prepare(plan: Plan) -> None:
         path = plan.folder(cell) / "cell.json"
         if not path.is_file():
             config = cell.config.model_dump(mode="json")
-            write_json(path, {"schema_version": SCHEMA_VERSION, "key": cell.config.key, "config": config})
+            write_sealed(path, {"key": cell.config.key, "config": config})

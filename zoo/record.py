@@ -2,20 +2,17 @@
 
 from pathlib import Path
 
-from zoo import plan as plans
 from zoo.environment import git_hash, versions
-from zoo.files import read_json, write_json
 from zoo.plan import Plan
+from zoo.sealed import write_sealed
 
 
 def write_grid(plan: Plan, options) -> None:
     """Write it into the plan's output folder."""
-    done = [plan.folder(cell) / "result.json" for cell in plan.cells]
-    results = [read_json(path) for path in done if path.is_file()]
-    write_json(
+    results = [result for cell in plan.cells if (result := plan.result(cell))]
+    write_sealed(
         plan.out / "grid.json",
         {
-            "schema_version": plans.SCHEMA_VERSION,
             "name": plan.name,
             "description": plan.grid.description,
             "datasets": list(plan.budgets),

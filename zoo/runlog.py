@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 from zoo.errors import Diverged
-from zoo.files import write_atomic
+from zoo.files import read_rows, write_atomic
+from zoo.progress import say
 
+CLOCK = ("step", "images", "seconds")  # what a row must have for a resumed run to go on from it
 LOGSNR_EDGES = tuple(-10 + 2.5 * i for i in range(9))  # eight bins; the outer two take what lies beyond
 
 
@@ -83,8 +85,12 @@ class Metrics:
             os.fsync(self.file.fileno())
 
     def truncate(self, step: int) -> None:
-        """Drop rows behind a checkpoint's step, and a torn last line, before a resumed run writes them again."""
-        kept = [row for row in read_rows(self.path) if row["step"] <= step]
+        """Drop rows behind a checkpoint's step, and damaged lines, before a resumed run writes on."""
+        rows, damaged = read_rows(self.path)
+        whole = [row for row in rows if all(isinstance(row.get(key), int | float) for key in CLOCK)]
+        if lost := damaged + len(rows) - len(whole):
+            say(f"{self.path}: {lost} lines are torn or damaged, and left out")
+        kept = [row for row in whole if row["step"] <= step]
         if kept:
             self.clock = kept[-1]["seconds"], kept[-1]["images"]
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,18 +109,6 @@ class Metrics:
         """The inverse of `state`, from the whole checkpoint."""
         for name, tensor in self.state().items():
             tensor.copy_(tensors[name])
-
-
-def read_rows(path: Path) -> list[dict]:
-    """The rows of a metrics.jsonl; a torn last line, as a crash leaves it, ends them."""
-    rows = []
-    if path.is_file():
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                break
-    return rows
 
 
 class StopSignal:

@@ -1,11 +1,12 @@
 """What checked configurations are built of: frozen models, their field types, and errors that name every finding."""
 
+import re
 from collections.abc import Callable
 from typing import Annotated, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from zoo.errors import ZooError, choose
+from zoo.errors import ZooError, choose, nearest
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -48,6 +49,9 @@ def explain(error: ValidationError, model: type[BaseModel], source: str) -> ZooE
             lines.append(str(choose("key", key, [".".join([*map(str, finding["loc"][:-1]), f]) for f in allowed])))
         else:
             message = finding["msg"].removeprefix("Value error, ")
+            if finding["type"] == "literal_error":
+                near = nearest(str(finding["input"]), re.findall(r"'([^']*)'", finding["ctx"]["expected"]))
+                message += f".{near}" if near else ""
             value = "" if finding["type"] == "missing" else f" = {finding['input']!r}"
             lines.append(f"{key}{value}: {message}")
     return ZooError("\n  ".join([f"{source} cannot be used:", *lines]))

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.config import TrainConfig
+from zoo.errors import ZooError
 
 BETAS = (0.9, 0.99)  # short runs want a shorter second-moment memory than AdamW's default 0.999
 MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -43,7 +44,18 @@ class State:
 
     @torch.no_grad()
     def restore(self, tensors: dict[str, Tensor], step: int) -> None:
-        """The inverse of `tensors`, after `step` steps; tensors keep the memory layout that the fresh ones have."""
+        """The inverse of `tensors`, after `step` steps; tensors keep the memory layout that the fresh ones have.
+
+        Raises ZooError for tensors of other names or shapes, as another version of a backbone has them.
+        """
+        wanted = {f"{kind}.{name}": p.shape for kind in ("net", "ema") for name, p in self.parameters.items()}
+        wanted |= {name: p.shape for name, p in self.beside.items()}
+        wanted |= {f"opt.{moment}.{name}": p.shape for name, p in self.trained.items() for moment in MOMENTS}
+        if wrong := [name for name, shape in wanted.items() if name not in tensors or tensors[name].shape != shape]:
+            raise ZooError(
+                f"the checkpoint has no {wrong[0]} of shape {list(wanted[wrong[0]])} ({len(wrong)} such tensors): "
+                "another version of this program wrote it. Choose another --out, or delete it"
+            )
         for name, p in self.parameters.items():
             p.copy_(tensors[f"net.{name}"])
             self.ema[name].copy_(tensors[f"ema.{name}"])

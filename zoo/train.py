@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from zoo import checkpoint, noise, registry
+from zoo import checkpoint, noise, plugins, registry
 from zoo.config import TrainConfig, differences
 from zoo.data import NUM_CLASSES, Dataset, affine, standardise
 from zoo.environment import compiled, peak_memory, pick_precision
@@ -97,6 +97,7 @@ def train(config: TrainConfig, folder: Path, data: Dataset, device: torch.device
     found = checkpoint.newest(folder, say)
     if found:
         refuse_other(config, found[0], folder)
+        refuse_changed(found[0]["plugins"], folder)
         if found[0]["step"] >= config.steps:
             return found[0]
     objective = registry.objective(config.objective)
@@ -119,6 +120,7 @@ def train(config: TrainConfig, folder: Path, data: Dataset, device: torch.device
         "standard": data.standard,
         "setup_seconds": time.perf_counter() - began,
         "parameters": sum(p.numel() for p in module.parameters()),
+        "plugins": dict(plugins.LOADED),
         "device": device.type,
         "threads": torch.get_num_threads(),
         **how,
@@ -161,6 +163,15 @@ def refuse_other(config: TrainConfig, manifest: dict, folder: Path) -> None:
     """Raise ZooError unless the run in the folder has this configuration."""
     if lines := differences(config.model_dump(mode="json"), manifest["config"]):
         raise ZooError("\n  ".join([f"{folder} holds a run of another configuration; choose another --out:", *lines]))
+
+
+def refuse_changed(before: dict[str, str], folder: Path) -> None:
+    """Raise ZooError if a plugin is not the one that the run in the folder began with."""
+    if changed := [name for name, version in before.items() if plugins.LOADED.get(name, version) != version]:
+        raise ZooError(
+            f"{folder} was begun with another version of {', '.join(changed)}, and half of each would be neither; "
+            "restore it, or choose another --out"
+        )
 
 
 def warm_up(net: Network, module: nn.Module, batches: Batches) -> None:

@@ -1,0 +1,43 @@
+"""The project's own JSON files: each carries a schema version, and a digest of all that it holds.
+
+So one that is damaged, cut short, edited by hand or of another version is refused by name, never half believed.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from zoo.errors import ZooError
+from zoo.files import read_json, write_json
+
+SCHEMA_VERSION = 3  # of cell.json, grid.json, result.json, failed.json and checkpoints' manifests; 3 added the digest
+
+
+def digest(value: object) -> str:
+    """SHA-256 of a value's canonical JSON (sorted keys, no spaces)."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def sealed(facts: Mapping[str, object]) -> dict:
+    """Facts as the file will hold them: plain JSON values, with `schema_version` and `digest`.
+
+    Raises ValueError for NaN and infinity, which JSON has not.
+    """
+    plain = json.loads(json.dumps({"schema_version": SCHEMA_VERSION, **facts}, allow_nan=False))
+    return {**plain, "digest": digest(plain)}
+
+
+def write_sealed(path: Path, facts: Mapping[str, object]) -> None:
+    """Replace the file by these facts, sealed. Errors as `files.replacing`."""
+    write_json(path, sealed(facts))
+
+
+def read_sealed(path: Path) -> dict:
+    """What the file holds, without the digest. Raises ZooError naming the file and what is wrong with it."""
+    facts = read_json(path)
+    if (found := facts.get("schema_version")) != SCHEMA_VERSION:
+        raise ZooError(f"{path} has schema_version {found}; this program reads {SCHEMA_VERSION}")
+    if facts.pop("digest", None) != digest(facts):
+        raise ZooError(f"{path} is damaged or was edited: it is not what its digest describes")
+    return facts
