@@ -1,13 +1,14 @@
 """Checkpoints: what was written comes back, damage is named and survived, pickles are refused."""
 
 import pickle
+import resource
 from pathlib import Path
 
 import pytest
 import torch
 
 from zoo import checkpoint
-from zoo.errors import ZooError
+from zoo.errors import DiskFull, ZooError
 
 MANIFEST = {"config": {"seed": 0}}
 
@@ -101,3 +102,18 @@ def test_an_unwritable_folder_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ZooError, match="cannot write"):
         checkpoint.save(tmp_path / "file" / "run", 1, tensors(1), MANIFEST)
+
+
+def test_a_full_disk_loses_no_earlier_checkpoint(tmp_path):
+    checkpoint.save(tmp_path, 1, tensors(1), MANIFEST)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))  # fails as a full disk does, in the middle of a file
+    try:
+        with pytest.raises(
+            DiskFull, match=r"no space to save .*step-000002\.safetensors: \d+ bytes needed, [\d,]+ free"
+        ):
+            checkpoint.save(tmp_path, 2, tensors(2), MANIFEST)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert checkpoint.find(tmp_path)[0]["step"] == 1
+    assert len(list(tmp_path.iterdir())) == 2

@@ -45,8 +45,5 @@ def test_without_a_name_it_lists_the_zoo(command):
     assert set(registry.ZOO) <= first
 
 
-def test_an_unknown_name_is_one_message(command):
-    done = command("-m", "zoo.objective", "eps/linaer")
-    assert done.returncode == 2
-    assert "Did you mean 'eps/linear'" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_an_unknown_name_is_one_message(refused):
+    assert "Did you mean 'eps/linear'" in refused(fingerprint.main, "eps/linaer")

@@ -176,7 +176,7 @@ def test_exact_network_is_a_minimum_of_the_loss(name):
     assert best < less
 
 
-SMALL = ("dit(width=32,depth=1,patch=4)", "unet(width=32)")
+SMALL = ("dit(width=32,depth=1,patch=4)", "unet(width=16)")
 
 
 def awake(name: str) -> nn.Module:
