@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # several tests at once: threads would only wait for one another
@@ -37,17 +38,25 @@ def cpu() -> torch.device:
 
 
 @pytest.fixture
-def refused(monkeypatch, capsys):
-    """refused(main, "--x", ..) -> what a command's `main` says on stderr as it exits with status 2, in this process."""
+def inside(monkeypatch, capsys):
+    """inside(main, "--x", ..) -> what a command's `main` prints, in this process and much sooner than in its own."""
 
-    def run(main, *arguments: str) -> str:
+    def run(main, *arguments: str, status: int = 0) -> str:
+        capsys.readouterr()
         monkeypatch.setattr(sys, "argv", ["command", *arguments])
         with pytest.raises(SystemExit) as end:
             run_main(main)
-        assert end.value.code == 2
-        return capsys.readouterr().err
+        said = capsys.readouterr()
+        assert end.value.code == status, said.err
+        return said.err if status else said.out
 
     return run
+
+
+@pytest.fixture
+def refused(inside):
+    """refused(main, "--x", ..) -> the message of a command that exits with status 2."""
+    return partial(inside, status=2)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 import tyro
 from PIL import Image
 
-from eval import fid
+from eval import compare, fid
 from tests.conftest import ROOT
 from zoo import sample, train
 from zoo.errors import ZooError
@@ -31,6 +31,10 @@ recipe = { batch = 16, learning_rate = RATE }
 score = { n = 130, batch = 71, settings = [{ steps = 2 }] }
 sizes.dit = { size = "dit(width=32,depth=1,heads=1)", images = IMAGES, seconds = 5.0 }
 """
+
+
+HOME = "home-of-someone"
+SECRETS = {"ZOO_SECRET": "hunter2-abc", "WANDB_API_KEY": "hunter2-def"}
 
 
 def write_grid(folder: Path, images: int = 320, rate: str = "2e-3") -> str:
@@ -58,8 +62,9 @@ def smoke(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
     """Two cells of the smoke grid, from the command to the report."""
     out = tmp_path_factory.mktemp("runs") / "smoke"
     command = [sys.executable, "run_all.py", "--grid", "smoke", "--only", "lognorm", "--out", str(out)]
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
-    places = ["--data-dir", str(out.parent / "data")]
+    (out.parent / HOME).mkdir()
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", **SECRETS, "HOME": str(out.parent / HOME)}
+    places = ["--data-dir", str(out.parent / HOME / "data")]
     done = subprocess.run([*command, *places], cwd=ROOT, env=environment, capture_output=True, text=True)  # noqa: S603
     return out, done
 
@@ -82,6 +87,15 @@ def test_two_cells_are_trained_scored_and_reported(smoke):
     assert len(scored) == 8
     assert {float(row["fid"]) for row in scored} == {score["fid"] for result in results for score in result["scores"]}
     assert len(list((out / "figures").glob("*.png"))) >= 5
+
+
+def test_artefacts_hold_no_secret_and_no_place_of_the_machine(smoke):
+    files = [path for path in smoke[0].rglob("*") if path.is_file()]
+    assert {"result.json", "grid.json", "log.txt", "report.md", "results.csv"} <= {path.name for path in files}
+    for path in files:
+        data = path.read_bytes()
+        for word in (*SECRETS.values(), HOME, str(ROOT)):
+            assert word.encode() not in data, path
 
 
 def test_only_the_chosen_cells_count_for_the_exit_status(smoke):
@@ -153,6 +167,7 @@ def test_a_failing_cell_is_recorded_and_the_grid_goes_on(command, tmp_path):
     assert not (blocked / "failed.json").exists()
 
 
+@pytest.mark.slow
 def test_a_diverged_cell_is_recorded_as_such(command, tmp_path):
     out = tmp_path / "out"
     done = command("run_all.py", "--grid", write_grid(tmp_path, rate="1e38"), "--only", "eps", "--out", str(out))
@@ -235,6 +250,7 @@ def test_auto_without_network_says_so_loudly_and_uses_digits(command, tmp_path):
     assert json.loads((out / "grid.json").read_text())["datasets"] == ["digits"]
 
 
+@pytest.mark.slow
 def test_a_second_data_set_that_cannot_be_had_is_digits_and_the_report_says_so(command, tmp_path):
     text = Path(write_grid(tmp_path)).read_text()
     grid, out = tmp_path / "two.toml", tmp_path / "out"
@@ -273,9 +289,9 @@ def test_train_refuses_what_it_does_not_know(arguments, said, refused, tmp_path)
     assert all(words in text for words in said)
 
 
-def test_the_board_of_the_report_is_that_of_the_command(smoke, command):
+def test_the_board_of_the_report_is_that_of_the_command(smoke, inside):
     out, _ = smoke
-    board = json.loads(command("-m", "eval.compare", str(out), "--json").stdout)
+    board = json.loads(inside(compare.main, str(out), "--json"))
     assert [row["objective"] for row in board["rows"]] == ["rf/lognorm(0,1)"]
     assert (board["settings"], board["families"], board["datasets"]) == (8, ["dit", "unet"], ["digits"])
     text = (out / "report.md").read_text()
@@ -289,13 +305,11 @@ def unet(smoke) -> Path:
     return next(path.parent for path in smoke[0].rglob("result.json") if "unet" in str(path))
 
 
-def test_sample_draws_a_grid_a_path_and_a_file(unet, command, tmp_path):
+def test_sample_draws_a_grid_a_path_and_a_file(unet, inside, tmp_path):
     names = {flag: str(tmp_path / f"x.{flag}") for flag in ("png", "gif", "npz")}
     files = ["--out", names["png"], "--trajectory", names["gif"], "--npz", names["npz"]]
     how = ["--labels", "0-9", "--n", "3", "--sampler", "heun", "--steps", "5", "--guidance", "1.5"]
-    done = command("-m", "zoo.sample", str(unet), *how, *files)
-    assert done.returncode == 0, done.stderr
-    assert "18 network evaluations" in done.stdout  # 9 calls with the class, 9 without
+    assert "18 network evaluations" in inside(sample.main, str(unet), *how, *files)  # 9 calls with the class, 9 without
     with np.load(names["npz"], allow_pickle=False) as arrays:
         images, labels = arrays["arr_0"], arrays["arr_1"]
     assert (images.shape, images.dtype) == ((30, 8, 8, 3), np.uint8)
@@ -308,23 +322,21 @@ def test_sample_draws_a_grid_a_path_and_a_file(unet, command, tmp_path):
         assert film.n_frames == 5
 
 
-def test_two_sets_are_scored_and_compared(unet, command, tmp_path):
+def test_two_sets_are_scored_and_compared(unet, command, inside, tmp_path):
     drawn = command("-m", "zoo.sample", str(unet), "--n", "15", "--steps", "5", "--npz", str(tmp_path / "a.npz"))
     assert drawn.returncode == 0, drawn.stderr
     (tmp_path / "b").mkdir()
     with np.load(tmp_path / "a.npz") as arrays:
         for i, image in enumerate(arrays["arr_0"]):
             Image.fromarray(image[:, :, 0] if i % 2 else image).save(tmp_path / "b" / f"{i:03}.png")
-    done = command("-m", "eval.fid", str(tmp_path / "a.npz"), str(tmp_path / "b"), "--dataset", "digits", "--json")
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    two = [str(tmp_path / "a.npz"), str(tmp_path / "b"), "--dataset", "digits", "--json"]
+    found = json.loads(inside(fid.main, *two))
     assert found["between"]["fid_plain"] == pytest.approx(0, abs=1e-8)
     assert found["a"]["score"]["fid_plain"] == pytest.approx(found["b"]["score"]["fid_plain"])
     assert found["a"]["score"]["acc"] > 0.5
     assert "acc" not in found["b"]["score"]  # nobody says what the PNGs should be
-    page = command("-m", "eval.fid", str(tmp_path / "a.npz"), str(unet), "--n", "150", "--steps", "3")
-    assert page.returncode == 0, page.stderr
-    assert "between A and B: FID" in page.stdout
+    page = inside(fid.main, str(tmp_path / "a.npz"), str(unet), "--n", "150", "--steps", "3")
+    assert "between A and B: FID" in page
 
 
 SAMPLE = {

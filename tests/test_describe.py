@@ -30,10 +30,9 @@ def test_quantiles_are_those_of_the_draws():
     )
 
 
-def test_the_command_prints_and_draws(command, tmp_path):
-    done = command("-m", "zoo.objective", "eps/ldm", "--plot", str(tmp_path / "one.png"))
-    assert done.returncode == 0, done.stderr
-    assert "SD3's study calls it eps/linear, rank 2.88 over all settings" in done.stdout
+def test_the_command_prints_and_draws(inside, tmp_path):
+    said = inside(fingerprint.main, "eps/ldm", "--plot", str(tmp_path / "one.png"))
+    assert "SD3's study calls it eps/linear, rank 2.88 over all settings" in said
     with Image.open(tmp_path / "one.png") as image:
         assert min(image.size) > 300
 

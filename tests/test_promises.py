@@ -254,23 +254,6 @@ def test_two_drivers_killed_at_random_give_each_cell_one_result(tmp_path):
     assert not list(out.rglob("*.tmp"))
 
 
-def test_artefacts_hold_no_secret_and_no_place_of_the_machine(command, tmp_path):
-    home = tmp_path / "home-of-someone"
-    home.mkdir()
-    out = tmp_path / "out"
-    secret = {"ZOO_SECRET": "hunter2-abc", "WANDB_API_KEY": "hunter2-def", "HOME": str(home)}
-    data = ["--data-dir", str(home / "data")]
-    grid = ["--grid", write_grid(tmp_path), "--only", "eps"]
-    done = command("run_all.py", *grid, "--out", str(out), *data, **secret)
-    assert done.returncode == 0, done.stderr
-    files = [path for path in out.rglob("*") if path.is_file()]
-    assert {"result.json", "grid.json", "log.txt", "report.md", "results.csv"} <= {path.name for path in files}
-    for path in files:
-        text = path.read_bytes()
-        for word in ("hunter2", str(home), str(ROOT)):
-            assert word.encode() not in text, path
-
-
 def test_a_damaged_grid_json_is_refused_by_name(command, tmp_path):
     (tmp_path / "grid.json").write_text("{")
     assert_clear(command("-m", "reports", str(tmp_path)), "grid.json cannot be read as JSON")

@@ -262,17 +262,15 @@ def write(folder, name: str, seed: int, sha: str = "aa", **result) -> None:
     write_sealed(where / "result.json", {"status": "done", "judge": {"sha256": sha}, "scores": usual, **result})
 
 
-def test_a_folder_is_ranked_by_the_command(command, tmp_path):
+def test_a_folder_is_ranked_by_the_command(inside, tmp_path):
     for name, seed in product(("rf", "v-cosine", "eps-linear"), (0, 1, 2)):
         write(tmp_path, name, seed)
     (tmp_path / "v-cosine" / "seed1" / "result.json").unlink()
     write_sealed(tmp_path / "v-cosine" / "seed1" / "failed.json", {"status": "diverged"})
-    done = command("-m", "eval.compare", str(tmp_path), "--replicates", "100")
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    lines = inside(compare.main, str(tmp_path), "--replicates", "100").splitlines()
     assert [line.split()[0] for line in lines[4:7]] == ["rf", "eps-linear", "v-cosine"]
     assert "1 diverged" in lines[6]
-    found = json.loads(command("-m", "eval.compare", str(tmp_path), "--json").stdout)
+    found = json.loads(inside(compare.main, str(tmp_path), "--json"))
     assert [r["rank"] for r in found["rows"]] == [1.0, 2.0, 3.0]
 
 

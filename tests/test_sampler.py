@@ -72,7 +72,7 @@ def _head(name: str) -> tuple:
 @pytest.mark.parametrize("how", ["euler", "heun", "dpmpp_2m", "ancestral"])
 @pytest.mark.parametrize("name", PATHS)
 def test_the_exact_denoiser_gives_the_mixture_back(how, name):
-    check_mixture(draw(name, 200, some_noise(4000), how, "logsnr" if how == "ancestral" else "flow"))
+    check_mixture(draw(name, 150, some_noise(4000), how, "logsnr" if how == "ancestral" else "flow"))
 
 
 @pytest.mark.parametrize("grid", ["logsnr", "karras(7)", "trailing"])
@@ -82,8 +82,9 @@ def test_on_every_step_grid(grid, how):
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_through_every_head(name):
-    check_mixture(draw(name, 200, some_noise(4000)))
+def test_every_head_on_a_path_draws_the_same(name):
+    path = next(other for other in PATHS if objective(other).path == objective(name).path)
+    torch.testing.assert_close(draw(name, 40, some_noise(50)), draw(path, 40, some_noise(50)), rtol=0, atol=1e-5)
 
 
 def check_mixture(images: torch.Tensor) -> None:
@@ -100,13 +101,13 @@ def check_mixture(images: torch.Tensor) -> None:
 
 @lru_cache
 def truth(name: str) -> torch.Tensor:
-    return draw(name, 1600, some_noise(200), "dpmpp_2m", "logsnr")
+    return draw(name, 1600, some_noise(100), "dpmpp_2m", "logsnr")
 
 
 @pytest.mark.parametrize("how", ORDERS)
 @pytest.mark.parametrize("name", PATHS)
 def test_the_error_is_of_the_sampler_s_order(how, name):
-    noise = some_noise(200)
+    noise = some_noise(100)
     # the median, for a few paths run along the ridge between the components, where steps decide the side
     errors = [(draw(name, n, noise, how, "logsnr") - truth(name)).abs().median().item() for n in (50, 100, 200)]
     for coarse, fine in pairwise(errors):

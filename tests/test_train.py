@@ -136,6 +136,7 @@ def test_stopped_and_resumed_is_bit_identical(backbone, objective, tiny, digits,
     assert rows(tmp_path / "whole") == rows(tmp_path / "parts")
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_bit_identically(tiny, digits, cpu, tmp_path):
     config = tiny(images=16 * 400)
     train.train(config, tmp_path / "whole", digits, cpu)
