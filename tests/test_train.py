@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from tests.conftest import ROOT
-from zoo import checkpoint, noise, train
+from zoo import checkpoint, noise, train, trainer
 from zoo.coupling import Independent
 from zoo.errors import Diverged, ZooError
 from zoo.objective import Objective
@@ -37,8 +37,8 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 
 @pytest.mark.parametrize("name", ZOO)
 def test_every_objective_sees_the_same_random_numbers(name, tiny, digits, cpu):
-    x, labels, u, eps = train.Batches(tiny(objective=name), digits, cpu)(5)
-    expected = train.Batches(tiny(objective="rf"), digits, cpu)(5)
+    x, labels, u, eps = trainer.Batches(tiny(objective=name), digits, cpu)(5)
+    expected = trainer.Batches(tiny(objective="rf"), digits, cpu)(5)
     assert all(torch.equal(a, b) for a, b in zip((x, labels, u), expected[:3], strict=True))
     # a coupling alone may change the noise
     assert torch.equal(eps, expected[3]) == (objective(name).coupling == Independent())
@@ -66,9 +66,9 @@ def test_stratified_numbers_put_one_draw_into_each_part():
 
 
 def test_initial_weights_are_the_objective_s_business_not(tiny, cpu):
-    nets = [train.initialise(tiny(objective=name), (1, 8, 8), cpu).state_dict() for name in ("rf", "eps/linear")]
+    nets = [trainer.initialise(tiny(objective=name), (1, 8, 8), cpu).state_dict() for name in ("rf", "eps/linear")]
     assert same(*nets)
-    assert not same(nets[0], train.initialise(tiny(seed=1), (1, 8, 8), cpu).state_dict())
+    assert not same(nets[0], trainer.initialise(tiny(seed=1), (1, 8, 8), cpu).state_dict())
 
 
 def test_rates_rise_then_fall_to_zero(tiny):

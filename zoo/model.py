@@ -20,7 +20,7 @@ from zoo.path import Path
 from zoo.progress import Pulse
 from zoo.schema import explain
 from zoo.steps import step_grid
-from zoo.train import initialise, network
+from zoo.trainer import initialise, network
 
 NOISE_CHUNK = 100  # images whose noise is drawn together, whatever the batch
 

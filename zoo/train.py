@@ -1,7 +1,6 @@
 """Training of one run: python -m zoo.train --objective "rf/lognorm(0,1)" --backbone dit --dataset digits --out DIR
 
-Step k's batch, dropped labels, noise levels and noise are pure functions of (seed, stream, k), the same for every
-objective (common random numbers). The same command again resumes, or finds nothing to do.
+The same command again resumes, or finds nothing to do.
 """
 
 import math
@@ -11,65 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
 
-from zoo import checkpoint, noise, plugins, registry
+from zoo import checkpoint, plugins
 from zoo.config import TrainConfig, differences
-from zoo.data import NUM_CLASSES, Dataset, affine, standardise
-from zoo.environment import compiled, peak_memory, pick_precision
+from zoo.data import Dataset
+from zoo.environment import peak_memory
 from zoo.errors import Interrupted, ZooError, run_main
-from zoo.objective import Network
 from zoo.progress import Progress, say
-from zoo.runlog import Metrics, StopSignal
-from zoo.state import State, learning_rate
+from zoo.runlog import StopSignal
+from zoo.state import learning_rate
+from zoo.trainer import Trainer
 
 LOG_ROWS = 50  # rows of metrics.jsonl in a run
 SAVES = 10  # checkpoints written in a run; the newest two are kept
-
-
-def initialise(config: TrainConfig, image_shape: tuple[int, int, int], device: torch.device) -> nn.Module:
-    """The backbone with the initial weights of the seed, the same for every objective."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(noise.generator(config.seed, "init").initial_seed())
-        return registry.backbone(config.backbone, image_shape, NUM_CLASSES).to(device)
-
-
-def network(config: TrainConfig, module: nn.Module, device: torch.device, pixels: int) -> tuple[Network, dict]:
-    """(what objectives call, {precision, compiled}): under autocast and compiled where that is faster."""
-    precision = pick_precision(config.precision, device, pixels)
-    forward, is_compiled = compiled(module, config.compile, precision, say)
-
-    def net(x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            return forward(x, t, labels)
-
-    return net, {"precision": precision, "compiled": is_compiled}
-
-
-class Batches:
-    """Step k -> (x, labels, u, eps), drawn from the seed's streams; eps as the objective pairs it with x."""
-
-    def __init__(self, config: TrainConfig, data: Dataset, device: torch.device):
-        self.config, self.device, self.standard = config, device, data.standard
-        self.coupling = registry.objective(config.objective).coupling
-        self.images, self.labels = (part.to(device) for part in data.augmented)
-
-    def __call__(self, k: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        batch = self.config.batch
-        chosen = noise.batch_indices(self.config.seed, k, batch, len(self.images)).to(self.device)
-        images, labels = self.images[chosen], self.labels[chosen]
-        if self.config.augment:
-            images = affine(images.float() / 255, self._stream("augment", k))
-        x = standardise(images, self.standard)
-        dropped = torch.rand(batch, generator=self._stream("drop", k), device=self.device) < self.config.label_dropout
-        u = noise.stratified(batch, self._stream("u", k))
-        eps = torch.randn(x.shape, generator=self._stream("noise", k), device=self.device)
-        more = self._stream("coupling", k)
-        eps = self.coupling.pair(x, labels, eps, lambda shape: torch.randn(shape, generator=more, device=self.device))
-        return x, labels.masked_fill(dropped, NUM_CLASSES), u, eps
-
-    def _stream(self, name: str, k: int) -> torch.Generator:
-        return noise.generator(self.config.seed, name, k, self.device)
 
 
 @dataclass
@@ -100,30 +53,24 @@ def train(config: TrainConfig, folder: Path, data: Dataset, device: torch.device
         refuse_changed(found[0]["plugins"], folder)
         if found[0]["step"] >= config.steps:
             return found[0]
-    objective = registry.objective(config.objective)
-    module = initialise(config, data.image_shape, device)
-    if auxiliary := objective.auxiliary.module():
-        auxiliary.to(device)
-    state, metrics, clock, first = State(module, config, auxiliary), Metrics(folder, device), Clock(), 0
+    trainer, clock, first = Trainer(config, data, folder, device), Clock(), 0
+    metrics = trainer.metrics
     if found:
         first, clock.before = found[0]["step"], found[0]["seconds"]
-        state.restore(found[1], first)
-        metrics.restore(found[1])
+        trainer.restore(found[1], first)
         say(f"resumed at step {first:,} of {config.steps:,}")
     metrics.truncate(first)
-    batches = Batches(config, data, device)
-    net, how = network(config, module, device, data.train[0].numel())
-    warm_up(net, module, batches)
+    trainer.warm_up()
     facts = {
         "config": config.model_dump(mode="json"),
         "data_sha256": data.sha256,
         "standard": data.standard,
         "setup_seconds": time.perf_counter() - began,
-        "parameters": sum(p.numel() for p in module.parameters()),
+        "parameters": sum(p.numel() for p in trainer.module.parameters()),
         "plugins": dict(plugins.LOADED),
         "device": device.type,
         "threads": torch.get_num_threads(),
-        **how,
+        **trainer.how,
     }
 
     def save(step: int) -> dict:
@@ -136,19 +83,14 @@ def train(config: TrainConfig, folder: Path, data: Dataset, device: torch.device
             "peak_memory_bytes": peak_memory(device),
             "final_loss": loss if math.isfinite(loss) else None,
         }
-        checkpoint.save(folder, step, state.tensors() | metrics.state(), manifest)
+        checkpoint.save(folder, step, trainer.tensors(), manifest)
         return {"step": step, **manifest}
 
     log_every, save_every = max(1, config.steps // LOG_ROWS), -(-config.steps // SAVES)
     clock.start()
     with StopSignal() as stop, closing(metrics), closing(Progress(config.steps, first)) as shown:
         for k in range(first, config.steps):
-            x, labels, u, eps = batches(k)
-            prediction = objective.predict(net, x, labels, u, eps)
-            losses = objective.auxiliary.loss(prediction, auxiliary)
-            losses.mean().backward()
-            norm = state.step(k)
-            metrics.add(k, losses.detach(), norm, prediction.logsnr, objective.eps_error(prediction).detach())
+            trainer.step(k)
             done = k + 1
             if done % log_every == 0 or done == config.steps:
                 shown.show(metrics.log(done, done * config.batch, learning_rate(config, k), clock.seconds))
@@ -172,13 +114,6 @@ def refuse_changed(before: dict[str, str], folder: Path) -> None:
             f"{folder} was begun with another version of {', '.join(changed)}, and half of each would be neither; "
             "restore it, or choose another --out"
         )
-
-
-def warm_up(net: Network, module: nn.Module, batches: Batches) -> None:
-    """Compile and touch everything once, outside the timed steps; weights and random numbers stay as they are."""
-    x, labels, _, _ = batches(0)
-    net(x, torch.full((len(x),), 0.5, device=x.device), labels).float().square().mean().backward()
-    module.zero_grad()
 
 
 def main() -> None:

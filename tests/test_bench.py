@@ -1,0 +1,61 @@
+"""python -m zoo.bench: it measures, its table is the arithmetic of what was measured, and bad options are refused."""
+
+import json
+
+import pytest
+
+from zoo import bench
+
+ROUND = {"flop_per_image": 10**9, "peak_memory_bytes": 5 * 10**8, "sampling_setup_seconds": 1.0, "threads": 2}
+
+
+def test_the_table_is_the_arithmetic_of_the_measurements():
+    rounds = [
+        {**ROUND, "train_images_per_s": rate, "evaluations_per_s": 40.0, "setup_seconds": set_up, "auto": True}
+        for rate, set_up in ((10.0, 60.0), (30.0, 4.0), (20.0, 5.0))
+    ]
+    found = {
+        "machine": {
+            "device": "a processor",
+            "threads": 2,
+            "flop_per_s": {"float32": 100e9, "bfloat16": 400e9},
+            "copy_bytes_per_s": 12e9,
+            "versions": {"torch": "2.15.0"},
+        },
+        "options": {"jobs": 1, "batch": 64, "size": 28},
+        "rows": [{"backbone": "dit", "mode": "compiled bfloat16", "rounds": rounds}],
+    }
+    text = bench.table(found)
+    cells = [cell.strip() for cell in text.splitlines()[4].strip("|").split("|")]
+    assert cells[:2] == ["dit", "compiled bfloat16 \\*"]
+    # 3 x 1 GFLOP x 20 images a second of 400 GFLOP/s; 1 GFLOP x 40 of the same
+    assert cells[2:] == ["20 (10..30)", "15%", "40", "10%", "500", "60.0", "4.0"]
+    assert "100 GFLOP/s in float32, 400 in bfloat16; a copy moves 12.0 GB/s" in text
+
+
+def test_a_small_network_is_measured(command, tmp_path):
+    small = ["--backbone", "dit(width=32,depth=1,heads=1)", "--size", "8", "--batch", "16"]
+    quick = ["--modes", "eager float32", "--rounds", "1", "--seconds", "0.1", "--json", str(tmp_path / "found.json")]
+    done = command("-m", "zoo.bench", *small, *quick, "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "found.json").read_text())
+    (row,) = found["rows"]
+    (measured,) = row["rounds"]
+    assert (row["backbone"], row["mode"], measured["auto"]) == (small[1], "eager float32", True)
+    assert min(measured[key] for key in bench.RATES) > 0
+    assert found["machine"]["flop_per_s"]["float32"] > 1e8
+    assert "| dit(width=32,depth=1,heads=1) | eager float32 \\* |" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--modes", "fast"], "unknown mode 'fast'. Allowed: eager float32"),
+        (["--backbone", "unett"], "Did you mean 'unet'"),
+        (["--objective", "eps/linaer"], "Did you mean 'eps/linear'"),
+        (["--rounds", "0"], "--rounds and --jobs must be at least 1"),
+        (["--seconds", "0"], "--seconds above 0"),
+    ],
+)
+def test_bad_options_are_refused(arguments, said, refused):
+    assert said in refused(bench.main, *arguments)

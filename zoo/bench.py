@@ -1,0 +1,194 @@
+"""What this machine can do, and how much of it training and sampling reach: python -m zoo.bench
+
+The ceiling is a large matrix product and a memory copy. Beside it stand, for each backbone, training and sampling in
+every mode: as written or compiled, in float32 or bfloat16. Each measurement is a process of its own, and the modes take
+turns (`--rounds`), so that a machine whose speed drifts treats them alike. The images are random: speed does not depend
+on what they show.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+from pydantic import ValidationError
+from tabulate import tabulate
+
+from zoo.cli import parse
+from zoo.config import TrainConfig
+from zoo.errors import ZooError, run_main
+from zoo.executor import cores
+from zoo.files import write_json
+from zoo.progress import say
+from zoo.schema import explain
+
+MODES = {
+    "eager float32": ("float32", False),
+    "compiled float32": ("float32", True),
+    "eager bfloat16": ("bfloat16", False),
+    "compiled bfloat16": ("bfloat16", True),
+}
+CEILING = "ceiling"
+RATES = ("train_images_per_s", "evaluations_per_s")
+
+
+@dataclass
+class Options:
+    """Measure the machine, and every backbone on it."""
+
+    backbone: tuple[str, ...] = ("dit(patch=4)", "unet(width=32,attention=1)")
+    """backbones, with sizes"""
+    size: int = 28
+    """pixels of an image's side"""
+    batch: int = 64
+    """images in a step"""
+    objective: str = "rf/lognorm(0,1)"
+    """what is trained"""
+    modes: tuple[str, ...] = tuple(MODES)
+    """which modes"""
+    jobs: int = 1
+    """so many processes at once, which share the CPU's cores; their rates are added up"""
+    rounds: int = 2
+    """how often each is measured; the first time with a cold cache of compiled code"""
+    seconds: float = 5.0
+    """how long training and sampling are timed in each measurement"""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N"""
+    json: str | None = None
+    """also write everything measured to this file"""
+    one: str | None = None
+    """measure this alone, in this process, and print JSON (what the command calls)"""
+
+
+def main() -> None:
+    """The command line; see the module's first line."""
+    options = parse(Options, "python -m zoo.bench", __doc__)
+    if unknown := [mode for mode in options.modes if mode not in MODES]:
+        raise ZooError(f"unknown mode {unknown[0]!r}. Allowed: {', '.join(MODES)}")
+    if min(options.rounds, options.jobs) < 1 or not options.seconds > 0:
+        raise ZooError("--rounds and --jobs must be at least 1, and --seconds above 0")
+    if options.one:
+        print(json.dumps(measured(options)))
+        return
+    for name in options.backbone:
+        checked_config(options, name)
+    found = run(options)
+    print(f"\n{table(found)}")
+    if options.json:
+        write_json(Path(options.json), found)
+
+
+def measured(options: Options) -> dict:
+    """What `--one` asks for, measured in this process."""
+    from zoo import speed  # torch, which the command itself does without
+
+    if options.one == CEILING:
+        return speed.ceiling(options.device, options.seconds)
+    precision, compile_it = MODES[options.one]
+    config = checked_config(options, options.backbone[0], precision=precision, compile=compile_it)
+    return speed.measure(config, options.size, options.device, options.seconds)
+
+
+def checked_config(options: Options, backbone: str, **how) -> TrainConfig:
+    """The configuration to measure, of a run without end. Raises ZooError for one that cannot be."""
+    try:
+        return TrainConfig(
+            objective=options.objective, backbone=backbone, batch=options.batch, images=options.batch * 10**6, **how
+        )
+    except ValidationError as error:
+        raise explain(error, TrainConfig, "the options") from None
+
+
+def run(options: Options) -> dict:
+    """Everything measured: {machine, options, rows}, the rows with one list entry a round."""
+    with tempfile.TemporaryDirectory() as cache:
+        say("measuring the machine's ceiling ..")
+        machine = _child(options, CEILING, options.backbone[0], cache)[0]
+        rows = {
+            (name, mode): {"backbone": name, "mode": mode, "rounds": []}
+            for name in options.backbone
+            for mode in options.modes
+        }
+        for turn in range(options.rounds):
+            for (name, mode), row in rows.items():
+                found = _child(options, mode, name, cache)
+                whole = {key: sum(part[key] for part in found) for key in ("train_images_per_s", "evaluations_per_s")}
+                row["rounds"].append({**found[0], **whole})
+                say(
+                    f"round {turn + 1} of {options.rounds}: {name}, {mode}: {whole['train_images_per_s']:,.0f} images/s"
+                )
+    return {"machine": machine, "options": asdict(options), "rows": list(rows.values())}
+
+
+def _child(options: Options, what: str, backbone: str, cache: str) -> list[dict]:
+    """What each of `jobs` processes at once measured. Raises ZooError with what a failed one said last."""
+    jobs = 1 if what == CEILING else options.jobs
+    command = [sys.executable, "-m", "zoo.bench", "--one", what, "--backbone", backbone, "--device", options.device]
+    for key in ("size", "batch", "objective", "seconds"):
+        command += [f"--{key}", str(getattr(options, key))]
+    environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": cache}
+    if jobs > 1:
+        environment["OMP_NUM_THREADS"] = str(max(1, cores() // jobs))
+    started = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
+        for _ in range(jobs)
+    ]
+    said = [process.communicate() for process in started]
+    for process, (_, error) in zip(started, said, strict=True):
+        if process.returncode:
+            last = (error.strip().splitlines() or ["it said nothing"])[-1]
+            raise ZooError(f"{what} of {backbone} ended with status {process.returncode}: {last}")
+    return [json.loads(output.splitlines()[-1]) for output, _ in said]
+
+
+def table(found: dict) -> str:
+    """The measurements as Markdown: medians over the rounds; set-up in the first round and the least of the others."""
+    machine, jobs = found["machine"], found["options"]["jobs"]
+    flop = machine["flop_per_s"]
+    head = (
+        f"{machine['device']}, {machine['threads']} threads, torch {machine['versions']['torch']}. A large matrix "
+        f"product: {flop['float32'] / 1e9:,.0f} GFLOP/s in float32, {flop['bfloat16'] / 1e9:,.0f} in bfloat16; a copy "
+        f"moves {machine['copy_bytes_per_s'] / 1e9:,.1f} GB/s. Batch {found['options']['batch']}, images of "
+        f"{found['options']['size']} x {found['options']['size']} pixels"
+        + (f", {jobs} processes at once, rates added up." if jobs > 1 else ".")
+    )
+    header = ["backbone", "mode", "training, images/s", "share of ceiling", "sampling, evaluations/s",
+              "share of ceiling", "memory, MB", "set-up cold, s", "warm, s"]  # fmt: skip
+    body = list(_rows(found))
+    note = "\\* what `auto` takes here. An evaluation is one forward pass; training an image counts as three."
+    return "\n\n".join([head, tabulate(body, header, tablefmt="github", disable_numparse=True), note])
+
+
+def _rows(found: dict) -> Iterator[list[str]]:
+    flop = found["machine"]["flop_per_s"]
+    for row in found["rows"]:
+        rounds, top = row["rounds"], flop[MODES[row["mode"]][0]]
+        train, drawn = ([part[key] for part in rounds] for key in RATES)
+        work = rounds[0]["flop_per_image"]
+        set_up = [part["setup_seconds"] for part in rounds]
+        yield [
+            row["backbone"],
+            row["mode"] + (" \\*" if rounds[0]["auto"] else ""),
+            _spread(train),
+            f"{3 * work * median(train) / top:.0%}",
+            _spread(drawn),
+            f"{work * median(drawn) / top:.0%}",
+            f"{median(part['peak_memory_bytes'] for part in rounds) / 1e6:,.0f}",
+            f"{set_up[0]:.1f}",
+            f"{min(set_up[1:]):.1f}" if len(set_up) > 1 else "-",
+        ]
+
+
+def _spread(values: list[float]) -> str:
+    """The median, and the lowest and highest if they are told apart in print."""
+    low, middle, high = (f"{value:,.0f}" for value in (min(values), median(values), max(values)))
+    return middle if low == high else f"{middle} ({low}..{high})"
+
+
+if __name__ == "__main__":
+    run_main(main)
