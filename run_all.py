@@ -6,6 +6,7 @@ written to runs/GRID/report.md. Finished cells are skipped: the same command aga
 
 import signal
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -66,9 +67,13 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\ninterrupted; the state is saved, and the same command goes on from here", file=sys.stderr)
         return 130
+    from reports.load import load
     from reports.page import build
+    from reports.tables import time_table
 
-    print(f"\n{build(made.out)}")
+    began = time.perf_counter()
+    page = build(made.out)
+    print(f"\n{time_table(load(made.out), report=time.perf_counter() - began)}\n\n{page}")
     if not_done:
         print("\n".join([f"{len(not_done)} of {len(made.chosen)} cells are not done:", *not_done]), file=sys.stderr)
     return 1 if not_done else 0

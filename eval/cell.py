@@ -52,6 +52,7 @@ def _check(result: dict) -> None:
 
 
 def _work(config: CellConfig, folder: Path, places: Places) -> dict:
+    began = time.perf_counter()
     from eval.score import Bench, copies_png, score, tile_png
     from eval.validation import validation
     from zoo import checkpoint, plugins
@@ -65,8 +66,9 @@ def _work(config: CellConfig, folder: Path, places: Places) -> dict:
     data_dir, device = Path(places.data_dir), pick_device(places.device)
     data = load(config.train.dataset, data_dir, places.mirror)
     say(f"training {config.train.objective} on {config.train.backbone}, {data.name}, seed {config.train.seed}")
+    ready = time.perf_counter()
     trained = train(config.train, folder, data, device)
-    score_began = time.perf_counter()
+    done = time.perf_counter()
     bench = Bench.load(data, data_dir, device)
     judge, real = bench.judge, bench.real
     manifest, tensors = checkpoint.find(folder)
@@ -80,11 +82,13 @@ def _work(config: CellConfig, folder: Path, places: Places) -> dict:
         say(f"scored {setting.name}: FID {row['fid']:.3f} ± {row['fid_se']:.3f}, accuracy {row['acc']:.1%}")
         rows.append(row)
     held_out = {kind: validation(model, kind, data, config.score.n) for kind in config.score.weights}
-    # training counts over all the processes that it took
+    drawing = sum(row["seconds"] for row in rows)
     seconds = {
-        "train": trained["seconds"],
+        "start": ready - began,
         "setup": trained["setup_seconds"],
-        "score": time.perf_counter() - score_began,
+        "train": trained["seconds"],
+        "sample": drawing,
+        "score": time.perf_counter() - done - drawing,
     }
     facts = ("images", "step", "seconds", "setup_seconds", "peak_memory_bytes", "final_loss", "parameters")
     how = ("precision", "compiled", "device", "threads")

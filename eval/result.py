@@ -126,10 +126,13 @@ class DataFacts(Frozen):
 
 
 class Seconds(Frozen):
-    """Where a cell's time went."""
+    """Where a cell's time went: imports and data; building and compiling; training (over all the processes that it
+    took); drawing images; judging them and all else; the sum."""
 
-    train: Number
+    start: Number
     setup: Number
+    train: Number
+    sample: Number
     score: Number
     total: Number
 

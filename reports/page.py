@@ -27,8 +27,8 @@ CAPTIONS = {
     "seed's training: the same units for all. Colours as on the right, where it is divided by the lowest in the bin.",
 }
 COST = (
-    "Means over the seeds that are done; seconds of wall clock. For GFLOP/s, training an image counts as three forward "
-    "passes."
+    "Means over the seeds that are done; seconds of wall clock. Start: imports and data; setup: building the network "
+    "and compiling; scoring: all but drawing the images. For GFLOP/s, training an image counts as three forward passes."
 )
 RANKS = (
     "Under each control setting scores are averaged over seeds and Pareto fronts peeled over FID and accuracy; a rank "

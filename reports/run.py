@@ -15,6 +15,9 @@ BLANKS = {10: "black", 11: "white"}
 FULL = 10_000  # samples behind a column that is called plain "fid"
 CELL = ("dataset", "backbone", "objective", "seed")
 SETTING = ("weights", "sampler", "step_grid", "steps", "guidance", "interval", "rescale", "clip", "n")
+SECONDS = {  # parts of a cell's time -> a reader's words
+    "start": "start", "setup": "setup", "train": "training", "sample": "sampling", "score": "scoring", "total": "total",
+}  # fmt: skip
 WIDE = 4  # settings side by side in a table of the page
 
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from reports.run import BLANKS, CLASSES, FULL, Cell, Run, Setting, Stat
+from tabulate import tabulate
+
+from reports.run import BLANKS, CLASSES, FULL, SECONDS, Cell, Run, Setting, Stat
 from zoo.errors import ZooError
 from zoo.families import SD3, Published
 from zoo.registry import objective as parse_objective
@@ -103,10 +105,7 @@ def cost(run: Run) -> str:
     """What every row took; means over the seeds that are done, and the total of all."""
     columns = {
         "images": ("images", "{:,.0f}", 1),
-        "setup s": ("setup_seconds", "{:,.0f}", 1),
-        "training s": ("seconds", "{:,.0f}", 1),
-        "scoring s": (("seconds", "score"), "{:,.0f}", 1),
-        "total s": (("seconds", "total"), "{:,.0f}", 1),
+        **{f"{word} s": (("seconds", part), "{:,.0f}", 1) for part, word in SECONDS.items()},
         "images/s": ("images_per_s", "{:,.0f}", 1),
         "peak MiB": ("peak_memory_bytes", "{:,.0f}", 2**20),
         "parameters": ("parameters", "{:,.0f}", 1),
@@ -122,11 +121,27 @@ def cost(run: Run) -> str:
         ]
         how = [_same(cells, key) for key in ("precision", "compiled", "device", "threads")]
         rows.append([md(backbone), md(name), *numbers, f"{fmean(speed):,.0f}" if speed else NONE, *how])
-    seconds = {name: key for name, (key, *_) in columns.items() if name.endswith(" s")}
-    totals = {name: sum(_train(cell, key) or 0 for cell in run.done) for name, key in seconds.items()}
-    sums = [f"{totals[name]:,.0f}" if name in totals else "" for name in columns]
+    totals = {f"{word} s": f"{spent:,.0f}" for word, spent in time_spent(run.done).items()}
+    sums = [totals.get(name, "") for name in columns]
     rows.append(["**all that are done**", "", *sums, "", "", "", "", ""])
     return table(header, rows, text=2)
+
+
+def time_spent(done: Sequence[Cell]) -> dict[str, float]:
+    """Seconds of cells that are done, added up by what they were spent on."""
+    return {word: sum(cell.result["seconds"][part] for cell in done) for part, word in SECONDS.items()}
+
+
+def time_table(run: Run, report: float) -> str:
+    """Where the time went, in plain text for a terminal. report: seconds that the report took."""
+    rows = []
+    for part in [run.on(dataset) for dataset in run.datasets]:
+        for backbone in part.backbones:
+            cells = [cell for cell in part.done if cell.backbone == backbone]
+            rows.append([part.datasets[0], backbone, len(cells), *time_spent(cells).values()])
+    header = ["data set", "backbone", "cells", *SECONDS.values()]
+    whole = tabulate(rows, header, floatfmt=".0f")
+    return f"Seconds of the cells that are done, added up; the report took {report:.0f} s:\n\n{whole}"
 
 
 def failures(run: Run) -> str:
@@ -224,8 +239,6 @@ def _train(cell: Cell, key: str | tuple[str, str]) -> float | None:
     """A number of the training section, or of another if a pair names it."""
     section, key = key if isinstance(key, tuple) else ("train", key)
     found = (cell.result or {}).get(section, {})
-    if (section, key) == ("seconds", "total") and found:  # of all processes, if the cell took several
-        return sum(found.get(part) or 0 for part in ("setup", "train", "score"))
     return found.get(key)
 
 

@@ -9,6 +9,7 @@ from zoo import registry
 from zoo.backbones.conditioning import sinusoid
 from zoo.backbones.dit import attention, rotary_table, rotate
 from zoo.errors import ZooError
+from zoo.speed import activation_bytes
 
 SMALL = {"dit": "dit(width=32,depth=2,heads=2)", "unet": "unet(width=64)"}
 TINY = (1, 8, 8)
@@ -102,6 +103,20 @@ def test_images_of_a_batch_do_not_mix(name):
     x, time, labels = inputs(4)
     with torch.no_grad():
         torch.testing.assert_close(net(x, time, labels)[2:3], net(x[2:3], time[2:3], labels[2:3]), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", registry.BACKBONES)
+def test_checkpointing_keeps_less_and_changes_no_number(name):
+    gradients, kept, given = [], [], inputs(8)
+    for checkpointing in (False, True):
+        net = awake(SMALL[name])
+        if checkpointing:
+            net.enable_gradient_checkpointing()
+        kept.append(activation_bytes(lambda net=net: net(*given).square().mean().backward()))
+        gradients.append([p.grad for p in net.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+    weights = sum(p.numel() * p.element_size() for p in net.parameters())
+    assert kept[1] - weights < (kept[0] - weights) / 2
 
 
 def test_sizes_are_arguments():

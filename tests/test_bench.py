@@ -3,10 +3,17 @@
 import json
 
 import pytest
+import torch
 
-from zoo import bench
+from zoo import bench, speed
 
-ROUND = {"flop_per_image": 10**9, "peak_memory_bytes": 5 * 10**8, "sampling_setup_seconds": 1.0, "threads": 2}
+ROUND = {
+    "flop_per_image": 10**9,
+    "activation_bytes": 3 * 10**7,
+    "peak_memory_bytes": 5 * 10**8,
+    "sampling_setup_seconds": 1.0,
+    "threads": 2,
+}
 
 
 def test_the_table_is_the_arithmetic_of_the_measurements():
@@ -29,8 +36,14 @@ def test_the_table_is_the_arithmetic_of_the_measurements():
     cells = [cell.strip() for cell in text.splitlines()[4].strip("|").split("|")]
     assert cells[:2] == ["dit", "compiled bfloat16 \\*"]
     # 3 x 1 GFLOP x 20 images a second of 400 GFLOP/s; 1 GFLOP x 40 of the same
-    assert cells[2:] == ["20 (10..30)", "15%", "40", "10%", "500", "60.0", "4.0"]
+    assert cells[2:] == ["20 (10..30)", "15%", "40", "10%", "30", "500", "60.0", "4.0"]
     assert "100 GFLOP/s in float32, 400 in bfloat16; a copy moves 12.0 GB/s" in text
+
+
+def test_activations_are_what_the_backward_pass_needs():
+    weight, x = torch.randn(3, 4, requires_grad=True), torch.randn(5, 3)
+    kept = speed.activation_bytes(lambda: (x @ weight).exp().sum().backward())
+    assert kept == 4 * (5 * 3 + 5 * 4)  # x for the weight's gradient (x asks for none), the exponentials
 
 
 def test_a_small_network_is_measured(command, tmp_path):

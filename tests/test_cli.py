@@ -79,6 +79,12 @@ def test_two_cells_are_trained_scored_and_reported(smoke):
         assert settings == [("ema", 1.0, 10), ("ema", 2.0, 20), ("raw", 1.0, 10), ("raw", 2.0, 20)]
         assert all(np.isfinite(v) for score in result["scores"] for v in score.values() if isinstance(v, float))
         assert result["validation"]["ema"]["val_eps"] > 0
+        *parts, total = result["seconds"].values()
+        assert sum(parts) == pytest.approx(total)
+        assert min(parts) > 0
+        assert result["seconds"]["sample"] == pytest.approx(sum(score["seconds"] for score in result["scores"]))
+    line = next(line for line in done.stdout.splitlines() if line.startswith("digits") and "unet" in line)
+    assert int(line.split()[-1]) == round(results[1]["seconds"]["total"])
     guided = results[1]["scores"][1]
     assert guided["acc"] > 0.6  # the U-Net draws digits after a few thousand images; a guess scores 0.1
     with (out / "results.csv").open() as file:

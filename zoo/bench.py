@@ -27,11 +27,13 @@ from zoo.files import write_json
 from zoo.progress import say
 from zoo.schema import explain
 
-MODES = {
-    "eager float32": ("float32", False),
-    "compiled float32": ("float32", True),
-    "eager bfloat16": ("bfloat16", False),
-    "compiled bfloat16": ("bfloat16", True),
+MODES = {  # precision, compiled, gradient checkpointing
+    "eager float32": ("float32", False, False),
+    "compiled float32": ("float32", True, False),
+    "eager bfloat16": ("bfloat16", False, False),
+    "compiled bfloat16": ("bfloat16", True, False),
+    "eager float32, checkpointing": ("float32", False, True),
+    "compiled bfloat16, checkpointing": ("bfloat16", True, True),
 }
 CEILING = "ceiling"
 RATES = ("train_images_per_s", "evaluations_per_s")
@@ -89,8 +91,8 @@ def measured(options: Options) -> dict:
 
     if options.one == CEILING:
         return speed.ceiling(options.device, options.seconds)
-    precision, compile_it = MODES[options.one]
-    config = checked_config(options, options.backbone[0], precision=precision, compile=compile_it)
+    how = dict(zip(("precision", "compile", "checkpointing"), MODES[options.one], strict=True))
+    config = checked_config(options, options.backbone[0], **how)
     return speed.measure(config, options.size, options.device, options.seconds)
 
 
@@ -158,9 +160,12 @@ def table(found: dict) -> str:
         + (f", {jobs} processes at once, rates added up." if jobs > 1 else ".")
     )
     header = ["backbone", "mode", "training, images/s", "share of ceiling", "sampling, evaluations/s",
-              "share of ceiling", "memory, MB", "set-up cold, s", "warm, s"]  # fmt: skip
+              "share of ceiling", "activations, MB", "memory, MB", "set-up cold, s", "warm, s"]  # fmt: skip
     body = list(_rows(found))
-    note = "\\* what `auto` takes here. An evaluation is one forward pass; training an image counts as three."
+    note = (
+        "\\* what `auto` takes here. An evaluation is one forward pass; training an image counts as three. "
+        "Activations: what a step keeps for its backward pass; memory: the most that the process held."
+    )
     return "\n\n".join([head, tabulate(body, header, tablefmt="github", disable_numparse=True), note])
 
 
@@ -178,6 +183,7 @@ def _rows(found: dict) -> Iterator[list[str]]:
             f"{3 * work * median(train) / top:.0%}",
             _spread(drawn),
             f"{work * median(drawn) / top:.0%}",
+            f"{rounds[0]['activation_bytes'] / 1e6:,.0f}",
             f"{median(part['peak_memory_bytes'] for part in rounds) / 1e6:,.0f}",
             f"{set_up[0]:.1f}",
             f"{min(set_up[1:]):.1f}" if len(set_up) > 1 else "-",

@@ -54,6 +54,8 @@ class TrainOptions(Places):
     """auto, float32 or bfloat16"""
     compile: Literal["auto"] | bool = "auto"
     """compile the backbone first: auto where it pays, True or False"""
+    checkpointing: bool = False
+    """compute activations again in the backward pass: less memory, slower, the same numbers"""
     augment: bool = False
     """small random affine maps of the training images"""
     out: str = "runs/one"

@@ -32,6 +32,7 @@ class Recipe(Frozen):
     augment: bool = False
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     compile: bool | Literal["auto"] = "auto"
+    checkpointing: bool = False  # activations are computed again in the backward pass: less memory, the same numbers
 
 
 class TrainConfig(Recipe):

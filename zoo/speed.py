@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from zoo.backbones.cost import forward_flop
 from zoo.config import TrainConfig
@@ -51,6 +52,7 @@ def measure(config: TrainConfig, size: int, device_name: str, seconds: float) ->
     trainer.step(next(steps))
     _wait(device)
     set_up = time.perf_counter() - began
+    activations = activation_bytes(lambda: trainer.step(next(steps)))
     train = config.batch * _rate(lambda: trainer.step(next(steps)), device, seconds)
     memory = peak_memory(device)
     manifest = {"config": config.model_dump(mode="json"), "standard": data.standard}
@@ -66,12 +68,27 @@ def measure(config: TrainConfig, size: int, device_name: str, seconds: float) ->
         "train_images_per_s": train,
         "evaluations_per_s": config.batch * EVALUATIONS * drawn,
         "flop_per_image": forward_flop(config.backbone, shape),
+        "activation_bytes": activations,
         "peak_memory_bytes": memory,
         "setup_seconds": set_up,
         "sampling_setup_seconds": sample_set_up,
         "threads": torch.get_num_threads(),
-        "auto": (config.precision, config.compile) == usual,
+        "auto": (config.precision, config.compile, config.checkpointing) == (*usual, False),
     }
+
+
+def activation_bytes(work: Callable[[], object]) -> int:
+    """Bytes that autograd keeps for a backward pass while `work` runs, weights and inputs among them."""
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        work()
+    return sum(kept.values())
 
 
 def _rate(work: Callable[[], object], device: torch.device, seconds: float) -> float:

@@ -13,6 +13,7 @@ from zoo import noise, registry
 from zoo.config import TrainConfig
 from zoo.data import NUM_CLASSES, Dataset, affine, standardise
 from zoo.environment import compiled, pick_precision
+from zoo.errors import ZooError
 from zoo.objective import Network
 from zoo.progress import say
 from zoo.runlog import Metrics
@@ -23,7 +24,12 @@ def initialise(config: TrainConfig, image_shape: tuple[int, int, int], device: t
     """The backbone with the initial weights of the seed, the same for every objective."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(noise.generator(config.seed, "init").initial_seed())
-        return registry.backbone(config.backbone, image_shape, NUM_CLASSES).to(device)
+        module = registry.backbone(config.backbone, image_shape, NUM_CLASSES).to(device)
+    if config.checkpointing:
+        if not hasattr(module, "enable_gradient_checkpointing"):
+            raise ZooError(f"backbone {config.backbone} has no enable_gradient_checkpointing(): train without it")
+        module.enable_gradient_checkpointing()
+    return module
 
 
 def network(config: TrainConfig, module: nn.Module, device: torch.device, pixels: int) -> tuple[Network, dict]:

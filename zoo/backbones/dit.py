@@ -10,6 +10,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from zoo.backbones.conditioning import TimeEmbedding
 
@@ -80,6 +81,7 @@ class DiT(nn.Module):
         super().__init__()
         channels, height, breadth = image_shape
         self.patch, self.rows, self.columns = patch, height // patch, breadth // patch
+        self.checkpointing = False
         self.embed = nn.Linear(channels * patch * patch, width)
         self.time = TimeEmbedding(width)
         self.label = nn.Embedding(num_classes + 1, width)
@@ -97,12 +99,19 @@ class DiT(nn.Module):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
+    def enable_gradient_checkpointing(self) -> None:
+        """From now on, blocks are computed again in the backward pass instead of kept (arXiv 1604.06174)."""
+        self.checkpointing = True
+
     def forward(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
         condition = self.time(time) + self.label(labels)
         tokens = rearrange(x, "b c (h p) (w q) -> b (h w) (c p q)", p=self.patch, q=self.patch)
         h = torch.cat([self.label_token(labels)[:, None], self.embed(tokens)], dim=1)
         for block in self.blocks:
-            h = block(h, condition, self.cos, self.sin)
+            if self.checkpointing and torch.is_grad_enabled():
+                h = checkpoint(block, h, condition, self.cos, self.sin, use_reentrant=False)
+            else:
+                h = block(h, condition, self.cos, self.sin)
         shift, scale = self.modulation(F.silu(condition))[:, None].chunk(2, dim=-1)
         out = self.out(self.norm(h[:, 1:]) * (1 + scale) + shift)
         p, rows, columns = self.patch, self.rows, self.columns

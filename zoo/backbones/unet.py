@@ -47,5 +47,9 @@ class UNet(nn.Module):
         nn.init.zeros_(self.net.conv_out.bias)
         self.to(memory_format=torch.channels_last)
 
+    def enable_gradient_checkpointing(self) -> None:
+        """From now on, residual layers are computed again in the backward pass instead of kept (arXiv 1604.06174)."""
+        self.net.enable_gradient_checkpointing()
+
     def forward(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
         return self.net(x, TIME_SCALE * time, class_labels=labels, return_dict=False)[0]
