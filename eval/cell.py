@@ -37,7 +37,7 @@ def run_cell(folder: Path, places: Places) -> dict:
             if result.get("key") != config.key:
                 raise ZooError(f"{folder / 'result.json'} is not the result of {folder / 'cell.json'}: remove one")
             return result
-        result = sealed(_work(config, folder, places))
+        result = sealed("result.json", _work(config, folder, places))
         _check(result)
         write_json(folder / "result.json", result)
     return result

@@ -85,7 +85,7 @@ def broken(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
         "--out",
         "out",
         "--timeout",
-        "20",
+        "45",
         "--data-dir",
         "data",
     ]

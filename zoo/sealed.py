@@ -1,6 +1,7 @@
-"""The project's own JSON files: each carries a schema version, and a digest of all that it holds.
+"""The project's own JSON files: each carries a schema version, and a digest of its name and of all that it holds.
 
-So one that is damaged, cut short, edited by hand or of another version is refused by name, never half believed.
+So one that is damaged, cut short, edited by hand, of another version or in another's place is refused by name, never
+half believed.
 """
 
 import hashlib
@@ -19,18 +20,18 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def sealed(facts: Mapping[str, object]) -> dict:
-    """Facts as the file will hold them: plain JSON values, with `schema_version` and `digest`.
+def sealed(name: str, facts: Mapping[str, object]) -> dict:
+    """Facts as the file of this name will hold them: plain JSON values, with `schema_version` and `digest`.
 
     Raises ValueError for NaN and infinity, which JSON has not.
     """
     plain = json.loads(json.dumps({"schema_version": SCHEMA_VERSION, **facts}, allow_nan=False))
-    return {**plain, "digest": digest(plain)}
+    return {**plain, "digest": digest([name, plain])}
 
 
 def write_sealed(path: Path, facts: Mapping[str, object]) -> None:
     """Replace the file by these facts, sealed. Errors as `files.replacing`."""
-    write_json(path, sealed(facts))
+    write_json(path, sealed(path.name, facts))
 
 
 def read_sealed(path: Path) -> dict:
@@ -38,6 +39,6 @@ def read_sealed(path: Path) -> dict:
     facts = read_json(path)
     if (found := facts.get("schema_version")) != SCHEMA_VERSION:
         raise ZooError(f"{path} has schema_version {found}; this program reads {SCHEMA_VERSION}")
-    if facts.pop("digest", None) != digest(facts):
+    if facts.pop("digest", None) != digest([path.name, facts]):
         raise ZooError(f"{path} is damaged or was edited: it is not what its digest describes")
     return facts
