@@ -11,8 +11,6 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from filelock import FileLock
-
 from zoo.errors import ZooError
 from zoo.files import sha256, write_atomic
 
@@ -51,6 +49,8 @@ def ensure(name: str, data_dir: Path, mirror: str | None = None) -> Path:
     The fetch is locked, so that two processes download once. Raises ZooError with the fix if a file is damaged or
     cannot be had.
     """
+    from filelock import FileLock  # loads asyncio, which `run_all.py --list` can do without
+
     folder = raw_folder(name, data_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)

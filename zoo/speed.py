@@ -22,11 +22,8 @@ EVALUATIONS = 10  # network evaluations of an image in sampling
 def ceiling(device_name: str, seconds: float) -> dict:
     """Floating-point operations a second of a large matrix product by precision, and bytes a second of a copy."""
     device = pick_device(device_name)
-    side, count = (8192, 1 << 30) if device.type == "cuda" else (2048, 1 << 28)
-    flop = {}
-    for name in ("float32", "bfloat16"):
-        a, b = (torch.randn(side, side, device=device).to(getattr(torch, name)) for _ in range(2))
-        flop[name] = 2 * side**3 * _rate(lambda a=a, b=b: a @ b, device, seconds / 2)
+    largest, count = (8192, 1 << 30) if device.type == "cuda" else (2048, 1 << 28)
+    flop = {name: _product(getattr(torch, name), largest, device, seconds / 2) for name in ("float32", "bfloat16")}
     source = torch.zeros(count, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     return {
@@ -37,6 +34,17 @@ def ceiling(device_name: str, seconds: float) -> dict:
         "copy_bytes_per_s": 2 * count * _rate(lambda: target.copy_(source), device, seconds / 2),
         "versions": versions(),
     }
+
+
+def _product(dtype: torch.dtype, largest: int, device: torch.device, seconds: float) -> float:
+    """Floating-point operations a second of a product of square matrices, as large as fit into the time."""
+    side, rate = 256, 0.0
+    while True:
+        a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+        rate = max(rate, 2 * side**3 * _rate(lambda a=a, b=b: a @ b, device, seconds / 4))
+        if side >= largest or 2 * (2 * side) ** 3 / rate > seconds:  # some CPUs have no instructions for bfloat16
+            return rate
+        side *= 2
 
 
 def measure(config: TrainConfig, size: int, device_name: str, seconds: float) -> dict:
@@ -96,7 +104,7 @@ def _rate(work: Callable[[], object], device: torch.device, seconds: float) -> f
     work()
     _wait(device)
     began, calls = time.perf_counter(), 0
-    while (taken := time.perf_counter() - began) < seconds or calls < 3:
+    while (taken := time.perf_counter() - began) < seconds:
         work()
         calls += 1
         if calls % 20 == 0:  # a GPU's queue may run ahead of the clock
