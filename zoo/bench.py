@@ -36,6 +36,7 @@ MODES = {  # precision, compiled, gradient checkpointing
     "compiled bfloat16, checkpointing": ("bfloat16", True, True),
 }
 CEILING = "ceiling"
+SLOW = 10  # a precision so many times slower than float32 is not tried
 RATES = ("train_images_per_s", "evaluations_per_s")
 
 
@@ -111,10 +112,13 @@ def run(options: Options) -> dict:
     with tempfile.TemporaryDirectory() as cache:
         say("measuring the machine's ceiling ..")
         machine = _child(options, CEILING, options.backbone[0], cache)[0]
+        flop = machine["flop_per_s"]
+        modes = [mode for mode in options.modes if flop[MODES[mode][0]] > flop["float32"] / SLOW]
+        if left_out := [mode for mode in options.modes if mode not in modes]:
+            say(f"left out: {', '.join(left_out)}; a product takes {flop['float32'] / flop['bfloat16']:.0f} times as "
+                "long in bfloat16 as in float32 here")  # fmt: skip
         rows = {
-            (name, mode): {"backbone": name, "mode": mode, "rounds": []}
-            for name in options.backbone
-            for mode in options.modes
+            (name, mode): {"backbone": name, "mode": mode, "rounds": []} for name in options.backbone for mode in modes
         }
         for turn in range(options.rounds):
             for (name, mode), row in rows.items():
