@@ -123,11 +123,9 @@ def run(options: Options) -> dict:
         for turn in range(options.rounds):
             for (name, mode), row in rows.items():
                 found = _child(options, mode, name, cache)
-                whole = {key: sum(part[key] for part in found) for key in ("train_images_per_s", "evaluations_per_s")}
+                whole = {key: sum(part[key] for part in found) for key in RATES}
                 row["rounds"].append({**found[0], **whole})
-                say(
-                    f"round {turn + 1} of {options.rounds}: {name}, {mode}: {whole['train_images_per_s']:,.0f} images/s"
-                )
+                say(f"round {turn + 1} of {options.rounds}: {name}, {mode}: {whole[RATES[0]]:,.0f} images/s")
     return {"machine": machine, "options": asdict(options), "rows": list(rows.values())}
 
 
