@@ -145,10 +145,10 @@ def time_table(run: Run, report: float) -> str:
 
 
 def failures(run: Run) -> str:
-    """Every cell that is not done, and every one whose numbers do not add up; "" if there is none."""
+    """Every cell that is not done; "" if there is none."""
     rows = []
     for cell in run.cells:
-        if cell.message or not cell.result:
+        if not cell.result:
             failure, text = cell.failure or {}, cell.message
             message = text if len(text) <= MESSAGE_LIMIT else f"{text[:MESSAGE_LIMIT]}…"
             facts = [failure.get(key, NONE) for key in ("exit_status", "attempts", "log")]

@@ -64,6 +64,16 @@ def damage(folder: Path, operation: str, first: int, second: int, seed: int) -> 
         path.write_bytes(data)
 
 
+def damaged(whole: Path, changes: list[tuple]) -> Path:
+    """A copy of a folder, beside it, with these mutations."""
+    folder = whole.parent / "damaged"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(whole, folder)
+    for change in changes:
+        damage(folder, *change)
+    return folder
+
+
 number = st.integers(0, 10**6)
 mutations = st.lists(st.tuples(st.sampled_from(OPERATIONS), number, number, number), min_size=1, max_size=3)
 often = settings(
@@ -86,11 +96,7 @@ def test_a_damaged_run_ends_with_the_same_weights_or_a_named_error(tiny, digits,
     @often
     @given(mutations)
     def check(changes):
-        folder = tmp_path / "damaged"
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(tmp_path / "whole", folder)
-        for change in changes:
-            damage(folder, *change)
+        folder = damaged(tmp_path / "whole", changes)
         try:
             train.train(config, folder, digits, cpu)
         except ZooError as error:
@@ -129,11 +135,7 @@ def test_a_page_of_damaged_files_holds_no_other_numbers(tmp_path):
     @often
     @given(mutations)
     def check(changes):
-        folder = tmp_path / "damaged"
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(tmp_path / "whole", folder)
-        for change in changes:
-            damage(folder, *change)
+        folder = damaged(tmp_path / "whole", changes)
         try:
             found, text = numbers(folder)
         except ZooError as error:
