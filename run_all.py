@@ -1,6 +1,6 @@
 """Train, score and compare: python run_all.py --grid default
 
-Every cell (objective x backbone x seed) of the grid is trained and scored in a process of its own; the comparison is
+Every cell (objective x backbone x seed) of the grid is trained and scored by a worker process; the comparison is
 written to runs/GRID/report.md. Finished cells are skipped: the same command again goes on where the last one stopped.
 """
 
@@ -44,14 +44,19 @@ class Options(Places):
     timeout: float = 1800.0
     """seconds that a cell may be silent before it is stopped and tried again"""
     cell: str | None = None
-    """work on this one cell's folder only, in this process"""
+    """work on this one cell's folder only, in this process; -: on those that standard input names, in their logs"""
 
 
 def main() -> int:
     """The command line; see the module's first line."""
     options = parse(Options, "python run_all.py", __doc__)
+    if options.cell == "-":
+        return worker(options)
     if options.cell:
-        return one_cell(options)
+        from eval.cell import run_cell
+
+        run_cell(Path(options.cell), options)
+        return 0
     from zoo import driver, plan
 
     made = plan.make(options, fetch=not (options.list or options.dry_run))
@@ -79,14 +84,15 @@ def main() -> int:
     return 1 if not_done else 0
 
 
-def one_cell(options: Options) -> int:
-    """What a cell's process runs."""
-    from zoo.executor import die_with_driver
+def worker(options: Options) -> int:
+    """What the driver's workers run: cell after cell, until there are no more, or one fails."""
+    from zoo.executor import cells_of_driver, die_with_driver
 
     die_with_driver()
-    from eval.cell import run_cell
+    for folder in cells_of_driver():
+        from eval.cell import run_cell
 
-    run_cell(Path(options.cell), options)
+        run_cell(folder, options)
     return 0
 
 

@@ -100,15 +100,15 @@ def test_the_average_is_the_weighted_sum_of_all_weights(tiny):
 
 
 @pytest.mark.parametrize(
-    ("backbone", "objective"),
+    ("backbone", "objective", "optimizer"),
     [
-        ("dit(width=32,depth=1,heads=1)", "v/cosine+minsnr(5)"),
-        ("unet(width=32,attention=1)", "v/cosine+minsnr(5)"),
-        ("dit(width=32,depth=1,heads=1)", "rf/lognorm(0,1)+nearest(3)+learned"),
+        ("dit(width=32,depth=1,heads=1)", "v/cosine+minsnr(5)", "adamw"),
+        ("unet(width=32,attention=1)", "v/cosine+minsnr(5)", "muon"),
+        ("dit(width=32,depth=1,heads=1)", "rf/lognorm(0,1)+nearest(3)+learned", "muon"),
     ],
 )
-def test_stopped_and_resumed_is_bit_identical(backbone, objective, tiny, digits, cpu, tmp_path, monkeypatch):
-    config = tiny(backbone=backbone, objective=objective, images=16 * 7)
+def test_stopped_and_resumed_is_bit_identical(backbone, objective, optimizer, tiny, digits, cpu, tmp_path, monkeypatch):
+    config = tiny(backbone=backbone, objective=objective, optimizer=optimizer, images=16 * 7)
     train.train(config, tmp_path / "whole", digits, cpu)
 
     class StopAtThird(train.StopSignal):

@@ -48,6 +48,8 @@ class TrainOptions(Places):
     """seed of everything random"""
     batch: int = 64
     """images in a step"""
+    optimizer: str = "adamw"
+    """adamw, or muon for the hidden matrices and adamw for the rest"""
     learning_rate: float = 2e-3
     """the rate after warm-up"""
     precision: str = "auto"

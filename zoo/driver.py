@@ -1,4 +1,4 @@
-"""Carries out a plan: cells as processes, one or a few at once; failures are recorded and the grid goes on."""
+"""Carries out a plan: cells in worker processes, one or a few at once; failures are recorded and the grid goes on."""
 
 import sys
 import time
@@ -12,7 +12,8 @@ from zoo import record
 from zoo.errors import Busy, Diverged
 from zoo.executor import (
     ATTEMPTS,
-    CellProcess,
+    LOG,
+    Worker,
     cores,
     describe_status,
     last_error,
@@ -71,8 +72,8 @@ def dry_run(plan: Plan, retry: bool) -> None:
 def run(plan: Plan, command: list[str], options) -> list[str]:
     """Do all that is left of the plan, and return one line for each chosen cell that is not done in the end.
 
-    command: what starts a cell's process, before `--cell FOLDER`. KeyboardInterrupt passes through, after the running
-    cells have saved their states.
+    command: what starts a worker, before its options. KeyboardInterrupt passes through, after the running cells have
+    saved their states.
     """
     plans.prepare(plan)
     record.write_grid(plan, options)
@@ -81,32 +82,42 @@ def run(plan: Plan, command: list[str], options) -> list[str]:
     waiting, running = _to_do(plan, retry=options.retry == "failed"), []
     jobs = min(plan.jobs, max(1, len(waiting)))
     threads = None if plan.kind == "gpu" else max(1, cores() // jobs)
-    watch, tries = Watch(), {}
+    places = ["--cell", "-", "--data-dir", options.data_dir, "--device", options.device]
+    places += ["--mirror", options.mirror] if options.mirror else []
+    places += ["--plugin", options.plugin] if options.plugin else []
+    watch, tries, idle = Watch(), {}, []
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
                 left = sum(cell.seconds for cell in waiting) + sum(job.cell.seconds for job in running)
-                job = Job(plan, waiting.pop(0), command, options, threads)
+                worker = idle.pop() if idle else Worker([*command, *places], threads)
+                job = Job(plan, waiting.pop(0), worker)
                 tries[job.head] = tries.get(job.head, 0) + 1
                 running.append(job)
                 say(f"{job.head}: begins; about {clock(left / jobs)} to go")
             time.sleep(POLL_SECONDS)
-            watch.tick([last_line(job.process.log) for job in running])
+            watch.tick([last_line(job.worker.log) for job in running])
             for job in running:
-                job.process.watch(options.timeout)
-            for job in [job for job in running if job.process.status() is not None]:
+                job.worker.watch(options.timeout)
+            for job in list(running):
+                if (status := job.worker.status()) is None:
+                    continue
                 running.remove(job)
-                say(job.finish())
-                if worth_retrying(job.process.status()) and tries[job.head] < ATTEMPTS:
+                say(job.finish(status))
+                if worth_retrying(status) and tries[job.head] < ATTEMPTS:
                     say(f"{job.head}: is tried again ({tries[job.head] + 1} of {ATTEMPTS} attempts)")
                     waiting.append(job.cell)
+                if job.worker.alive:
+                    idle.append(job.worker)
     except KeyboardInterrupt:
-        stop([job.process for job in running])
+        stop([job.worker for job in running])
         raise
     finally:
         watch.close()
         for job in running:
-            job.process.kill()
+            job.worker.kill()
+        for worker in idle:
+            worker.dismiss()
         record.write_grid(plan, options)
     return list(_not_done(plan))
 
@@ -123,19 +134,16 @@ def _to_do(plan: Plan, retry: bool) -> list[Cell]:
 
 
 class Job:
-    """A cell's running process, and what becomes of it."""
+    """A cell that a worker is at, and what becomes of it."""
 
-    def __init__(self, plan: Plan, cell: Cell, command: list[str], options, threads: int | None):
+    def __init__(self, plan: Plan, cell: Cell, worker: Worker):
         self.cell, self.folder, self.head, self.began = cell, plan.folder(cell), plan.head(cell), time.monotonic()
-        places = ["--data-dir", options.data_dir, "--device", options.device]
-        places += ["--mirror", options.mirror] if options.mirror else []
-        places += ["--plugin", options.plugin] if options.plugin else []
-        whole = [*command, "--cell", str(self.folder), *places]
-        self.process = CellProcess(whole, self.folder / "log.txt", threads)
+        self.worker = worker
+        worker.begin(self.folder)
 
-    def finish(self) -> str:
-        """One line about the end of the process; a failure is recorded in failed.json."""
-        status, failed, log = self.process.status(), self.folder / "failed.json", self.folder / "log.txt"
+    def finish(self, status: int) -> str:
+        """One line about the cell's end; a failure is recorded in failed.json. status: what the worker told."""
+        failed, log = self.folder / "failed.json", self.folder / LOG
         if status == 0:
             failed.unlink(missing_ok=True)
             score = read_sealed(self.folder / "result.json")["scores"][0]
@@ -151,7 +159,7 @@ class Job:
             "status": "diverged" if status == Diverged.exit_code else "failed",
             "exit_status": status,
             "message": f"{describe_status(status)}: {last_error(log)}",
-            "log": f"{self.cell.folder}/log.txt",
+            "log": f"{self.cell.folder}/{LOG}",
             "attempts": (read_sealed(failed)["attempts"] if failed.is_file() else 0) + 1,
         }
         write_sealed(failed, found)
@@ -164,7 +172,7 @@ def _not_done(plan: Plan) -> Iterable[str]:
             continue
         failed = plan.folder(cell) / "failed.json"
         why = f": {read_sealed(failed)['message']}" if failed.is_file() else ""
-        yield f"{cell.name}: {status}{why} ({plan.folder(cell) / 'log.txt'})"
+        yield f"{cell.name}: {status}{why} ({plan.folder(cell) / LOG})"
 
 
 def clock(seconds: float) -> str:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,6 +97,18 @@ def compiled(
         say("not compiled: no C++ compiler was found (install g++, or set CXX); training goes on, but slower")
         return module, False
     return torch.compile(module, dynamic=False), True
+
+
+def reset_peak_memory(device: "torch.device") -> None:
+    """Let `peak_memory` count from now on: a process may train several runs, one after the other."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+    elif sys.platform.startswith("linux"):
+        with suppress(OSError):  # then it is the largest since the process began
+            Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_memory(device: "torch.device") -> int:

@@ -1,29 +1,39 @@
-"""Runs cells as processes: one crash costs one cell, and a killed driver leaves none behind.
+"""Runs cells in worker processes: one crash costs one cell, and a killed driver leaves none behind.
 
-A cell has a session of its own, so that Ctrl-C reaches the driver alone, which passes it on and waits for the cell to
-save. The kernel ends a cell whose driver is gone (Linux's parent-death signal).
+A worker that has done a cell takes the next one: what it imported and compiled is there already. One whose cell failed
+in any way ends, so no cell starts in a process in which something went wrong. A worker has a session of its own, so
+that Ctrl-C reaches the driver alone, which passes it on and waits for the cell to save. The kernel ends a worker whose
+driver is gone (Linux's parent-death signal).
+
+The two talk over a socket, which is the worker's standard input: the driver sends a cell's folder on a line, the worker
+answers `done` on a line, or ends with the cell's exit status.
 """
 
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from zoo.errors import Busy
 
 PR_SET_PDEATHSIG = 1
 GRACE_SECONDS = 60.0  # for a cell to save after Ctrl-C
+LEAVE_SECONDS = 10.0  # for a worker without work to end
 DRIVER = "ZOO_DRIVER_PID"
 TIMED_OUT = 124  # the status of a cell that fell silent
+DONE = b"done\n"
+LOG = "log.txt"
 ATTEMPTS = 3  # of a cell, in one run of the driver
 
 
 def die_with_driver() -> None:
-    """Called by a cell's process first: be terminated when the driver's process ends, however it ends (Linux)."""
+    """Called by a worker first: be terminated when the driver's process ends, however it ends (Linux)."""
     driver = os.environ.get(DRIVER)
     if driver is None or not sys.platform.startswith("linux"):
         return
@@ -32,27 +42,60 @@ def die_with_driver() -> None:
         os._exit(128 + signal.SIGTERM)
 
 
-class CellProcess:
-    """A command in a session of its own, its output appended to a log file."""
+class Worker:
+    """A process that does cells, one after the other; the output of each is appended to the log in its folder."""
 
-    def __init__(self, command: list[str], log: Path, threads: int | None):
-        log.parent.mkdir(parents=True, exist_ok=True)
-        self.log, self.size, self.heard, self.timed_out = log, -1, time.monotonic(), False
-        limit = {} if threads is None or "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(threads)}
-        with log.open("ab") as output:
+    def __init__(self, command: list[str], threads: int | None):
+        self.command, self.process, self.channel = command, None, None
+        self.limit = {} if threads is None or "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(threads)}
+
+    def begin(self, folder: Path) -> None:
+        """Start on a cell; `status` tells how it goes."""
+        self.log, self.size, self.heard = folder / LOG, -1, time.monotonic()
+        self.ended, self.timed_out = None, False
+        folder.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as output:
+            if self.process is None or not self.alive:
+                self._start(output)
+        with suppress(BrokenPipeError):  # it is ending just now, as `status` will tell
+            self.channel.sendall(f"{folder}\n".encode())
+
+    def _start(self, output) -> None:
+        self.channel, theirs = socket.socketpair()
+        with theirs:
             self.process = subprocess.Popen(  # noqa: S603 (our own interpreter and file)
-                command,
+                self.command,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
+                stdin=theirs,
                 start_new_session=True,
-                env={**os.environ, **limit, DRIVER: str(os.getpid()), "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, **self.limit, DRIVER: str(os.getpid()), "PYTHONUNBUFFERED": "1"},
             )
+        self.channel.setblocking(False)
 
     def status(self) -> int | None:
-        """None while it runs, then its exit status (negative: killed by that signal; TIMED_OUT: stopped by `watch`)."""
-        status = self.process.poll()
-        return TIMED_OUT if status is not None and self.timed_out else status
+        """Of its cell: None while it works, then 0 or the exit status (negative: killed by that signal; TIMED_OUT:
+        stopped by `watch`)."""
+        if self.ended is None:
+            ended = self.process.poll()
+            self.ended = TIMED_OUT if ended is not None and self.timed_out else ended
+            with suppress(BlockingIOError, ConnectionResetError):
+                if self.channel.recv(len(DONE)) == DONE:
+                    self.ended = 0
+        return self.ended
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can take another cell."""
+        return self.process.poll() is None
+
+    def dismiss(self) -> None:
+        """Let it end: there are no more cells."""
+        self.channel.close()
+        try:
+            self.process.wait(LEAVE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
 
     def watch(self, seconds: float) -> None:
         """Kill it if its log has not grown for so long: a cell that works says something every few seconds."""
@@ -70,8 +113,23 @@ class CellProcess:
             self.process.wait()
 
 
-def stop(processes: Sequence[CellProcess]) -> None:
-    """Ask processes to save and end, as Ctrl-C does; those that have not after a minute are killed."""
+def cells_of_driver() -> Iterator[Path]:
+    """In a worker: the folders that the driver sends, each once the one before is done; output goes to their logs."""
+    with socket.socket(fileno=os.dup(0)) as channel:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        for line in channel.makefile("r", encoding="utf-8"):
+            folder = Path(line.rstrip("\n"))
+            log = os.open(folder / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            for output in (1, 2):
+                os.dup2(log, output)
+            os.close(log)
+            yield folder
+            sys.stdout.flush()
+            channel.sendall(DONE)
+
+
+def stop(processes: Sequence[Worker]) -> None:
+    """Ask workers to save and end, as Ctrl-C does; those that have not after a minute are killed."""
     for running in processes:
         running.process.send_signal(signal.SIGINT)
     deadline = time.monotonic() + GRACE_SECONDS

@@ -1,17 +1,22 @@
-"""The state of a run between two steps: weights, their moving average, and AdamW's moments."""
+"""The state of a run between two steps: weights, their moving average, and what the optimiser remembers."""
 
 import torch
 from torch import Tensor, nn
 
 from zoo.config import TrainConfig
 from zoo.errors import ZooError
+from zoo.muon import Muon
 
 BETAS = (0.9, 0.99)  # short runs want a shorter second-moment memory than AdamW's default 0.999
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class State:
-    """Owns the optimiser of a module (AdamW, arXiv 1711.05101) and the exponential moving average of its weights."""
+    """Owns the optimiser of a module and the exponential moving average of its weights.
+
+    The optimiser is AdamW (arXiv 1711.05101), or Muon for the matrices that the backbone calls hidden and AdamW for the
+    rest.
+    """
 
     def __init__(self, module: nn.Module, config: TrainConfig, auxiliary: nn.Module | None = None):
         self.config = config
@@ -20,16 +25,20 @@ class State:
         # what an objective learns beside the network; neither averaged nor clipped
         self.beside = {f"aux.{name}": p for name, p in auxiliary.named_parameters()} if auxiliary else {}
         self.trained = self.parameters | self.beside
+        self.muon = Muon(hidden(module) if config.optimizer == "muon" else {}, config.weight_decay)
+        self.by_adam = {name: p for name, p in self.trained.items() if name not in self.muon.parameters}
         self.adam = torch.optim.AdamW(
-            self.trained.values(), lr=0.0, betas=BETAS, weight_decay=config.weight_decay, fused=True
+            self.by_adam.values(), lr=0.0, betas=BETAS, weight_decay=config.weight_decay, fused=True
         )
 
     def step(self, k: int) -> Tensor:
         """Step k (from 0) on the gradients at hand, which are cleared; returns their norm before clipping, a scalar."""
-        self.adam.param_groups[0]["lr"] = learning_rate(self.config, k)
+        rate = self.adam.param_groups[0]["lr"] = learning_rate(self.config, k)
         norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.config.clip)
         self.adam.step()
-        self.adam.zero_grad()
+        self.muon.step(rate)
+        for p in self.trained.values():
+            p.grad = None
         weights = [p.detach() for p in self.parameters.values()]
         torch._foreach_lerp_(list(self.ema.values()), weights, 1 - ema_decay(self.config, k))
         return norm
@@ -38,9 +47,9 @@ class State:
         """Everything a resumed run needs, under the checkpoint's names."""
         tensors = {f"net.{name}": p for name, p in self.parameters.items()}
         tensors |= {f"ema.{name}": p for name, p in self.ema.items()} | self.beside
-        for name, p in self.trained.items():
+        for name, p in self.by_adam.items():
             tensors |= {f"opt.{moment}.{name}": self.adam.state[p][moment] for moment in MOMENTS}
-        return tensors
+        return tensors | {f"opt.momentum.{name}": kept for name, kept in self.muon.momentum.items()}
 
     @torch.no_grad()
     def restore(self, tensors: dict[str, Tensor], step: int) -> None:
@@ -50,7 +59,8 @@ class State:
         """
         wanted = {f"{kind}.{name}": p.shape for kind in ("net", "ema") for name, p in self.parameters.items()}
         wanted |= {name: p.shape for name, p in self.beside.items()}
-        wanted |= {f"opt.{moment}.{name}": p.shape for name, p in self.trained.items() for moment in MOMENTS}
+        wanted |= {f"opt.{moment}.{name}": p.shape for name, p in self.by_adam.items() for moment in MOMENTS}
+        wanted |= {f"opt.momentum.{name}": kept.shape for name, kept in self.muon.momentum.items()}
         if wrong := [name for name, shape in wanted.items() if name not in tensors or tensors[name].shape != shape]:
             raise ZooError(
                 f"the checkpoint has no {wrong[0]} of shape {list(wanted[wrong[0]])} ({len(wrong)} such tensors): "
@@ -61,9 +71,19 @@ class State:
             self.ema[name].copy_(tensors[f"ema.{name}"])
         for name, p in self.beside.items():
             p.copy_(tensors[name])
-        for name, p in self.trained.items():
+        for name, kept in self.muon.momentum.items():
+            kept.copy_(tensors[f"opt.momentum.{name}"])
+        for name, p in self.by_adam.items():
             moments = {m: torch.zeros_like(p).copy_(tensors[f"opt.{m}.{name}"]) for m in MOMENTS}
             self.adam.state[p] = {"step": torch.tensor(float(step), device=p.device), **moments}
+
+
+def hidden(module: nn.Module) -> dict[str, nn.Parameter]:
+    """The weights between a backbone's first layer and its last, by name. Raises ZooError if it does not tell them."""
+    if not hasattr(module, "hidden_matrices"):
+        raise ZooError(f"{type(module).__name__} has no hidden_matrices(), which Muon needs: use optimizer adamw")
+    chosen = {id(p) for p in module.hidden_matrices()}
+    return {name: p for name, p in module.named_parameters() if id(p) in chosen}
 
 
 def learning_rate(config: TrainConfig, k: int) -> float:

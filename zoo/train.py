@@ -14,7 +14,7 @@ import torch
 from zoo import checkpoint, plugins
 from zoo.config import TrainConfig, differences
 from zoo.data import Dataset
-from zoo.environment import peak_memory
+from zoo.environment import peak_memory, reset_peak_memory
 from zoo.errors import Interrupted, ZooError, run_main
 from zoo.progress import Progress, say
 from zoo.runlog import StopSignal
@@ -53,6 +53,7 @@ def train(config: TrainConfig, folder: Path, data: Dataset, device: torch.device
         refuse_changed(found[0]["plugins"], folder)
         if found[0]["step"] >= config.steps:
             return found[0]
+    reset_peak_memory(device)
     trainer, clock, first = Trainer(config, data, folder, device), Clock(), 0
     metrics = trainer.metrics
     if found:

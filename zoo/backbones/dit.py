@@ -103,6 +103,10 @@ class DiT(nn.Module):
         """From now on, blocks are computed again in the backward pass instead of kept (arXiv 1604.06174)."""
         self.checkpointing = True
 
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        """What Muon may make orthogonal: the blocks' matrices, not what reads pixels, times and labels, or writes."""
+        return [p for p in self.blocks.parameters() if p.ndim > 1]
+
     def forward(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
         condition = self.time(time) + self.label(labels)
         tokens = rearrange(x, "b c (h p) (w q) -> b (h w) (c p q)", p=self.patch, q=self.patch)
