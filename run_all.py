@@ -20,7 +20,7 @@ class Options(Places):
     """Run a grid."""
 
     grid: str = "default"
-    """default, sd3, beyond, samplers, smoke, or a TOML file"""
+    """default, sd3, beyond, samplers, recipe, smoke, or a TOML file"""
     list: bool = False
     """show the cells, how they stand and how long they take, and stop"""
     dry_run: bool = False

@@ -37,7 +37,8 @@ def _read(folder: Path, entry: dict) -> Cell:
     where = PurePosixPath(entry["dir"])
     if where.is_absolute() or ".." in where.parts:
         raise ZooError(f"{folder}/grid.json names the folder {entry['dir']!r}, which is outside the run")
-    known = {"folder": entry["dir"], **{key: entry[key] for key in CELL}}
+    known = {"folder": entry["dir"], **{key: entry[key] for key in CELL}, "variant": entry.get("variant", "")}
+    known["objective"] += f" [{known['variant']}]" if known["variant"] else ""
     try:
         if (folder / where / "result.json").is_file():
             result = read_sealed(folder / where / "result.json")

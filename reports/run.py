@@ -48,7 +48,10 @@ class Setting:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of the grid with what its files say; `result` is None unless it is done."""
+    """One cell of the grid with what its files say; `result` is None unless it is done.
+
+    objective: its name, and in brackets the variant of the recipe if the grid has several.
+    """
 
     folder: str
     dataset: str
@@ -59,6 +62,7 @@ class Cell:
     message: str = ""
     failure: dict | None = None
     result: dict | None = None
+    variant: str = ""
 
     def score(self, setting: Setting) -> dict | None:
         """The scores under this setting."""

@@ -40,7 +40,7 @@ def show(plan: Plan) -> None:
         printed = [SD3[train.objective].name] if study and train.objective in SD3 else []
         times = [plan.status(cell), clock(plan.seconds(cell))]
         rows.append(
-            [*([train.dataset] if several else []), train.backbone, train.objective, *printed, train.seed, *times]
+            [*([train.dataset] if several else []), train.backbone, cell.objective, *printed, train.seed, *times]
         )
     header = [
         *(["data set"] if several else []),

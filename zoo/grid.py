@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -28,11 +29,14 @@ from zoo.config import (
 from zoo.control import Sampling
 from zoo.errors import ZooError, choose
 from zoo.names import slug
-from zoo.schema import Count, Frozen, Positive, distinct, explain
+from zoo.schema import Count, Frozen, Positive, checked, distinct, explain
 
 FOLDER = Path(__file__).parent / "grids"
 MAX_CELLS = 10_000
 Wish = Literal["auto", "mnist", "fashion", "digits"]
+
+
+VariantName = Annotated[str, AfterValidator(checked(lambda name: slug(name) and name))]
 
 
 class Size(Frozen):
@@ -58,7 +62,8 @@ class Grid(Frozen):
     """A grid file. `objectives` is a list of names, or the name of a family of the zoo.
 
     dataset: one, or a list of those on which every cell is trained; the first may be `auto`. settings: ways to draw
-    images, instead of those of the budgets.
+    images, instead of those of the budgets. variants: changes of the budgets' recipe, by name; every pairing is trained
+    with each of them.
     """
 
     description: str
@@ -67,6 +72,7 @@ class Grid(Frozen):
     objectives: Annotated[tuple[ObjectiveName, ...], Field(min_length=1, strict=False), AfterValidator(distinct)]
     backbones: Annotated[tuple[BackboneName, ...], Field(min_length=1, strict=False), AfterValidator(distinct)]
     settings: Annotated[tuple[Sampling, ...], Field(min_length=1, strict=False), AfterValidator(distinct)] | None = None
+    variants: Annotated[dict[VariantName, Recipe], Field(min_length=1, default_factory=lambda: {"": Recipe()})]
     budgets: Annotated[tuple[Budget, ...], Field(min_length=1, strict=False)]
 
     @field_validator("dataset", mode="before")
@@ -98,18 +104,25 @@ class Cell:
 
     config: CellConfig
     seconds: float
+    variant: str = ""
 
     @cached_property
     def folder(self) -> str:
-        """DATASET/BACKBONE/OBJECTIVE/seedN"""
+        """DATASET/BACKBONE/OBJECTIVE/[VARIANT/]seedN"""
         train = self.config.train
-        return f"{train.dataset}/{slug(train.backbone)}/{slug(train.objective)}/seed{train.seed}"
+        within = f"/{slug(self.variant)}" if self.variant else ""
+        return f"{train.dataset}/{slug(train.backbone)}/{slug(train.objective)}{within}/seed{train.seed}"
+
+    @property
+    def objective(self) -> str:
+        """Its name, and its variant's in brackets."""
+        return self.config.train.objective + (f" [{self.variant}]" if self.variant else "")
 
     @property
     def name(self) -> str:
         """What --only matches: `DATASET BACKBONE OBJECTIVE seedN`."""
         train = self.config.train
-        return f"{train.dataset} {train.backbone} {train.objective} seed{train.seed}"
+        return f"{train.dataset} {train.backbone} {self.objective} seed{train.seed}"
 
 
 def names() -> list[str]:
@@ -148,25 +161,28 @@ def cells(grid: Grid, dataset: str, budget: Budget, seeds: int | None = None, im
     images: replaces the budget's number of images seen by a cell. Raises ZooError for too many cells, and for names
     that would share a folder.
     """
-    count = (seeds or grid.seeds) * len(grid.objectives) * len(grid.backbones)
+    count = (seeds or grid.seeds) * len(grid.objectives) * len(grid.backbones) * len(grid.variants)
     if count > MAX_CELLS:
         raise ZooError(f"{count:,} cells are more than {MAX_CELLS:,}: lower --seeds or split the grid")
     made = []
     score = budget.score if grid.settings is None else budget.score.model_copy(update={"settings": grid.settings})
-    for seed in range(seeds or grid.seeds):
-        for name in grid.backbones:
-            size = budget.sizes[name]
-            for objective in grid.objectives:
-                train = TrainConfig(
-                    **budget.recipe.model_dump(),
-                    dataset=dataset,
-                    backbone=size.size,
-                    objective=objective,
-                    seed=seed,
-                    images=images or size.images,
-                )
-                seconds = size.seconds * train.images / size.images
-                made.append(Cell(CellConfig(train=train, score=score), seconds))
+    recipes = {
+        name: budget.recipe.model_dump() | changes.model_dump(include=changes.model_fields_set)
+        for name, changes in grid.variants.items()
+    }
+    order = product(range(seeds or grid.seeds), grid.backbones, grid.objectives, recipes.items())
+    for seed, name, objective, (variant, recipe) in order:
+        size = budget.sizes[name]
+        train = TrainConfig(
+            **recipe,
+            dataset=dataset,
+            backbone=size.size,
+            objective=objective,
+            seed=seed,
+            images=images or size.images,
+        )
+        seconds = size.seconds * train.images / size.images
+        made.append(Cell(CellConfig(train=train, score=score), seconds, variant))
     folders = [cell.folder for cell in made]
     for cell in made:
         if folders.count(cell.folder) > 1:

@@ -40,7 +40,7 @@ class Plan:
         """What a line about a cell begins with."""
         train = cell.config.train
         place = f"[{self.chosen.index(cell) + 1}/{len(self.chosen)}]"
-        return f"{place} {train.objective} on {train.backbone}, seed {train.seed}"
+        return f"{place} {cell.objective} on {train.backbone}, seed {train.seed}"
 
     def status(self, cell: grid.Cell) -> str:
         """done, failed, diverged, started or to do. Raises ZooError for a file that cannot be used."""

@@ -22,13 +22,22 @@ def write_grid(plan: Plan, options) -> None:
             "device": options.device,
             "command": reproduce(plan, options),
             "seeds": list(range(plan.seeds)),
-            "objectives": list(plan.grid.objectives),
+            "objectives": list(dict.fromkeys(cell.objective for cell in plan.cells)),
+            "variants": {
+                name: changes.model_dump(mode="json", include=changes.model_fields_set)
+                for name, changes in plan.grid.variants.items()
+                if name
+            },
             "backbones": list(dict.fromkeys(cell.config.train.backbone for cell in plan.cells)),
             "jobs": plan.jobs,
             "settings": {dataset: _settings(plan, dataset) for dataset in plan.budgets},
             "sizes_note": " ".join(dict.fromkeys(b.note for b in plan.budgets.values() if b.note)) or None,
             "cells": [
-                {"dir": c.folder, **c.config.train.model_dump(include={"dataset", "backbone", "objective", "seed"})}
+                {
+                    "dir": c.folder,
+                    "variant": c.variant,
+                    **c.config.train.model_dump(include={"dataset", "backbone", "objective", "seed"}),
+                }
                 for c in plan.cells
             ],
             "versions": versions(),
