@@ -68,6 +68,18 @@ BAD = {  # what is changed in GOOD -> what the error must say
         ["steps = 0", "greater than or equal to 1"],
     ),
     "a setting twice": ("sizes.dit", "score = { settings = [{}, { guidance = 1.0 }] }\nsizes.dit", ["named twice"]),
+    "a variant of what no recipe has": (
+        "[[budgets]]",
+        "[variants]\nfast = { learning_rat = 0.01 }\n[[budgets]]",
+        ["variants.fast.learning_rat", "Did you mean 'variants.fast.learning_rate'"],
+    ),
+    "an optimiser that is not there": (
+        "[[budgets]]",
+        'variants.a = { optimizer = "mouon" }\n[[budgets]]',
+        ["variants.a.optimizer = 'mouon'", "Did you mean 'muon'"],
+    ),
+    "a variant that is no folder": ("[[budgets]]", 'variants."../a" = {}\n[[budgets]]', ["variants.../a"]),
+    "no variant": ("[[budgets]]", "variants = {}\n[[budgets]]", ["variants", "at least 1 item"]),
     "an unknown budget": ('name = "cpu"', 'name = "tpu"', ["budgets.0.name = 'tpu'", "'cpu' or 'gpu'. Did you mean '"]),
     "no budget": ("[[budgets]]", "budgets = []\n[other]", ["budgets = []", "at least 1 item"]),
     "no seed": ("[[budgets]]", "seeds = 0\n[[budgets]]", ["seeds = 0", "greater than or equal to 1"]),
@@ -130,9 +142,22 @@ def write(tmp_path: Path, text: str) -> str:
 def test_shipped_grids_have_a_budget_for_every_place(name, dataset, kind):
     loaded = grid.load(name)
     cells = grid.cells(loaded, dataset, loaded.budget(kind, dataset), seeds=2)
-    assert len(cells) == 2 * len(loaded.objectives) * len(loaded.backbones)
+    assert len(cells) == 2 * len(loaded.objectives) * len(loaded.backbones) * len(loaded.variants)
     assert len({cell.config.key for cell in cells}) == len({cell.folder for cell in cells}) == len(cells)
     assert all(SLUG.fullmatch(part) for cell in cells for part in cell.folder.split("/"))
+
+
+def test_variants_change_what_they_name_of_the_budgets_recipe():
+    loaded = grid.load("recipe")
+    budget = loaded.budget("cpu", "digits")
+    assert budget.recipe.batch != 64  # the recipe's default, which no variant names
+    for cell in grid.cells(loaded, "digits", budget):
+        optimizer, rate = cell.variant.split()
+        train = cell.config.train
+        assert (train.optimizer, train.learning_rate) == (optimizer, float(rate))
+        assert train.batch == budget.recipe.batch
+        assert cell.objective == f"{train.objective} [{cell.variant}]"
+        assert cell.variant.replace(" ", "") in cell.folder
 
 
 def test_sd3_has_the_study_s_control_settings():
