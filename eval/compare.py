@@ -40,7 +40,8 @@ def read(folder: Path) -> list[Entry]:
     """Every cell below a folder. Raises ZooError if there is none, or if two judges scored one data set."""
     entries, judges = [], {}
     for path in sorted(folder.rglob("cell.json")):
-        config = (read_sealed(path).get("config") or {}).get("train") or {}
+        cell = read_sealed(path)
+        config = (cell.get("config") or {}).get("train") or {}
         status, rows = "missing", []
         if (path.parent / "result.json").is_file():
             result = read_sealed(path.parent / "result.json")
@@ -52,6 +53,8 @@ def read(folder: Path) -> list[Entry]:
             names = [config[key] for key in ("dataset", "backbone", "objective", "seed")]
         except KeyError as error:
             raise ZooError(f"{path} holds no cell: its config.train lacks {error}") from None
+        if variant := cell.get("variant"):
+            names[2] += f" [{variant}]"
         entries.append(Entry(*names, status, rows))
     if not entries:
         raise ZooError(f"{folder} holds no cell (cell.json). Give the folder of a run, as in runs/default")

@@ -201,4 +201,5 @@ def prepare(plan: Plan) -> None:
         path = plan.folder(cell) / "cell.json"
         if not path.is_file():
             config = cell.config.model_dump(mode="json")
-            write_sealed(path, {"key": cell.config.key, "config": config})
+            variant = {"variant": cell.variant} if cell.variant else {}
+            write_sealed(path, {"key": cell.config.key, "config": config, **variant})

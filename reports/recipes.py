@@ -1,0 +1,84 @@
+"""A grid with variants of the recipe: which of them serves all objectives best, and what the choice changes.
+
+Variants are ranked as objectives are elsewhere, every pairing of objective and backbone being one more control.
+"""
+
+from eval import compare
+from reports.document import Block, Bold, Heading, Paragraph, Table, Text, table
+from reports.run import Cell, Run
+from reports.tables import NONE, fid_at, fid_text
+
+ABOUT = (
+    "Every pairing was trained with each variant of the recipe. A variant's rank is the mean, over pairings and control "
+    "settings, of the number of its Pareto front in FID and accuracy: the recipe that all objectives share should be "
+    "the one that serves all of them, whichever of them it makes look best."
+)
+ORDER = (
+    "Ranks of the objectives among themselves, under each variant: where a column's numbers change places, the answer "
+    "to which objective is best depends on how it was tuned."
+)
+
+
+def recipes(run: Run) -> list[Block]:
+    """The section about the variants; nothing for a grid without them."""
+    if not any(cell.variant for cell in run.done):
+        return []
+    variants = list(dict.fromkeys(cell.variant for cell in run.cells))
+    cells = [(cell, base(cell)) for cell in run.cells]
+    found = compare.board([_entry(cell, f"{cell.backbone} {name}", cell.variant) for cell, name in cells], variants)
+    blocks = [Heading("Recipes"), Paragraph(ABOUT), _board(found), *map(Paragraph, compare.notes(found))]
+    blocks += [Paragraph((Bold("FID"), f", {run.label(run.headline[0])}; lowest of a column in bold.")), _fids(run)]
+    names = list(dict.fromkeys(name for _, name in cells))
+    boards = {
+        variant: compare.board(
+            [_entry(cell, cell.backbone, name) for cell, name in cells if cell.variant == variant], names
+        )
+        for variant in variants
+    }
+    rows = [(variant, *_ranks(board, names)) for variant, board in boards.items()]
+    return [*blocks, Paragraph(ORDER), table(["variant", *names], rows)]
+
+
+def base(cell: Cell) -> str:
+    """The objective's own name."""
+    return cell.objective.removesuffix(f" [{cell.variant}]")
+
+
+def _entry(cell: Cell, backbone: str, name: str) -> compare.Entry:
+    return compare.Entry(cell.dataset, backbone, name, cell.seed, cell.status, cell.scores)
+
+
+def _board(found: dict) -> Table:
+    header = ["variant", "rank", "95% interval", "P(first)", "runs", "not told apart from"]
+    rows = [
+        (
+            row["objective"],
+            compare.rank_text(row),
+            compare.interval_text(row),
+            compare.text(row["first"]),
+            compare.runs_text(row),
+            compare.alike_text(row["alike"]),
+        )
+        for row in found["rows"]
+    ]
+    return table(header, rows)
+
+
+def _ranks(board: dict, names: list[str]) -> list[str]:
+    ranks = {row["objective"]: row["rank"] for row in board["rows"]}
+    return [compare.text(ranks.get(name)) for name in names]
+
+
+def _fids(run: Run) -> Table:
+    """Variant x (backbone, objective): FID under the first of the compared settings."""
+    setting, variants = run.headline[0], list(dict.fromkeys(cell.variant for cell in run.cells))
+    pairings = list(dict.fromkeys((cell.backbone, base(cell)) for cell in run.cells))
+    columns: list[list[Text]] = []
+    for backbone, name in pairings:
+        stats = [run.stat(backbone, f"{name} [{variant}]", setting, "fid") for variant in variants]
+        best = min((stat.mean for stat in stats if stat), default=None)
+        texts = [NONE if stat is None else fid_text(stat) for stat in stats]
+        bold = [stat is not None and stat.mean == best for stat in stats]
+        columns.append([Bold(text) if mark else text for text, mark in zip(texts, bold, strict=True)])
+    header = ["variant", *(f"{fid_at(setting)}, {name} on {backbone}" for backbone, name in pairings)]
+    return table(header, list(zip(variants, *columns, strict=True)))
