@@ -5,6 +5,7 @@ written to runs/GRID/report.html (and report.md), and kept up to date meanwhile.
 command again goes on where the last one stopped.
 """
 
+import contextlib
 import signal
 import sys
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from zoo.cli import Places, parse
-from zoo.errors import run_main
+from zoo.errors import ZooError, run_main
 
 
 @dataclass
@@ -71,7 +72,7 @@ def main() -> int:
             not_done = driver.run(made, command, options, finished=page.refresh)
     except KeyboardInterrupt:
         print("\ninterrupted; the state is saved, and the same command goes on from here", file=sys.stderr)
-        if (made.out / "grid.json").is_file():  # the page no longer says that the grid is at work
+        with contextlib.suppress(ZooError):  # the page is no longer that of a grid at work
             final_page(made.out)
         return 130
     print(final_page(made.out))
