@@ -1,9 +1,11 @@
 """Train, score and compare: python run_all.py --grid default
 
 Every cell (objective x backbone x seed) of the grid is trained and scored by a worker process; the comparison is
-written to runs/GRID/report.md. Finished cells are skipped: the same command again goes on where the last one stopped.
+written to runs/GRID/report.html (and report.md), and kept up to date meanwhile. Finished cells are skipped: the same
+command again goes on where the last one stopped.
 """
 
+import contextlib
 import signal
 import sys
 import time
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from zoo.cli import Places, parse
-from zoo.errors import run_main
+from zoo.errors import ZooError, run_main
 
 
 @dataclass
@@ -67,21 +69,32 @@ def main() -> int:
         driver.dry_run(made, retry=options.retry == "failed")
         return 0
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the same as Ctrl-C: the running cell saves first
+    from reports.live import LivePage
+
     try:
-        not_done = driver.run(made, [sys.executable, str(Path(__file__).resolve())], options)
+        with LivePage(made.out) as page:
+            command = [sys.executable, str(Path(__file__).resolve())]
+            not_done = driver.run(made, command, options, finished=page.refresh)
     except KeyboardInterrupt:
         print("\ninterrupted; the state is saved, and the same command goes on from here", file=sys.stderr)
+        with contextlib.suppress(ZooError):  # the page is no longer that of a grid at work
+            final_page(made.out)
         return 130
+    print(final_page(made.out))
+    if not_done:
+        print("\n".join([f"{len(not_done)} of {len(made.chosen)} cells are not done:", *not_done]), file=sys.stderr)
+    return 1 if not_done else 0
+
+
+def final_page(folder: Path) -> str:
+    """Write the report; returns where the time went, and the page's path."""
     from reports.load import load
     from reports.page import build
     from reports.tables import time_table
 
     began = time.perf_counter()
-    page = build(made.out)
-    print(f"\n{time_table(load(made.out), report=time.perf_counter() - began)}\n\n{page}")
-    if not_done:
-        print("\n".join([f"{len(not_done)} of {len(made.chosen)} cells are not done:", *not_done]), file=sys.stderr)
-    return 1 if not_done else 0
+    page = build(folder).with_suffix(".html")
+    return f"\n{time_table(load(folder), report=time.perf_counter() - began)}\n\n{page}"
 
 
 def worker(options: Options) -> int:

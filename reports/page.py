@@ -1,20 +1,18 @@
-"""The page: build(run) writes report.md, results.csv and figures/ into a run's folder, from the files that lie there.
+"""The page: build(run) writes report.html, report.md, results.csv and figures/ into a run's folder, from its files.
 
 The same files give the same bytes: no clock, no path, no order of a folder goes in. Finished, partial and failed runs
 are all pages.
 """
 
-import math
-import re
 from pathlib import Path
 
 from eval import compare
-from reports import ranktables, tables
+from reports import about, html, markdown, ranktables, sentences, tables
+from reports.document import Block, Bold, Heading, Paragraph, Picture
 from reports.figures import draw
 from reports.load import load
 from reports.results import csv_bytes
-from reports.run import FULL, Run, Stat
-from reports.tables import acc_text, fid_at, fid_text, md
+from reports.run import Run
 from zoo.files import write_atomic
 
 CAPTIONS = {
@@ -44,22 +42,16 @@ DIFFERENCES = (
     "Differences to the objective of the lowest FID, paired by seed: the two saw the same images, noise and labels. In "
     "brackets 95% intervals over seeds by Student's t; below three seeds they say little."
 )
-OTHER = (
-    "fid2: FID by the second judge; cfid_max: FID of the worst class (from 128 samples a class on); pfd: Frechet "
-    "distance in pixels, uncorrected; kid: kernel distance; precision, recall, density, coverage: by the 5th "
-    "neighbour, against as many real images; is: inception score of the judge's classes; mem: share of samples that "
-    "are near copies of a training image; val_eps: squared error of the predicted noise on test images, mean over 8 "
-    "noise levels."
-)
 SAMPLES = (
     "Rows are objectives, columns the classes asked for. The same noise and labels for every objective, so that tiles "
     "at the same place can be compared."
 )
 
 
-def build(run_dir: Path) -> Path:
-    """Write the report of a run and return its path.
+def build(run_dir: Path, running: bool = False) -> Path:
+    """Write the report of a run and return the path of its report.md.
 
+    running: the grid is at work; cells without a file are still to come, and the page reloads itself in the browser.
     Raises ZooError for a folder that holds no run, and for scores by different judges.
     """
     run = load(Path(run_dir))
@@ -70,172 +62,70 @@ def build(run_dir: Path) -> Path:
         if old.name not in figures:
             old.unlink()
     write_atomic(run.folder / "results.csv", csv_bytes(run))
+    blocks = page(run, list(figures), running)
+    write_atomic(run.folder / "report.html", html.render(blocks, figures, running).encode())
     path = run.folder / "report.md"
-    write_atomic(path, page(run, list(figures)).encode())
+    write_atomic(path, markdown.render(blocks).encode())
     return path
 
 
-def page(run: Run, figures: list[str]) -> str:
-    """The whole page as Markdown; figures: the names that were drawn."""
-    blocks = [_title(run), _notice(run.grid.get("notice"))]
+def page(run: Run, figures: list[str], running: bool = False) -> list[Block]:
+    """The whole page; figures: the names that were drawn. running: as in `build`."""
+    blocks: list[Block] = [Heading(sentences.title(run), 1), *_said(run.grid.get("notice"), "warning")]
     parts = [run.on(dataset) for dataset in run.datasets]
     several = len(parts) > 1
     for part in parts:
-        blocks += [f"**{md(part.datasets[0])}**" if several else "", _leaders(part)]
-    blocks += [_state(run), _quote(run.grid.get("sizes_note"))]
+        leaders = sentences.leaders(part)
+        blocks += [Paragraph(Bold(part.datasets[0]))] if several else []
+        blocks += [leaders] if leaders.items else []
+    blocks += [sentences.state(run, running), *_said(run.grid.get("sizes_note"), "note")]
     if run.done:
-        blocks += ["## Ranks", *_ranks(run)]
+        blocks += [Heading("Ranks"), *_ranks(run)]
     for part in parts:
         prefix = f"{part.datasets[0]}-" if several else ""
-        blocks += _sections(part, figures, prefix, f" on {md(part.datasets[0])}" if several else "")
-    blocks += ["## Failures", tables.failures(run) or f"All {len(run.cells)} cells are done."]
-    blocks += ["## Configuration", tables.configuration(run)]
-    blocks += ["## Versions", tables.versions(run), "## Papers", tables.papers(run), "## How to reproduce", _again(run)]
-    return "\n\n".join(block for block in blocks if block) + "\n"
-
-
-def _sections(run: Run, figures: list[str], prefix: str, where: str) -> list[str]:
-    """What is said of one data set; prefix: of its figures' names; where: the end of its headings."""
-
-    def show(*names: str) -> str:
-        found = [name for name in names if prefix + name in figures]
-        return "\n\n".join(f"![{Path(n).stem}](figures/{prefix}{n})\n\n*{_caption(run, n)}*" for n in found)
-
-    samples = [name for name in figures if name.startswith(f"{prefix}samples-")]
-    blocks = []
-    if run.done:
-        blocks += [
-            f"## Comparison{where}",
-            tables.comparison(run),
-            _how_to_read(run),
-            show("fid.png", "accuracy-fid.png"),
-        ]
-        if len(run.compared) > len(run.headline):
-            blocks += [f"## Settings{where}", SETTINGS, ranktables.every_setting(run)]
-        blocks += [f"## Differences{where}", DIFFERENCES, ranktables.differences(run, _lead(run))]
-        blocks += [f"## Samples{where}", SAMPLES, *(f"![{Path(name).stem}](figures/{name})" for name in samples)]
-        blocks += [f"## Classes{where}", _class_note(run), tables.per_class(run), show("classes.png")]
-        blocks += [f"## Other scores{where}", _other_note(run), ranktables.other_scores(run)]
-        blocks += _weights(run, where)
-    blocks += [f"## Training{where}", show("loss.png", "eps-error.png") or "No training curves yet."]
-    if run.done:
-        blocks += [f"## Cost{where}", COST, tables.cost(run)]
+        blocks += _sections(part, figures, prefix, f" on {part.datasets[0]}" if several else "")
+    none = "None so far." if running else f"All {len(run.cells)} cells are done."
+    blocks += [Heading("Failures"), about.failures(run, running) or Paragraph(none)]
+    blocks += [Heading("Configuration"), about.configuration(run), Heading("Versions"), about.versions(run)]
+    blocks += [Heading("Papers"), about.papers(run), Heading("How to reproduce"), *about.commands(run)]
     return blocks
 
 
-def _ranks(run: Run) -> list[str]:
+def _sections(run: Run, figures: list[str], prefix: str, where: str) -> list[Block]:
+    """What is said of one data set; prefix: of its figures' names; where: the end of its headings."""
+
+    def show(*names: str) -> list[Block]:
+        return [Picture(prefix + name, _caption(run, name)) for name in names if prefix + name in figures]
+
+    curves = show("loss.png", "eps-error.png") or [Paragraph("No training curves yet.")]
+    training = [Heading(f"Training{where}"), *curves]
+    if not run.done:
+        return training
+    blocks = [Heading(f"Comparison{where}"), tables.comparison(run), sentences.how_to_read(run)]
+    blocks += show("fid.png", "accuracy-fid.png")
+    if len(run.compared) > len(run.headline):
+        blocks += [Heading(f"Settings{where}"), Paragraph(SETTINGS), ranktables.every_setting(run)]
+    differences = ranktables.differences(run, sentences.lead(run))
+    blocks += [Heading(f"Differences{where}"), Paragraph(DIFFERENCES), differences]
+    blocks += [Heading(f"Samples{where}"), Paragraph(SAMPLES)]
+    blocks += [Picture(name, "") for name in figures if name.startswith(f"{prefix}samples-")]
+    blocks += [Heading(f"Classes{where}"), sentences.class_note(run), tables.per_class(run), *show("classes.png")]
+    blocks += [Heading(f"Other scores{where}"), sentences.other_note(run), ranktables.other_scores(run)]
+    kinds = sorted({setting.kind for setting in run.settings})
+    weights = tables.weights(run) if len(kinds) > 1 else Paragraph(f"Only the {kinds[0]} weights were scored.")
+    blocks += [Heading(f"EMA and raw weights{where}"), weights, *training]
+    return [*blocks, Heading(f"Cost{where}"), Paragraph(COST), tables.cost(run)]
+
+
+def _ranks(run: Run) -> list[Block]:
     found = compare.board(run.entries, run.objectives)
-    places = f"{', '.join(map(md, found['datasets']))}; {', '.join(map(md, found['families']))}"
+    places = f"{', '.join(found['datasets'])}; {', '.join(found['families'])}"
     count = f"{found['settings']} control settings: {places}"
-    return [RANKS.format(count=count), ranktables.ranks(found), *map(md, compare.notes(found))]
+    return [Paragraph(RANKS.format(count=count)), ranktables.ranks(found), *map(Paragraph, compare.notes(found))]
 
 
-def _lead(run: Run) -> dict[str, str]:
-    """The objective of the lowest FID on each backbone, under the first of the compared settings."""
-    leads = {}
-    for backbone in run.backbones:
-        found = {o: stat.mean for o in run.objectives if (stat := run.stat(backbone, o, run.headline[0], "fid"))}
-        if found:
-            leads[backbone] = min(found, key=found.get)
-    return leads
-
-
-def _title(run: Run) -> str:
-    sizes = f"{_count(len(run.objectives), 'diffusion objective')} on {_count(len(run.backbones), 'backbone')}"
-    return f"# {' and '.join(map(md, run.datasets))}: {sizes} (grid {md(run.grid.get('name'))})"
-
-
-def _notice(text: str | None) -> str:
-    return f"> [!WARNING]\n> **{md(text)}**" if text else ""
-
-
-def _quote(text: str | None) -> str:
-    return f"> {md(text)}" if text else ""
-
-
-def _leaders(run: Run) -> str:
-    """Which objective leads on each backbone and by how much."""
-    return "\n".join(f"- {text}" for backbone in run.backbones if (text := _leader(run, backbone)))
-
-
-def _state(run: Run) -> str:
-    """How many cells are done, and what the seeds allow to say."""
-    seeds = run.grid.get("seeds") or sorted({cell.seed for cell in run.cells})
-    states = [cell.status for cell in run.cells]
-    rest = ", ".join(f"{states.count(state)} {md(state)}" for state in sorted(set(states) - {"done"}))
-    text = f"{len(run.done)} of {_count(len(states), 'cell')} are done{f'; {rest} (see Failures)' if rest else ''}."
-    if run.done and len(seeds) == 1:
-        text += " **One seed: a sketch.** Training again can move these numbers more than the error bars show."
-    elif run.done and len(seeds) < 3:
-        text += f" {len(seeds)} seeds are too few to claim an order."
-    return text
-
-
-def _leader(run: Run, backbone: str) -> str:
-    """`On dit rf leads with fid 5.80 ± 0.30, next is ..`, and who leads under the other settings."""
-    text, first = "", ""
-    for setting in run.headline:
-        found = {o: stat for o in run.objectives if (stat := run.stat(backbone, o, setting, "fid"))}
-        order = sorted(found, key=lambda o: found[o].mean)
-        if not order:
-            continue
-        lead, how = order[0], acc_text(run.stat(backbone, order[0], setting, "acc"))
-        if not text:
-            first, where = lead, f"{md(setting.kind)} weights, {md(run.label(setting))}"
-            leads = "leads" if len(order) > 1 else "is the only one scored,"
-            text = f"On {md(backbone)} ({where}) **{md(lead)}** {leads} with {fid_at(setting)} {fid_text(found[lead])}"
-            text += f" and accuracy {how}{_behind(found, order)}."
-        else:
-            who = (
-                "it has" if len(order) == 1 else "it leads too, with" if lead == first else f"**{md(lead)}** leads with"
-            )
-            text += f" At {md(run.label(setting))} {who} {fid_text(found[lead])} and {how}."
-    return text
-
-
-def _behind(found: dict[str, Stat], order: list[str]) -> str:
-    """`; next is rf with 6.90 ± 0.35, last of 8 eps/linear with ..`, and who is too near to be told from the first."""
-    lead, *others = order
-    text = f"; next is {md(others[0])} with {fid_text(found[others[0]])}" if others else ""
-    if len(others) > 1:
-        text += f", last of {len(order)} {md(others[-1])} with {fid_text(found[others[-1]])}"
-    near = [o for o in others if found[o].mean - found[lead].mean < 2 * math.hypot(found[o].se, found[lead].se)]
-    if near:
-        more = f" and {len(near) - 4} more" if len(near) > 4 else ""
-        text += f" (within two standard errors of the lead: {', '.join(map(md, near[:4]))}{more})"
-    return text
-
-
-def _how_to_read(run: Run) -> str:
-    widths = [(s["acc_high"] - s["acc_low"]) / 2 for c in run.done for s in c.scores if s.get("acc_high") is not None]
-    seeds = max(len(run.group(b, o)) for b in run.backbones for o in run.objectives)
-    several = "mean over seeds (min..max)" if seeds > 1 else "value ± one standard error of sampling"
-    text = [f"fid: Frechet distance of the judge's features, lower is better, {several}"]
-    if any(setting.n < FULL for setting in run.headline):
-        text += [f"`fid@N` marks fewer than {FULL:,} samples: not comparable with a fid at another N"]
-    text += ["acc: share of digits judged to be what was asked for"]
-    text += [f"95% intervals of at most ± {100 * max(widths):.1f} points" if widths else ""]
-    text += ["bold: best of the backbone", "guidance 1 is no guidance"]
-    return f"{'; '.join(part for part in text if part)}. Every number: [results.csv](results.csv)."
-
-
-def _class_note(run: Run) -> str:
-    setting = run.highest
-    return (
-        f"{md(setting.kind)} weights, {md(run.label(setting))}; samples of all seeds together. "
-        "Digits: judged to be what was asked for. Black and white: that all over; they do not count in acc."
-    )
-
-
-def _other_note(run: Run) -> str:
-    setting = run.highest
-    return f"{md(setting.kind)} weights, {md(run.label(setting))}; means over the seeds that are done. {OTHER}"
-
-
-def _weights(run: Run, where: str) -> list[str]:
-    kinds = sorted({setting.weights for setting in run.settings})
-    title = f"## EMA and raw weights{where}"
-    return [title, tables.weights(run)] if len(kinds) > 1 else [title, f"Only the {md(kinds[0])} weights were scored."]
+def _said(text: str | None, kind: str) -> list[Block]:
+    return [Paragraph(Bold(text) if kind == "warning" else text, kind)] if text else []
 
 
 def _caption(run: Run, name: str) -> str:
@@ -246,24 +136,3 @@ def _caption(run: Run, name: str) -> str:
     text = CAPTIONS[name].format(spread=spread, bars=bars)
     many = name in ("loss.png", "eps-error.png", "accuracy-fid.png") and len(run.objectives) > 8
     return f"{text} Named: the eight objectives of the lowest FID; the others are grey." if many else text
-
-
-def _again(run: Run) -> str:
-    first = (run.done or run.cells)[0].folder if run.cells else "CELL"
-    git = run.grid.get("git")
-    commands = [
-        ("The whole run" + (f", at commit {md(git)}" if git else "") + ":", run.grid.get("command") or ""),
-        ("Score one checkpoint again, with RUN for the folder of this page:", f"python -m eval.fid RUN/{first}"),
-        ("Write this page again:", "python -m reports RUN"),
-    ]
-    return "\n\n".join(f"{text}\n\n{_fenced(command)}" for text, command in commands if command)
-
-
-def _fenced(command: str) -> str:
-    text = " ".join(str(command).split())
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
-    return f"{fence}sh\n{text}\n{fence}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

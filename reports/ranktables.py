@@ -5,8 +5,9 @@ from statistics import fmean
 from eval import compare
 from eval.ranking import Scores, scores_of
 from eval.sensitivity import paired
+from reports.document import Table, table
 from reports.run import Cell, Run
-from reports.tables import NONE, acc_text, fid_at, fid_text, md, scored, table
+from reports.tables import NONE, acc_text, fid_at, fid_text, scored
 
 OTHER = {  # column -> its form
     "fid2": "{:.2f}",
@@ -23,7 +24,7 @@ OTHER = {  # column -> its form
 }
 
 
-def other_scores(run: Run) -> str:
+def other_scores(run: Run) -> Table:
     """The scores besides FID and accuracy under the highest guidance, means over seeds; real test images below."""
     real = (run.done[0].result.get("real") or {}) if run.done else {}
     columns = {name: form for name, form in OTHER.items() if real.get(name) is not None or name in ("fid2", "val_eps")}
@@ -35,11 +36,11 @@ def other_scores(run: Run) -> str:
             v for cell in run.group(backbone, name) if (v := _validation(cell, run.highest.weights)) is not None
         ]
         values["val_eps"] = form_of(columns["val_eps"], fmean(held_out)) if held_out else NONE
-        rows.append([md(backbone), md(name), *(values[key] for key in columns)])
+        rows.append([backbone, name, *(values[key] for key in columns)])
     second = ((run.done[0].result.get("second_judge") or {}).get("floor") or {}).get("fid") if run.done else None
     floors = {**real, "fid2": second, "val_eps": None}
-    rows.append(["real test images", "", *(form_of(columns[key], floors.get(key)) for key in columns)])
-    return table(["backbone", "objective", *columns], rows, text=2)
+    real_row = ["real test images", "", *(form_of(columns[key], floors.get(key)) for key in columns)]
+    return table(["backbone", "objective", *columns], rows, names=2, foot=[real_row])
 
 
 def _validation(cell: Cell, weights: str) -> float | None:
@@ -51,7 +52,7 @@ def form_of(form: str, value: float | None) -> str:
     return NONE if value is None else form.format(value)
 
 
-def every_setting(run: Run) -> str:
+def every_setting(run: Run) -> Table:
     """Each compared setting: its network evaluations, the objective of the lowest FID, and means over objectives."""
     header = ["backbone", "setting", "evaluations", "lowest fid", "fid", "acc", "mean fid", "mean acc"]
     rows = []
@@ -64,35 +65,35 @@ def every_setting(run: Run) -> str:
             accs = [stat.mean for o in found if (stat := run.stat(backbone, o, setting, "acc"))]
             counts = {s["evaluations"] for cell in run.done if (s := cell.score(setting))}
             rows.append([
-                md(backbone), md(run.label(setting)), " to ".join(f"{n}" for n in sorted({min(counts), max(counts)})),
-                md(lead), fid_text(found[lead]), acc_text(run.stat(backbone, lead, setting, "acc")),
+                backbone, run.label(setting), " to ".join(f"{n}" for n in sorted({min(counts), max(counts)})),
+                lead, fid_text(found[lead]), acc_text(run.stat(backbone, lead, setting, "acc")),
                 f"{fmean(stat.mean for stat in found.values()):.2f}", f"{100 * fmean(accs):.1f}%",
             ])  # fmt: skip
-    return table(header, rows, text=2)
+    return table(header, rows, names=2)
 
 
-def ranks(board: dict) -> str:
+def ranks(board: dict) -> Table:
     """The leader board: mean Pareto fronts with their intervals."""
     families = board["families"] if len(board["families"]) > 1 else []
     steps = board["steps"] if len(board["steps"]) > 1 else []
     published = any(row["published"] is not None for row in board["rows"]) and board["agreement"] is not None
-    header = ["objective", "rank", "95% interval", "P(first)", *map(md, families), *(f"{n} steps" for n in steps)]
+    header = ["objective", "rank", "95% interval", "P(first)", *families, *(f"{n} steps" for n in steps)]
     header += [*(["in SD3's study"] if published else []), "runs", "not told apart from"]
     rows = []
     for row in board["rows"]:
         parts = [row["families"][name] for name in families] + [row["steps"][str(n)] for n in steps]
         parts += [row["published"]] if published else []
-        lead = [md(row["objective"]), compare.rank_text(row), compare.interval_text(row), compare.text(row["first"])]
-        rest = [compare.runs_text(row), md(compare.alike_text(row["alike"]))]
+        lead = [row["objective"], compare.rank_text(row), compare.interval_text(row), compare.text(row["first"])]
+        rest = [compare.runs_text(row), compare.alike_text(row["alike"])]
         rows.append([*lead, *map(compare.text, parts), *rest])
-    return table(header, rows, text=1)
+    return table(header, rows, names=1)
 
 
-def differences(run: Run, leaders: dict[str, str]) -> str:
+def differences(run: Run, leaders: dict[str, str]) -> Table:
     """Paired differences in FID and accuracy to each backbone's leader, seed by seed, under the headline settings."""
     header = ["backbone", "objective, minus the leader"]
     for setting in run.headline:
-        header += [f"{fid_at(setting)}, {md(run.label(setting))}", f"acc points, {md(run.label(setting))}"]
+        header += [f"{fid_at(setting)}, {run.label(setting)}", f"acc points, {run.label(setting)}"]
     scores = scores_of(run.entries, compare.KEYS)
     rows = []
     for backbone, name in scored(run):
@@ -104,8 +105,8 @@ def differences(run: Run, leaders: dict[str, str]) -> str:
             key = tuple(getattr(setting, field) for field in compare.KEYS)
             part = scores.part(lambda c, b=backbone, k=key: c.backbone == b and c.setting == k)
             cells += [_difference(part, "fid", name, lead, 1), _difference(part, "acc", name, lead, 100)]
-        rows.append([md(backbone), f"{md(name)} - {md(lead)}", *cells])
-    return table(header, rows, text=2)
+        rows.append([backbone, f"{name} - {lead}", *cells])
+    return table(header, rows, names=2)
 
 
 def _difference(part: Scores, metric: str, a: str, b: str, unit: float) -> str:

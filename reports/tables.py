@@ -1,41 +1,25 @@
-"""The page's tables as GitHub Markdown; text from files is escaped, so that no name breaks a row or becomes HTML."""
+"""The page's tables of scores and costs, as blocks."""
 
-import html
 import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import fmean
 
 from tabulate import tabulate
 
+from reports.document import Bold, Table, Text, table
 from reports.run import BLANKS, CLASSES, FULL, SECONDS, Cell, Run, Setting, Stat
-from zoo.errors import ZooError
 from zoo.families import SD3, Published
-from zoo.registry import objective as parse_objective
 
 NONE = "-"
 TRAINING = 3  # forward and backward over forward alone
-MESSAGE_LIMIT = 400  # characters of an error that the page shows; the log has the rest
 
 
-def md(value: object) -> str:
-    """Text that means itself in Markdown: one line, no HTML, no markup, no table bars."""
-    text = " ".join("".join(c if c.isprintable() else " " for c in str(value)).split())
-    return re.sub(r"([\\`*_\[\]|~#$])", r"\\\1", html.escape(text, quote=False))
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], text: int = 1) -> str:
-    """A Markdown table; the first `text` columns are aligned left, numbers right."""
-    rule = ["---" if i < text else "---:" for i in range(len(header))]
-    return "\n".join(f"| {' | '.join(line)} |" for line in [header, rule, *rows])
-
-
-def comparison(run: Run) -> str:
+def comparison(run: Run) -> Table:
     """Objective x backbone: FID and accuracy under each compared setting, and what training took."""
     header = ["backbone", "objective", "seeds done"]
     for setting in run.headline:
-        header += [f"{fid_at(setting)}, {md(run.label(setting))}", f"acc, {md(run.label(setting))}"]
+        header += [f"{fid_at(setting)}, {run.label(setting)}", f"acc, {run.label(setting)}"]
     study = run.grid.get("name") == "sd3"  # shows the ranks printed there
     header += ["training s", "images/s", "parameters", *(["rank in SD3's study"] if study else [])]
     rows = []
@@ -48,27 +32,26 @@ def comparison(run: Run) -> str:
         for i, name in enumerate(names):
             cells = run.group(backbone, name)
             done, rest = sum(cell.result is not None for cell in cells), run.outcome(backbone, name)
-            seeds = f"{done}/{len(cells)}{f', {md(rest)}' if rest else ''}"
+            seeds = f"{done}/{len(cells)}{f', {rest}' if rest else ''}"
             costs = [_mean(cells, "seconds", "{:,.0f}"), _mean(cells, "images_per_s", "{:,.0f}")]
             costs += [_mean(cells, "parameters", "{:,.0f}")]
             costs += [_printed(name)] if study else []
-            rows.append([md(backbone), md(name), seeds, *(column[i] for column in columns), *costs])
+            rows.append([backbone, name, seeds, *(column[i] for column in columns), *costs])
     floor, real = run.floor.get("fid"), run.ceiling
     pad = [NONE] * (4 if study else 3)
     floors = [f"{floor:.2f}" if floor is not None else NONE, NONE] * len(run.headline)
     reals = [NONE, f"{100 * real:.1f}%" if real is not None else NONE] * len(run.headline)
-    rows.append(["floor", "real test images against training images", NONE, *floors, *pad])
-    rows.append(["ceiling", "real test images", NONE, *reals, *pad])
-    return table(header, rows, text=3)
+    floor_row = ["floor", "real test images against training images", NONE, *floors, *pad]
+    return table(header, rows, names=3, foot=[floor_row, ["ceiling", "real test images", NONE, *reals, *pad]])
 
 
 def _printed(name: str) -> str:
     published = SD3.get(name, Published(name))
     rank = f"{published.rank:.2f}" if published.rank is not None else "not printed"
-    return rank if published.name == name else f"{rank} ({md(published.name)})"
+    return rank if published.name == name else f"{rank} ({published.name})"
 
 
-def weights(run: Run) -> str:
+def weights(run: Run) -> Table:
     """FID and accuracy of every kind of weights, side by side per setting."""
     plain = {}
     for setting in run.settings:
@@ -76,17 +59,17 @@ def weights(run: Run) -> str:
             plain.setdefault(replace(setting, weights=""), []).append(setting)
     pairs = [setting for group in plain.values() for setting in group]
     header = ["backbone", "objective"]
-    header += [f"{fid_at(s)} {md(s.kind)}, {md(run.label(s))}" for s in pairs]
-    header += [f"acc {md(s.kind)}, {md(run.label(s))}" for s in pairs]
+    header += [f"{fid_at(s)} {s.kind}, {run.label(s)}" for s in pairs]
+    header += [f"acc {s.kind}, {run.label(s)}" for s in pairs]
     rows = []
     for backbone, name in scored(run):
         fids = [fid_text(run.stat(backbone, name, s, "fid")) for s in pairs]
         accs = [acc_text(run.stat(backbone, name, s, "acc")) for s in pairs]
-        rows.append([md(backbone), md(name), *fids, *accs])
-    return table(header, rows, text=2)
+        rows.append([backbone, name, *fids, *accs])
+    return table(header, rows, names=2)
 
 
-def per_class(run: Run) -> str:
+def per_class(run: Run) -> Table:
     """Accuracy per class under the highest guidance, and the mistake made most often; the blanks apart."""
     labels = [label for label in range(CLASSES) if label not in BLANKS]
     blanks = [f"{name} ({label})" for label, name in BLANKS.items()]
@@ -97,11 +80,11 @@ def per_class(run: Run) -> str:
         values = {label: f"{100 * value:.0f}%" for label, value in shares.items()}
         middle = [acc_text(run.stat(backbone, name, run.highest, "acc")), _mistake(run, backbone, name)]
         digits, rest = ([values.get(label, NONE) for label in group] for group in (labels, BLANKS))
-        rows.append([md(backbone), md(name), *digits, *middle, *rest])
-    return table(header, rows, text=2)
+        rows.append([backbone, name, *digits, *middle, *rest])
+    return table(header, rows, names=2)
 
 
-def cost(run: Run) -> str:
+def cost(run: Run) -> Table:
     """What every row took; means over the seeds that are done, and the total of all."""
     columns = {
         "images": ("images", "{:,.0f}", 1),
@@ -120,11 +103,11 @@ def cost(run: Run) -> str:
             _train(c, "flop_per_image") * _train(c, "images_per_s") * TRAINING / 1e9 for c in cells if _has_speed(c)
         ]
         how = [_same(cells, key) for key in ("precision", "compiled", "device", "threads")]
-        rows.append([md(backbone), md(name), *numbers, f"{fmean(speed):,.0f}" if speed else NONE, *how])
+        rows.append([backbone, name, *numbers, f"{fmean(speed):,.0f}" if speed else NONE, *how])
     totals = {f"{word} s": f"{spent:,.0f}" for word, spent in time_spent(run.done).items()}
     sums = [totals.get(name, "") for name in columns]
-    rows.append(["**all that are done**", "", *sums, "", "", "", "", ""])
-    return table(header, rows, text=2)
+    total = [Bold("all that are done"), "", *sums, "", "", "", "", ""]
+    return table(header, rows, names=2, foot=[total])
 
 
 def time_spent(done: Sequence[Cell]) -> dict[str, float]:
@@ -142,50 +125,6 @@ def time_table(run: Run, report: float) -> str:
     header = ["data set", "backbone", "cells", *SECONDS.values()]
     whole = tabulate(rows, header, floatfmt=".0f")
     return f"Seconds of the cells that are done, added up; the report took {report:.0f} s:\n\n{whole}"
-
-
-def failures(run: Run) -> str:
-    """Every cell that is not done; "" if there is none."""
-    rows = []
-    for cell in run.cells:
-        if not cell.result:
-            failure, text = cell.failure or {}, cell.message
-            message = text if len(text) <= MESSAGE_LIMIT else f"{text[:MESSAGE_LIMIT]}…"
-            facts = [failure.get(key, NONE) for key in ("exit_status", "attempts", "log")]
-            rows.append([md(value) for value in (cell.folder, cell.status, *facts[:2], message, facts[2])])
-    return table(["cell", "status", "exit status", "attempts", "message", "log"], rows, text=6) if rows else ""
-
-
-def configuration(run: Run) -> str:
-    """What was asked for: the grid's fields, and each data set's settings."""
-    elsewhere = {"schema_version", "cells", "versions", "judges", "notice", "sizes_note", "command", "settings"}
-    fields = {key: value for key, value in run.grid.items() if key not in elsewhere}
-    parts, several = run.grid.get("settings") or {}, len(run.datasets) > 1
-    for name in run.datasets:
-        fields |= {f"{name}: {key}" if several else key: value for key, value in (parts.get(name) or {}).items()}
-    return _pairs(fields, "setting")
-
-
-def versions(run: Run) -> str:
-    """The software, and the judges behind the numbers."""
-    shown = dict(sorted((run.grid.get("versions") or {}).items()))
-    for part in (run.on(dataset) for dataset in run.datasets):
-        at = f"{part.datasets[0]}: " if len(run.datasets) > 1 else ""
-        shown |= {f"{at}judge: {key}": part.judge[key] for key in ("name", "sha256", "accuracy") if key in part.judge}
-        shown |= {f"{at}floor: {key}": part.floor[key] for key in sorted(part.floor)}
-    return _pairs(shown, "what")
-
-
-def papers(run: Run) -> str:
-    """The papers behind each objective; none for a name that is not in the registry."""
-    rows = []
-    for name in run.objectives:
-        try:
-            ids = parse_objective(name).papers
-        except ZooError:
-            ids = ()
-        rows.append([md(name), ", ".join(f"[{i}](https://arxiv.org/abs/{i})" for i in ids) or NONE])
-    return table(["objective", "arXiv"], rows, text=2)
 
 
 def fid_at(setting: Setting) -> str:
@@ -209,10 +148,10 @@ def acc_text(stat: Stat | None) -> str:
     return f"{100 * stat.mean:.1f}%{span}"
 
 
-def _best(stats: list[Stat | None], text: Callable[[Stat | None], str], choose: Callable) -> list[str]:
+def _best(stats: list[Stat | None], text: Callable[[Stat | None], str], choose: Callable) -> list[Text]:
     """The column as text, its best value in bold."""
     best = choose((stat.mean for stat in stats if stat), default=None)
-    return [f"**{text(stat)}**" if stat and stat.mean == best else text(stat) for stat in stats]
+    return [Bold(text(stat)) if stat and stat.mean == best else text(stat) for stat in stats]
 
 
 def scored(run: Run) -> list[tuple[str, str]]:
@@ -253,17 +192,4 @@ def _mean(cells: list[Cell], key: str | tuple[str, str], form: str, unit: float 
 
 def _same(cells: list[Cell], key: str) -> str:
     values = sorted({json.dumps(_train(cell, key)) for cell in cells if cell.result})
-    return md(", ".join(values).replace('"', "").replace("true", "yes").replace("false", "no").replace("null", NONE))
-
-
-def _pairs(values: dict, name: str) -> str:
-    return table([name, "value"], [[md(key), md(_plain(value))] for key, value in values.items()], text=2)
-
-
-def _plain(value: object) -> str:
-    """A JSON value without JSON's marks."""
-    if isinstance(value, list):
-        return ", ".join(map(_plain, value))
-    if isinstance(value, dict):
-        return ", ".join(f"{key}: {_plain(part)}" for key, part in value.items())
-    return value if isinstance(value, str) else NONE if value is None else json.dumps(value)
+    return ", ".join(values).replace('"', "").replace("true", "yes").replace("false", "no").replace("null", NONE)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reports import curves, figures
+from reports import curves, figures, markdown
 from reports.load import load
 from reports.page import page
 from reports.results import csv_bytes
@@ -121,7 +121,7 @@ def numbers(folder: Path) -> tuple[dict[tuple, dict], str]:
         for setting in run.settings:
             figures.samples(run, backbone, setting)
     rows = csv.DictReader(io.StringIO(csv_bytes(run).decode()))
-    return {(row["objective"], row["seed"], row["setting"]): row for row in rows}, page(run, [])
+    return {(row["objective"], row["seed"], row["setting"]): row for row in rows}, markdown.render(page(run, []))
 
 
 @pytest.mark.slow

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reports import results, tables
+from reports import results
 from reports.load import load
+from reports.markdown import md
 from reports.page import build
 from reports.plotting import spread
 from zoo.errors import ZooError
@@ -170,7 +171,12 @@ def fail(cell: Path, status: str, message: str = "exit status 3") -> None:
 
 def pages(folder: Path) -> dict[str, bytes]:
     build(folder)
-    names = ["report.md", "results.csv", *(f"figures/{path.name}" for path in (folder / "figures").iterdir())]
+    names = [
+        "report.md",
+        "report.html",
+        "results.csv",
+        *(f"figures/{path.name}" for path in (folder / "figures").iterdir()),
+    ]
     return {name: (folder / name).read_bytes() for name in sorted(names)}
 
 
@@ -442,7 +448,7 @@ def test_results_that_are_another_cell_s_edited_or_older_are_flagged(small):
     text = build(folder).read_text()
     failures = section(text, "Failures")[2:]
     assert [row[1] for row in failures] == ["unreadable"] * 3
-    for words, row in zip(("belongs to another cell", "was edited", "has schema\\_version 2"), failures, strict=True):
+    for words, row in zip(("belongs to another cell", "was edited", "has schema_version 2"), failures, strict=True):
         assert words in row[4]
     assert "1 of 4 cells are done" in text
 
@@ -485,8 +491,9 @@ def test_how_to_reproduce_and_papers(small):
 
 
 def test_escaping_keeps_the_registrys_names_readable():
-    assert [tables.md(name) for name in DEFAULT] == list(DEFAULT)
-    assert tables.md("a|b <c> *d*\n`e`") == "a\\|b &lt;c&gt; \\*d\\* \\`e\\`"
+    assert [md(name) for name in DEFAULT] == list(DEFAULT)
+    assert md("a|b <c> *d*\n`e`") == "a\\|b &lt;c&gt; \\*d\\* \\`e\\`"
+    assert md("val_eps _f_ x_") == "val_eps \\_f\\_ x\\_"
 
 
 def test_a_torn_line_of_metrics_is_passed_over(small):

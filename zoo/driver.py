@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from tabulate import tabulate
 from tqdm import tqdm
@@ -69,11 +69,11 @@ def dry_run(plan: Plan, retry: bool) -> None:
         print(f"{verb:4}  {plan.folder(cell)}  ({status}; {train.images:,} images, batch {train.batch})")
 
 
-def run(plan: Plan, command: list[str], options) -> list[str]:
+def run(plan: Plan, command: list[str], options, finished: Callable[[], None] = lambda: None) -> list[str]:
     """Do all that is left of the plan, and return one line for each chosen cell that is not done in the end.
 
     command: what starts a worker, before its options. KeyboardInterrupt passes through, after the running cells have
-    saved their states.
+    saved their states. finished: called when work begins, and when a cell has ended and others have not.
     """
     plans.prepare(plan)
     record.write_grid(plan, options)
@@ -85,18 +85,19 @@ def run(plan: Plan, command: list[str], options) -> list[str]:
     places = ["--cell", "-", "--data-dir", options.data_dir, "--device", options.device]
     places += ["--mirror", options.mirror] if options.mirror else []
     places += ["--plugin", options.plugin] if options.plugin else []
-    watch, tries, idle = Watch(), {}, []
+    watch, tries, idle = Watch(plan, jobs), {}, []
+    if waiting:
+        finished()
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
-                left = sum(cell.seconds for cell in waiting) + sum(job.cell.seconds for job in running)
                 worker = idle.pop() if idle else Worker([*command, *places], threads)
                 job = Job(plan, waiting.pop(0), worker)
                 tries[job.head] = tries.get(job.head, 0) + 1
                 running.append(job)
-                say(f"{job.head}: begins; about {clock(left / jobs)} to go")
+                say(f"{job.head}: begins; about {clock(watch.left(running, waiting))} to go")
             time.sleep(POLL_SECONDS)
-            watch.tick([last_line(job.worker.log) for job in running])
+            watch.tick(running, waiting)
             for job in running:
                 job.worker.watch(options.timeout)
             for job in list(running):
@@ -109,6 +110,8 @@ def run(plan: Plan, command: list[str], options) -> list[str]:
                     waiting.append(job.cell)
                 if job.worker.alive:
                     idle.append(job.worker)
+                if waiting or running:
+                    finished()
     except KeyboardInterrupt:
         stop([job.worker for job in running])
         raise
@@ -184,22 +187,49 @@ def clock(seconds: float) -> str:
 
 
 class Watch:
-    """Shows the running cells' last lines: in place on a terminal, at intervals elsewhere."""
+    """Shows how a grid stands: on a terminal a bar and a line for each running cell, elsewhere lines now and then."""
 
-    def __init__(self):
+    def __init__(self, plan: Plan, jobs: int):
+        self.plan, self.jobs, self.last = plan, jobs, time.monotonic()
+        self.done, self.took, self.estimated = set(), 0.0, 0.0
+        self.bars = []
+        if sys.stderr.isatty():
+            form = "{desc} |{bar:30}| {n_fmt}/{total_fmt} cells in {elapsed}{postfix}"
+            total = len(plan.chosen)
+            self.bars = [tqdm(desc=plan.name, total=total, bar_format=form, leave=False, dynamic_ncols=True)]
+            for place in range(1, jobs + 1):
+                self.bars.append(tqdm(position=place, bar_format="{desc}", leave=False, dynamic_ncols=True))
+
+    def tick(self, running: Sequence[Job], waiting: Sequence[Cell]) -> None:
+        """Show the count, the time left, and the last line of every running cell's log."""
+        if not self.bars and time.monotonic() - self.last < PLAIN_SECONDS:
+            return
         self.last = time.monotonic()
-        self.bar = tqdm(bar_format="{desc}", leave=False) if sys.stderr.isatty() else None
+        gone = len(self.plan.chosen) - len(running) - len(waiting)
+        left = f"about {clock(self.left(running, waiting))} to go"
+        lines = [f"  {job.head}: {last_line(job.worker.log)}" for job in running]
+        if not self.bars:
+            say("\n".join([f"  {gone} of {len(self.plan.chosen)} cells are behind us, {left}", *lines]))
+            return
+        grid, *cells = self.bars
+        grid.n = gone
+        grid.set_postfix_str(left)
+        for place, bar in enumerate(cells):
+            bar.set_description_str(lines[place] if place < len(lines) else "")
 
-    def tick(self, lines: list[str]) -> None:
-        """The logs' last lines now."""
-        text = "  |  ".join(line for line in lines if line)
-        if self.bar is not None:
-            self.bar.set_description_str(f"  {text[:150]}")
-        elif time.monotonic() - self.last >= PLAIN_SECONDS and text:
-            self.last = time.monotonic()
-            say(f"  {text}")
+    def left(self, running: Sequence[Job], waiting: Sequence[Cell]) -> float:
+        """Seconds to go: the estimates, scaled by what this grid's finished cells took of theirs."""
+        ahead = {cell.folder for cell in (*waiting, *(job.cell for job in running))}
+        for cell in self.plan.chosen:
+            if cell.folder not in ahead | self.done and (result := self.plan.result(cell)):
+                self.done.add(cell.folder)
+                self.took += result["seconds"]["total"]
+                self.estimated += cell.seconds
+        pace, now = self.took / self.estimated if self.estimated else 1.0, time.monotonic()
+        rest = [max(0.0, pace * job.cell.seconds - (now - job.began)) for job in running]
+        return max([(sum(rest) + pace * sum(cell.seconds for cell in waiting)) / self.jobs, *rest])
 
     def close(self) -> None:
-        """Remove the line."""
-        if self.bar is not None:
-            self.bar.close()
+        """Remove the lines."""
+        for bar in reversed(self.bars):
+            bar.close()
