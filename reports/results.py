@@ -31,7 +31,7 @@ validation errors; higher for acc, precision, recall, density, coverage, is.
 | sample_seconds, measure_seconds | drawing this setting's samples, and measuring them (s) |
 | images_per_s, sample_images_per_s | throughput of training, and of sampling (1/s) |
 | parameters, flop_per_image | size of the network; one image's forward pass (FLOP) |
-| precision, compiled, device | how it was trained |
+| train_precision, compiled, device | how it was trained |
 | judge, judge_sha256 | who scored; different hashes are never in one table |
 | key | hash of the cell's configuration |
 | message | why there is no score |
@@ -53,7 +53,7 @@ COLUMNS = (
     "precision", "recall", "density", "coverage", "is", "mem", "duplicates", "val_target", "val_eps",
     "images", "train_seconds", "images_per_s", "sample_seconds", "sample_images_per_s", "measure_seconds",
     "parameters", "flop_per_image",
-    "precision", "compiled", "device", "judge", "judge_sha256", "key", "message",
+    "train_precision", "compiled", "device", "judge", "judge_sha256", "key", "message",
 )
 # fmt: on
 
@@ -68,6 +68,7 @@ def rows(run: Run) -> list[dict]:
         if cell.objective in SD3:
             base |= {"published": SD3[cell.objective].name, "published_rank": SD3[cell.objective].rank}
         base |= {"train_seconds": train.get("seconds"), "key": result.get("key")}
+        base |= {"train_precision": train.get("precision"), "precision": None}  # the score of that name is another thing
         if result:
             base |= {"judge": result["judge"].get("name"), "judge_sha256": result["judge"].get("sha256")}
             base |= {"fid_floor": (result["judge"].get("floor") or {}).get("fid")}
