@@ -7,7 +7,6 @@ from reports.bibliography import PAPERS, Paper
 from reports.document import Block, Bullets, Heading, Link, Listing, Paragraph, Text
 from reports.run import Run
 from zoo.errors import ZooError
-from zoo.families import SD3
 from zoo.registry import objective
 
 SAMPLERS = {  # as zoo/sampler.py names them
@@ -77,12 +76,11 @@ def used(run: Run) -> dict[str, list[str]]:
 
 
 def of(name: str) -> tuple[str, ...]:
-    """The papers of an objective, and SD3's study for the formulations that it compared; none for an unknown name."""
+    """The papers of an objective; none for a name that the registry does not know."""
     try:
-        ids = objective(name).papers
+        return objective(name).papers
     except ZooError:
         return ()
-    return tuple(dict.fromkeys([*ids, *([RANKS] if name in SD3 else [])]))
 
 
 def entry(paper: str) -> str:

@@ -86,15 +86,16 @@ def rows(run: Run) -> list[dict]:
 
 
 def csv_bytes(run: Run) -> bytes:
-    """results.csv: UTF-8, one header line; text that a spreadsheet would run as a formula is disarmed."""
+    """results.csv: UTF-8, one header line."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows([_field(row[key]) for key in COLUMNS] for row in rows(run))
+    writer.writerows([field(row[key]) for key in COLUMNS] for row in rows(run))
     return out.getvalue().encode()
 
 
-def _field(value: object) -> object:
+def field(value: object) -> object:
+    """A value as a CSV file holds it: text that a spreadsheet would run as a formula is disarmed."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
