@@ -32,7 +32,7 @@ def main() -> None:
 
 def _compare(words: list[str]) -> str:
     """What changed, or where it was written."""
-    from reports import changes, markdown, terminal
+    from reports import changes, changetables, markdown, terminal
 
     parser = argparse.ArgumentParser(prog="python -m reports compare", description="Say what changed between two runs")
     parser.add_argument("a", type=Path, metavar="A", help=HELP)
@@ -40,16 +40,16 @@ def _compare(words: list[str]) -> str:
     parser.add_argument("--out", type=Path, metavar="FILE", help="write all of it to FILE.md or FILE.csv instead")
     given = parser.parse_args(words)
     writers = {
-        ".md": lambda found: markdown.render(changes.blocks(found)).encode(),
+        ".md": lambda found: markdown.render(changetables.blocks(found)).encode(),
         ".csv": changes.csv_bytes,
     }
     if given.out and given.out.suffix not in writers:
         raise ZooError(f"--out {given.out}: the name has to end in {' or '.join(writers)}, which says what is written")
     found = changes.compare(given.a, given.b)
     if not given.out:
-        return terminal.render(changes.blocks(found, ROWS)).rstrip()
+        return terminal.render(changetables.blocks(found, ROWS)).rstrip()
     write_atomic(given.out, writers[given.out.suffix](found))
-    return f"{changes.summary(found)}\n{given.out}"
+    return f"{changetables.summary(found)}\n{given.out}"
 
 
 if __name__ == "__main__":

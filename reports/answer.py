@@ -17,6 +17,7 @@ from reports.document import Block, Bold, Bullets, Code, Paragraph, Text
 from reports.run import Run, Setting
 
 MOST = 5  # names in a row
+CHANCE = 0.1  # accuracy of guessing among ten digits
 FEW = 3  # below this number of seeds no order is claimed
 ALPHA = 0.05  # of a test that the backbones' ranks have anything in common
 
@@ -27,7 +28,7 @@ def answer(run: Run) -> list[Block]:
     found = board(entries, objectives) if entries else {"rows": []}
     told = [Bullets(tuple(sentences(run, entries, objectives, found)))] if entries else []
     lacking = [row["objective"] for row in found["rows"] if row["incomplete"]]
-    return [*told, Paragraph(_state(run, entries, objectives, lacking))]
+    return [*told, *_untrained(run), Paragraph(_state(run, entries, objectives, lacking))]
 
 
 def ground(entries: Sequence[Entry], objectives: Sequence[str]) -> tuple[list[Entry], list[str]]:
@@ -79,6 +80,23 @@ def _state(run: Run, entries: Sequence[Entry], objectives: Sequence[str], lackin
     return tuple(text)
 
 
+def _untrained(run: Run) -> list[Block]:
+    """A warning of data sets and backbones where no objective has learned to draw what it is asked for."""
+    blocks: list[Block] = []
+    for part in (run.on(dataset) for dataset in run.datasets):
+        for backbone in part.backbones:
+            found = [part.stat(backbone, name, setting, "acc") for name in part.objectives for setting in part.settings]
+            best = max((stat.mean for stat in found if stat), default=None)
+            if best is not None and best < 2 * CHANCE:
+                text = (
+                    f"{backbone} on {part.datasets[0]} has not learned to draw what it is asked for, whatever the "
+                    f"objective: accuracy is {100 * best:.0f}% at most, and chance is {100 * CHANCE:.0f}%. Ranks there "
+                    "mean little."
+                )
+                blocks.append(Paragraph(text, "warning"))
+    return blocks
+
+
 def _alone(run: Run, name: str) -> Text:
     setting, parts = run.highest, []
     for part in (run.on(dataset) for dataset in run.datasets):
@@ -119,11 +137,18 @@ def _apart(found: dict, entries: Sequence[Entry]) -> Text:
         return _by_sampling(lead["objective"], others, entries, found["seeds"])
     alike = [name for name in lead["alike"] if name in others]
     behind, name = len(others) - len(alike), Code(lead["objective"])
+    few = "" if found["seeds"] >= FEW else f"As far as {found['seeds']} seeds can tell, "
     if not alike:
-        return (f"{_all(behind)} behind ", name, " in more than 95% of the draws.")
+        all_others = _all(behind)
+        return (
+            f"{few}{all_others if few else all_others.capitalize()} behind ",
+            name,
+            " in more than 95% of the draws.",
+        )
+    each = "that one" if len(alike) == 1 else "each of them"
     rest = f" The other {'one comes' if behind == 1 else f'{behind} come'} behind it in more." if behind else ""
-    return (name, " cannot be told apart from ", *_names(alike),
-            f": it comes before {'it' if len(alike) == 1 else 'each'} in no more than 95% of the draws.{rest}")  # fmt: skip
+    told = f": it comes before {each} in no more than 95% of the draws.{rest}"
+    return (f"{few}", name, " cannot be told apart from ", *_names(alike), told)
 
 
 def _by_sampling(lead: str, others: Sequence[str], entries: Sequence[Entry], seeds: int) -> Text:
@@ -144,8 +169,8 @@ def _by_sampling(lead: str, others: Sequence[str], entries: Sequence[Entry], see
     text: list = [f"What training again would change is not known from {runs_of}. By the error of sampling alone, "]
     if not clear:
         return (*text, "no other objective has a higher FID than ", Code(lead), " under every control setting.")
-    text += [*(_names(clear) if near else [_all(len(others), "", "").strip()]), f" {'has' if len(clear) == 1 else 'have'} "
-             "a higher FID than ", Code(lead), " under every control setting"]  # fmt: skip
+    text += _names(clear) if near else [_all(len(others), "", "").strip()]
+    text += [f" {'has' if len(clear) == 1 else 'have'} a higher FID than ", Code(lead), " under every control setting"]
     return (*text, "; not so ", *_names(near), ".") if near else (*text, ".")
 
 
@@ -170,10 +195,12 @@ def _varies(scores: Scores, key, what: str) -> Text:
 
 
 def _agree(ranks: dict[str, np.ndarray], what: str) -> list:
-    """`The backbones agree in part: Kendall's tau between their ranks is 0.64 over 8 objectives ..`, and who is first."""
+    """`The backbones agree in part: Kendall's tau between their ranks is 0.64 ..`, and whether one is first on all."""
     firsts = {name: tuple(np.flatnonzero(r == np.nanmin(r))) for name, r in ranks.items()}
     same = "the same objective is" if len(set(firsts.values())) == 1 else "another objective is"
-    taus = [agreement(list(ranks[a]), list(np.where(np.isnan(ranks[b]), None, ranks[b]))) for a, b in combinations(ranks, 2)]
+    taus = [
+        agreement(list(x), [None if np.isnan(rank) else rank for rank in y]) for x, y in combinations(ranks.values(), 2)
+    ]
     known = sorted((found for found in taus if found), key=lambda found: found["tau"])
     if not known:
         return [f"On the {what}s ({', '.join(ranks)}) {same} first; too few are ranked to say more of how they agree."]
@@ -184,14 +211,14 @@ def _agree(ranks: dict[str, np.ndarray], what: str) -> list:
     value = f"{low['tau']:.2f}" if len(known) == 1 else f"{low['tau']:.2f} to {high['tau']:.2f}"
     chance = f", p {_probability(low['tau_p'])}" if len(known) == 1 else ""
     return [
-        f"The {what}s ({', '.join(ranks)}) {degree}: Kendall's tau between their ranks is {value} (1: the same order, 0: "
-        f"no relation{chance}) over {low['n']} objectives, and {same} first."
+        f"The {what}s ({', '.join(ranks)}) {degree}: Kendall's tau between their ranks is {value} over {low['n']} "
+        f"objectives (1: the same order, 0: no relation{chance}), and {same} first."
     ]
 
 
 def _surely(better: Scores, worse: Scores, i: int) -> str:
-    """In how many draws of the seeds the change has this sign; nothing where there is one seed."""
-    if any((part.seeds[~np.isnan(mean_ranks(part))] < 2).any() for part in (better, worse)):
+    """In how many draws of the seeds the change has this sign, where there are seeds enough."""
+    if any((part.seeds[~np.isnan(mean_ranks(part))] < FEW).any() for part in (better, worse)):
         return ", from too few seeds to say how surely."
     share = float((resampled(better)[:, i] < resampled(worse, seed=1)[:, i]).mean())
     return f", and ranks better there in {_percent(share)} of the draws."

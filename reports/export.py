@@ -9,8 +9,9 @@
 | versions | of Python and the packages |
 | judges | by data set: who scored, with accuracy and floor (the score of real test images) |
 | rows | those of results.csv under the names of its columns (reports/results.py explains them), with their types kept |
-| ranks | settings, seeds, datasets, families, and rows: objective, rank, its 95% interval (low, high), P(first), the objectives \
-that it cannot be told apart from (alike), incomplete, and the ranks on each family of backbones and at each number of steps |
+| ranks | settings, seeds, datasets, families; rows: objective, rank, its 95% interval (low, high), P(first) (first), \
+who it cannot be told apart from (alike), whether runs are missing (incomplete), how many are done, diverged and \
+planned (runs), its ranks by family of backbones and by number of steps, and its rank in SD3's study (published) |
 
 What is not known is null; NaN and infinity do not occur. The same result files give the same bytes.
 """
@@ -95,8 +96,8 @@ def schema() -> str:
         "rows": {"type": "array", "items": _object(columns, COLUMNS, known)},
         "ranks": {"anyOf": [{"type": "null"}, _object(board_of, board_of)]},
     }
-    found = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "results.json", **_object(fields, fields)}
-    return json.dumps(found, indent=1) + "\n"
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "results.json"}
+    return json.dumps({**head, **_object(fields, fields)}, indent=1) + "\n"
 
 
 def _object(properties: dict, required, never_null: frozenset | set = frozenset()) -> dict:

@@ -87,9 +87,7 @@ def common(run: Run) -> list[Setting]:
 
 def measured(run: Run, settings: Sequence[Setting], chosen: Sequence[Pair]) -> list[Effect]:
     """Every pair on every backbone, corrected as one family of tests: two scores each."""
-    entries = [
-        replace(entry, rows=[row for row in entry.rows if Setting.of(row) in settings]) for entry in run.entries
-    ]
+    entries = [replace(entry, rows=[row for row in entry.rows if Setting.of(row) in settings]) for entry in run.entries]
     scores = scores_of(entries, KEYS, run.objectives)
     parts = {backbone: scores.part(lambda c, b=backbone: c.backbone == b) for backbone in run.backbones}
     found = [
@@ -196,7 +194,7 @@ def _others(axis: str, group: Sequence[Pair], shown: Sequence[Pair]) -> str:
     cut = ""
     if len(shown) < len(group):
         cut = (
-            f" Shown are {len(shown)} of {len(group)} pairs, those of the largest difference in FID beside its interval: "
-            "the first of many are large by chance too."
+            f" Shown are {len(shown)} of {len(group)} pairs, those of the largest difference in FID beside its "
+            "interval: the first of many are large by chance too."
         )
     return f"{AXES[axis]}{cut}"

@@ -11,7 +11,7 @@ from itertools import combinations
 from zoo.coupling import Independent
 from zoo.density import natural
 from zoo.objective import Objective
-from zoo.target import Eps, FlowTarget, V
+from zoo.target import EDM, Eps, FlowTarget, V
 from zoo.theory import apart, same, same_curve, same_law
 from zoo.weight import Flat, MinSNR
 
@@ -58,12 +58,12 @@ QUESTIONS = (
         "Does the target matter once the loss is the same?",
         "The effective weight and the noise levels are the same, so that both have the same expected loss over all "
         "denoisers: a null, but for what the network has to put out.",
-        lambda a, b: same_curve(a, b) and same_law(a, b) and (isinstance(a.target, Eps) or not isinstance(b.target, Eps)),
+        lambda a, b: same_curve(a, b) and same_law(a, b) and b.target != Eps(),
     ),
     Question(
         "Are rf and v/trig the same?",
-        "The effective weight is the same, exp(-logsnr / 2), so that both have the same expected loss over all denoisers. "
-        "The levels drawn and the network's output differ: a null for the loss, not for how noisy its estimate is.",
+        "The effective weight is the same, exp(-logsnr / 2), so that both have the same expected loss over all "
+        "denoisers. The levels drawn and the network's output differ: a null for the loss, not for its noise.",
         _names("rf", "v/trig"),
     ),
     Question(
@@ -81,8 +81,10 @@ QUESTIONS = (
         "Does EDM's target change anything beyond its noise levels?",
         "Both draw the same noise levels. The target differs, and the weight that it implies.",
         lambda a, b: (
-            same_law(a, b) and (a.weight, b.weight) == (Flat(), Flat()) and a.target == FlowTarget()
-            and type(b.target).__name__ == "EDM"
+            same_law(a, b)
+            and a.weight == b.weight == Flat()
+            and a.target == FlowTarget()
+            and isinstance(b.target, EDM)
         ),
     ),
 )  # fmt: skip

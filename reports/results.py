@@ -68,7 +68,7 @@ def rows(run: Run) -> list[dict]:
         if cell.objective in SD3:
             base |= {"published": SD3[cell.objective].name, "published_rank": SD3[cell.objective].rank}
         base |= {"train_seconds": train.get("seconds"), "key": result.get("key")}
-        base |= {"train_precision": train.get("precision"), "precision": None}  # the score of that name is another thing
+        base |= {"train_precision": train.get("precision"), "precision": None}  # a score has that name too
         if result:
             base |= {"judge": result["judge"].get("name"), "judge_sha256": result["judge"].get("sha256")}
             base |= {"fid_floor": (result["judge"].get("floor") or {}).get("fid")}

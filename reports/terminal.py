@@ -27,7 +27,8 @@ def _block(block: Block) -> str:
         case Table():
             rows = [[plain(field) for field in row] for row in (*block.rows, *block.foot)]
             sides = ["left" if i < block.names else "right" for i in range(len(block.header))]
-            return tabulate(rows, [plain(name) for name in block.header], disable_numparse=True, colalign=sides if rows else None)
+            header = [plain(name) for name in block.header]
+            return tabulate(rows, header, disable_numparse=True, colalign=sides if rows else None)
         case Picture(name, caption):
             return f"{name}: {plain(caption)}"
         case Listing(text):

@@ -1,4 +1,4 @@
-"""What objectives share in theory, against their curves: every pair of the zoo, and names that are the same on purpose."""
+"""What objectives share in theory, against their curves: every pair of the zoo, and two names for one objective."""
 
 from itertools import combinations
 

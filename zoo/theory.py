@@ -1,11 +1,11 @@
-"""What two objectives share in theory, read off their parts: the axes on which they differ, and what is equal all the same.
+"""What two objectives share in theory, read off their parts: where they differ, and what is equal all the same.
 
 In expectation an objective is one curve over logsnr: its effective weight, the law of the levels drawn times the weight
 on the error there (`Objective.effective_weight`). Parts of other names may give the same law, weight or curve:
 
     law      on `flow`, lognorm(m,s) draws what edm(m,s) draws, and cosmap what uniform times draw on `trig`
-    weight   plain eps is `snr` on any target; v on the circle is edm's with sigma_data 1; sigmoid(b) is softminsnr(e^b);
-             p2(k,1) is softminsnr(k) / k
+    weight   plain eps is `snr` on any target; v on the circle is edm's with sigma_data 1; sigmoid(b) is
+             softminsnr(e^b); p2(k,1) is softminsnr(k) / k
     curve    rf and v/trig: exp(-logsnr / 2)
 
 torch is not imported; a test holds these rules against the curves themselves.
