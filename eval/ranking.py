@@ -15,9 +15,10 @@ from functools import cached_property
 
 import numpy as np
 
+from eval.effects import LEVEL
+
 REPLICATES = 2000
 CHUNK = 100  # replicates at once
-LEVEL = 0.95
 APART = (0.05, 0.95)  # two objectives are told apart if the share of replicates with one first is outside of this
 METRICS = {"fid": 1, "acc": -1, "fid_se": 1, "pfd": 1, "fid2": 1, "acc2": -1}  # name -> 1 if lower is better
 

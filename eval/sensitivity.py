@@ -1,12 +1,12 @@
 """What ranks depend on: agreement with other ranks, paired differences, and how other choices would have ranked."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
-from eval.ranking import LEVEL, METRICS, Scores, average, fronts, mean_ranks
+from eval.effects import Difference, student
+from eval.ranking import METRICS, Scores, average, fronts, mean_ranks
 
 
 def agreement(ours: Sequence[float], theirs: Sequence[float | None]) -> dict | None:
@@ -21,16 +21,6 @@ def agreement(ours: Sequence[float], theirs: Sequence[float | None]) -> dict | N
     }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Difference:
-    """A mean difference over seeds, its 95% interval by Student's t (None for one seed), and the number of seeds."""
-
-    mean: float
-    low: float | None
-    high: float | None
-    seeds: int
-
-
 def paired(scores: Scores, metric: str, a: str, b: str) -> Difference | None:
     """`metric` of a minus that of b, seed by seed (both saw the same noise), averaged over the controls.
 
@@ -43,10 +33,7 @@ def paired(scores: Scores, metric: str, a: str, b: str) -> Difference | None:
     each = each[~np.isnan(each)]
     if not len(each) or np.isinf(each).any():
         return None
-    mean, half = float(each.mean()), None
-    if len(each) > 1:
-        half = float(stats.t.ppf((1 + LEVEL) / 2, len(each) - 1) * each.std(ddof=1) / np.sqrt(len(each)))
-    return Difference(mean, None if half is None else mean - half, None if half is None else mean + half, len(each))
+    return student(each)
 
 
 def sensitivity(scores: Scores) -> dict[str, float | None]:

@@ -31,7 +31,7 @@ validation errors; higher for acc, precision, recall, density, coverage, is.
 | sample_seconds, measure_seconds | drawing this setting's samples, and measuring them (s) |
 | images_per_s, sample_images_per_s | throughput of training, and of sampling (1/s) |
 | parameters, flop_per_image | size of the network; one image's forward pass (FLOP) |
-| precision, compiled, device | how it was trained |
+| train_precision, compiled, device | how it was trained |
 | judge, judge_sha256 | who scored; different hashes are never in one table |
 | key | hash of the cell's configuration |
 | message | why there is no score |
@@ -53,7 +53,7 @@ COLUMNS = (
     "precision", "recall", "density", "coverage", "is", "mem", "duplicates", "val_target", "val_eps",
     "images", "train_seconds", "images_per_s", "sample_seconds", "sample_images_per_s", "measure_seconds",
     "parameters", "flop_per_image",
-    "precision", "compiled", "device", "judge", "judge_sha256", "key", "message",
+    "train_precision", "compiled", "device", "judge", "judge_sha256", "key", "message",
 )
 # fmt: on
 
@@ -68,6 +68,7 @@ def rows(run: Run) -> list[dict]:
         if cell.objective in SD3:
             base |= {"published": SD3[cell.objective].name, "published_rank": SD3[cell.objective].rank}
         base |= {"train_seconds": train.get("seconds"), "key": result.get("key")}
+        base |= {"train_precision": train.get("precision"), "precision": None}  # a score has that name too
         if result:
             base |= {"judge": result["judge"].get("name"), "judge_sha256": result["judge"].get("sha256")}
             base |= {"fid_floor": (result["judge"].get("floor") or {}).get("fid")}
@@ -85,15 +86,16 @@ def rows(run: Run) -> list[dict]:
 
 
 def csv_bytes(run: Run) -> bytes:
-    """results.csv: UTF-8, one header line; text that a spreadsheet would run as a formula is disarmed."""
+    """results.csv: UTF-8, one header line."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows([_field(row[key]) for key in COLUMNS] for row in rows(run))
+    writer.writerows([field(row[key]) for key in COLUMNS] for row in rows(run))
     return out.getvalue().encode()
 
 
-def _field(value: object) -> object:
+def field(value: object) -> object:
+    """A value as a CSV file holds it: text that a spreadsheet would run as a formula is disarmed."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):

@@ -54,6 +54,12 @@ class Atoms(Density):
         return (self.base.quantile(u, path) * self.steps).floor().clamp(0, self.steps - 1) / (self.steps - 1)
 
 
+def natural(path: Path) -> Density:
+    """What a name without a density means: DDPM-like paths are trained on their 1000 integer steps (arXiv 2006.11239),
+    the continuous ones on all of [0, 1]."""
+    return Atoms() if path.discrete else Uniform()
+
+
 @dataclass(frozen=True)
 class LogitNormal(Density):
     """logit(t) ~ N(mean, std^2) (SD3, arXiv 2403.03206, section 3.1); on the straight path logsnr ~ N(-2m, (2s)^2)."""

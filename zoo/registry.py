@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from zoo.auxiliary import Auxiliary, Contrast, Learned, Plain
 from zoo.backbones.sizes import Backbone, DiTSize, UNetSize
 from zoo.coupling import OT, ClassImmiscible, ClassOT, Coupling, Immiscible, Independent, Nearest, Offset
-from zoo.density import Atoms, CosMap, Density, EDMLogNormal, Laplace, LogitNormal, Mode, Uniform
+from zoo.density import CosMap, Density, EDMLogNormal, Laplace, LogitNormal, Mode, Uniform, natural
 from zoo.errors import ZooError, choose
 from zoo.families import BEYOND, DEFAULT, SD3
 from zoo.names import Term, parse_term
@@ -126,16 +126,14 @@ def objective(name: str) -> Objective:
             term = found[kind][0]
             path_made = term.call(f"objective {name!r}:", MODIFIERS[kind], base=path_made)
             found[kind] = term, path_made
-    # DDPM-like paths are trained on their 1000 integer steps (arXiv 2006.11239), the continuous ones on all of [0, 1]
-    natural = Atoms() if path_made.discrete else Uniform()
-    if "density" in found and found["density"][1] == natural:  # rf/uniform is rf
+    if "density" in found and found["density"][1] == natural(path_made):  # rf/uniform is rf
         del found["density"]
     kinds = [kind for kind in MODIFIERS if kind in found]
     parts = {kind: found[kind][1] for kind in kinds}
     made = Objective(
         path=path_made,
         target=target.call("target", TARGETS),
-        density=parts.get("density", natural),
+        density=parts.get("density", natural(path_made)),
         weight=parts.get("weight", Flat()),
         coupling=parts.get("coupling", Independent()),
         auxiliary=parts.get("auxiliary", Plain()),
