@@ -10,22 +10,13 @@ from pathlib import Path
 
 from eval import compare
 from reports import ranktables, tables
-from reports.figures import draw
+from reports.figures import caption, draw, of_section
 from reports.load import load
 from reports.results import csv_bytes
 from reports.run import FULL, Run, Stat
 from reports.tables import acc_text, fid_at, fid_text, md
 from zoo.files import write_atomic
 
-CAPTIONS = {
-    "fid.png": "FID of every objective; bars are {spread}.",
-    "accuracy-fid.png": "Accuracy against FID, the better towards the upper left; a line joins the settings of one "
-    "objective. Bars: {bars}.",
-    "classes.png": "Accuracy per class; the colours begin below the lowest share on the page.",
-    "loss.png": "Training loss of the lowest seed. Every objective has its own units: only shapes can be compared.",
-    "eps-error.png": "Squared error of the predicted noise by noise level, mean over the last quarter of the lowest "
-    "seed's training: the same units for all. Colours as on the right, where it is divided by the lowest in the bin.",
-}
 COST = (
     "Means over the seeds that are done; seconds of wall clock. Start: imports and data; setup: building the network "
     "and compiling; scoring: all but drawing the images. For GFLOP/s, training an image counts as three forward passes."
@@ -50,10 +41,6 @@ OTHER = (
     "neighbour, against as many real images; is: inception score of the judge's classes; mem: share of samples that "
     "are near copies of a training image; val_eps: squared error of the predicted noise on test images, mean over 8 "
     "noise levels."
-)
-SAMPLES = (
-    "Rows are objectives, columns the classes asked for. The same noise and labels for every objective, so that tiles "
-    "at the same place can be compared."
 )
 
 
@@ -84,7 +71,7 @@ def page(run: Run, figures: list[str]) -> str:
         blocks += [f"**{md(part.datasets[0])}**" if several else "", _leaders(part)]
     blocks += [_state(run), _quote(run.grid.get("sizes_note"))]
     if run.done:
-        blocks += ["## Ranks", *_ranks(run)]
+        blocks += ["## Ranks", *_ranks(run), *_pictures(run, figures, "Ranks")]
     for part in parts:
         prefix = f"{part.datasets[0]}-" if several else ""
         blocks += _sections(part, figures, prefix, f" on {md(part.datasets[0])}" if several else "")
@@ -97,30 +84,38 @@ def page(run: Run, figures: list[str]) -> str:
 def _sections(run: Run, figures: list[str], prefix: str, where: str) -> list[str]:
     """What is said of one data set; prefix: of its figures' names; where: the end of its headings."""
 
-    def show(*names: str) -> str:
-        found = [name for name in names if prefix + name in figures]
-        return "\n\n".join(f"![{Path(n).stem}](figures/{prefix}{n})\n\n*{_caption(run, n)}*" for n in found)
+    def show(section: str) -> list[str]:
+        return _pictures(run, figures, section, prefix)
 
-    samples = [name for name in figures if name.startswith(f"{prefix}samples-")]
     blocks = []
     if run.done:
         blocks += [
             f"## Comparison{where}",
             tables.comparison(run),
             _how_to_read(run),
-            show("fid.png", "accuracy-fid.png"),
+            *show("Comparison"),
         ]
-        if len(run.compared) > len(run.headline):
-            blocks += [f"## Settings{where}", SETTINGS, ranktables.every_setting(run)]
+        if len(run.compared) > len(run.headline) or show("Settings"):
+            blocks += [f"## Settings{where}", SETTINGS, ranktables.every_setting(run), *show("Settings")]
+        if studies := show("Parameters"):
+            blocks += [f"## Parameters{where}", *studies]
         blocks += [f"## Differences{where}", DIFFERENCES, ranktables.differences(run, _lead(run))]
-        blocks += [f"## Samples{where}", SAMPLES, *(f"![{Path(name).stem}](figures/{name})" for name in samples)]
-        blocks += [f"## Classes{where}", _class_note(run), tables.per_class(run), show("classes.png")]
+        blocks += [f"## Samples{where}", *show("Samples")]
+        blocks += [f"## Classes{where}", _class_note(run), tables.per_class(run), *show("Classes")]
         blocks += [f"## Other scores{where}", _other_note(run), ranktables.other_scores(run)]
-        blocks += _weights(run, where)
-    blocks += [f"## Training{where}", show("loss.png", "eps-error.png") or "No training curves yet."]
+        blocks += [*_weights(run, where), *show("EMA and raw weights")]
+    blocks += [f"## Training{where}", *(show("Training") or ["No training curves yet."])]
     if run.done:
         blocks += [f"## Cost{where}", COST, tables.cost(run)]
     return blocks
+
+
+def _pictures(run: Run, figures: list[str], section: str, prefix: str = "") -> list[str]:
+    """The section's figures, each with its caption."""
+    return [
+        f"![{Path(name).stem}](figures/{prefix}{name})\n\n*{caption(run, name)}*"
+        for name in of_section(section, figures, prefix)
+    ]
 
 
 def _ranks(run: Run) -> list[str]:
@@ -236,16 +231,6 @@ def _weights(run: Run, where: str) -> list[str]:
     kinds = sorted({setting.weights for setting in run.settings})
     title = f"## EMA and raw weights{where}"
     return [title, tables.weights(run)] if len(kinds) > 1 else [title, f"Only the {md(kinds[0])} weights were scored."]
-
-
-def _caption(run: Run, name: str) -> str:
-    """The caption of a figure of numbers, which says what the bars are and which objectives are named."""
-    one = max(len(run.group(b, o)) for b in run.backbones for o in run.objectives) == 1
-    spread = "± one standard error" if one else "min and max over seeds"
-    bars = f"{spread} for FID, 95% intervals for accuracy" if one else spread
-    text = CAPTIONS[name].format(spread=spread, bars=bars)
-    many = name in ("loss.png", "eps-error.png", "accuracy-fid.png") and len(run.objectives) > 8
-    return f"{text} Named: the eight objectives of the lowest FID; the others are grey." if many else text
 
 
 def _again(run: Run) -> str:

@@ -10,11 +10,14 @@ from contextlib import contextmanager
 
 import matplotlib.style
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from PIL import Image
 
 from reports.run import Run
 
@@ -26,6 +29,9 @@ LOG_FROM = 8  # a range wider than this gets a logarithmic axis
 GREY = "#8A8A8A"
 LEADER = {"arrowstyle": "-", "shrinkA": 0}  # the line from a label to what it names
 DPI = 110
+WIDEST = 10.9  # inches: a page's column at DPI
+COLOURS = 128  # of a PNG's palette: a third of the bytes of full colour
+MANY = 16  # objectives from which on rows get lower
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -82,10 +88,17 @@ def panels(
     return figure, axes
 
 
-def png(figure: Figure) -> bytes:
-    """The figure as PNG, without the software's name and version."""
+def fit(columns: int, left: float, right: float, gap: float, least: float = 2.2) -> float:
+    """The width of each of some panels side by side, so that the figure is as wide as a page's column; inches."""
+    return max(least, (WIDEST - left - right - (columns - 1) * gap) / columns)
+
+
+def png(figure: Figure, colours: int = COLOURS) -> bytes:
+    """The figure as PNG with a palette of so many colours, without the software's name and version."""
+    figure.canvas.draw()
+    image = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
     out = io.BytesIO()
-    figure.savefig(out, format="png", metadata={"Software": None})
+    image.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
     return out.getvalue()
 
 
@@ -187,10 +200,42 @@ def per_backbone(
     return figure, axes.flat[:count]
 
 
-def legend(figure: Figure, ax: Axes) -> None:
+def legend(figure: Figure, ax: Axes, columns: int = 4) -> None:
     """Marks and lines named above the panels."""
     handles, labels = ax.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper left", ncols=len(handles), frameon=False, fontsize=9)
+    figure.legend(handles, labels, loc="upper left", ncols=min(columns, len(handles)), frameon=False, fontsize=9)
+
+
+def named(styles: dict[str, tuple[str, str]], objectives: Sequence[str]) -> list[str]:
+    """Those of the objectives that have a colour of their own."""
+    return [o for o in objectives if styles[o][0] != GREY]
+
+
+def say_why(run: Run, backbone: str, ax: Axes) -> None:
+    """Write what became of objectives without any number into their rows."""
+    for y, o in enumerate(run.objectives):
+        if not any(cell.scores for cell in run.group(backbone, o)):
+            x = ax.get_yaxis_transform()
+            why = run.outcome(backbone, o) or "not in the grid"
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+            ax.text(0.02, y, why, color=GREY, va="center", transform=x, bbox=box)
+
+
+def heat_map(ax: Axes, shares: np.ndarray, texts: np.ndarray, x: Sequence[float], size: float = 8) -> None:
+    """Boxes with texts, their columns at x; shares: [rows, columns] in [0, 1] from dark to light, nan for no box."""
+    colours = colormaps["cividis"](np.nan_to_num(shares))
+    for (row, column), value in np.ndenumerate(shares):
+        if np.isnan(value):
+            continue
+        ax.add_patch(Rectangle((x[column] - 0.48, row - 0.46), 0.96, 0.92, color=colours[row, column], lw=0))
+        ink = "white" if value < 0.5 else "black"
+        ax.text(x[column], row, texts[row, column], ha="center", va="center", color=ink, fontsize=size)
+    ax.set_xlim(min(x) - 0.55, max(x) + 0.55)
+    ax.set_ylim(len(shares) - 0.5, -0.5)
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
 
 
 def wide(values: Sequence[float]) -> bool:
