@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from reports.plotting import (
     GREY,
+    PALETTE,
     fit,
     label_ends,
     looks,
@@ -99,7 +100,10 @@ def weights(run: Run) -> Figure | None:
             found.setdefault(_target(o), {})[o] = kept
     if not found:
         return None
-    right = text_width([o for o in run.objectives if styles[o][0] != GREY]) + 0.2
+    # the lines of a panel that holds few of them are all named
+    shown = {target: list(prints) if len(prints) <= len(PALETTE) else named(styles, list(prints))
+             for target, prints in found.items()}  # fmt: skip
+    right = text_width([o for names in shown.values() for o in names]) + 0.2
     columns = min(2, len(found))
     width, margins = fit(2, 0.75, right, right + 0.6), (0.75, right, 0.5, 0.4)
     figure, axes = panels(-(-len(found) // columns), columns, width, 3.0, margins=margins, gaps=(right + 0.6, 0.9))
@@ -123,8 +127,8 @@ def weights(run: Run) -> Figure | None:
         ax.set_title(f"target {target}")
         ax.set_xlabel("logsnr  (noise at the left, data at the right)")
         ax.set_ylabel("effective weight, 1 at logsnr 0")
-        bright = named(styles, list(ends))
-        label_ends(ax, [ends[o] for o in bright], bright, [styles[o][0] for o in bright])
+        names = [o for o in shown[target] if o in ends]
+        label_ends(ax, [ends[o] for o in names], names, [styles[o][0] for o in names])
     return figure
 
 

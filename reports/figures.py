@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from reports import curves, effort, fronts, scores, sheets, study
-from reports.plotting import COLOURS, PALETTE, png, style
+from reports.plotting import PALETTE, png, style
 from reports.run import Run
 from zoo.errors import ZooError
 from zoo.names import slug
@@ -45,8 +45,8 @@ def families(run: Run) -> Each:
 class Plot:
     """A figure, or several of a kind: the page's section, what is said below, how it is drawn, and how often.
 
-    whole: it is about all data sets together. eight: only the eight objectives of the lowest FID have colours. colours:
-    of the file's palette.
+    whole: it is about all data sets together. eight: only the eight objectives of the lowest FID have colours. greys:
+    how many levels of grey are enough.
     """
 
     section: str
@@ -55,7 +55,7 @@ class Plot:
     each: Callable[[Run], Each] = once
     whole: bool = False
     eight: bool = False
-    colours: int = COLOURS
+    greys: int | None = None
 
 
 # By the beginning of the file's name, in the order of the page.
@@ -112,22 +112,22 @@ PLOTS = {
         "Samples by class, a row an objective, real test images above. Same noise and labels in every row.",
         sheets.samples,
         headline,
-        colours=GREYS,
+        greys=GREYS,
     ),
     "paths": Plot(
         "Samples",
         "How one image comes about, from the same noise and label for every objective: what the network sees (x_t, "
-        "at unit variance) above what it makes of it (x_hat); of many objectives to the left of it.",
+        "at unit variance) above what it makes of it (x_hat); of many objectives only that.",
         sheets.paths,
         backbones,
-        colours=GREYS,
+        greys=GREYS,
     ),
     "copies": Plot(
         "Samples",
         "The samples of each backbone's first objective that are nearest to a training image for how far the second "
         "nearest is, above those images.",
         sheets.copies,
-        colours=GREYS,
+        greys=GREYS,
     ),
     "classes": Plot(
         "Classes", "Accuracy per class; the colours begin below the lowest share on the page.", scores.classes
@@ -143,7 +143,7 @@ PLOTS = {
         "The same noise and labels drawn from both kinds of weights, the objectives of the lowest FID first.",
         sheets.ema_beside_raw,
         backbones,
-        colours=GREYS,
+        greys=GREYS,
     ),
     "weights": Plot(
         "Training",
@@ -189,7 +189,7 @@ def _figures(run: Run, whole: bool):
     for stem, plot in PLOTS.items():
         for end, further in plot.each(run).items() if plot.whole == whole else ():
             if figure := plot.draw(run, *further):
-                yield stem, end, png(figure, plot.colours)
+                yield stem, end, png(figure, plot.greys)
 
 
 def of_section(section: str, names: list[str], prefix: str = "") -> list[str]:

@@ -1,5 +1,7 @@
 """Pictures of the ranks: the Pareto fronts that they are the numbers of, and the order under every control setting."""
 
+from itertools import pairwise
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -22,7 +24,7 @@ from reports.plotting import (
 from reports.run import Run, Setting
 
 LINED = 4  # fronts that are drawn as lines
-FIRST, LATER = PALETTE[0], ("#6F6F6F", "#9A9A9A", "#B8B8B8", "#CFCFCF")
+FIRST, LATER = PALETTE[0], (0.45, 0.83)  # the first front's colour; greys from the second to the last
 
 
 def pareto(run: Run, backbone: str) -> Figure | None:
@@ -56,17 +58,18 @@ def pareto(run: Run, backbone: str) -> Figure | None:
         ax.set_ylim(ax.get_ylim())
         best = number[drawn, i] == 1
         names = [scores.objectives[o] for o in drawn[best]]
-        others = list(zip(x[~best], y[~best], strict=True))
+        others = [*zip(x[~best], y[~best], strict=True), *_along(x[best], y[best])]
         label_points(ax, list(zip(x[best], y[best], strict=True)), names, [FIRST] * len(names), others)
     return figure
 
 
 def _fronts(ax: Axes, x: np.ndarray, y: np.ndarray, number: np.ndarray) -> None:
     """Points, and a staircase through the points of each front; the first one stands out."""
-    for front in range(int(number.max()), 0, -1):
+    count = int(number.max())
+    for front in range(count, 0, -1):
         at = np.flatnonzero(number == front)
         at = at[np.lexsort((y[at], x[at]))]
-        first, grey = front == 1, LATER[min(front - 2, len(LATER) - 1)]
+        first, grey = front == 1, f"{np.interp(front, (2, max(count, 6)), LATER):.2f}"
         look = {"color": FIRST, "lw": 1.6, "ms": 6} if first else {"color": grey, "lw": 0.7, "ms": 4}
         line = "-" if front <= LINED else ""
         ax.plot(
@@ -79,6 +82,17 @@ def _fronts(ax: Axes, x: np.ndarray, y: np.ndarray, number: np.ndarray) -> None:
             zorder=9 - min(front, 6),
             **look,
         )
+
+
+def _along(x: np.ndarray, y: np.ndarray) -> list[tuple[float, float]]:
+    """Spots along the staircase through these points, which names are to leave free."""
+    points = sorted(zip(x, y, strict=True))
+    corners = [spot for (a, b), (c, d) in pairwise(points) for spot in ((a, b), (c, b), (c, d))]
+    return [
+        (a + share * (c - a), b + share * (d - b))
+        for (a, b), (c, d) in pairwise(corners)
+        for share in np.linspace(0, 1, 15)
+    ]
 
 
 def bump(run: Run) -> Figure | None:

@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
@@ -93,13 +94,47 @@ def fit(columns: int, left: float, right: float, gap: float, least: float = 2.2)
     return max(least, (WIDEST - left - right - (columns - 1) * gap) / columns)
 
 
-def png(figure: Figure, colours: int = COLOURS) -> bytes:
-    """The figure as PNG with a palette of so many colours, without the software's name and version."""
+def png(figure: Figure, greys: int | None = None) -> bytes:
+    """The figure as PNG with a palette, without the software's name and version.
+
+    greys: levels of a figure without colours.
+    """
     figure.canvas.draw()
     image = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
-    out = io.BytesIO()
-    image.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    if greys:
+        colours = np.linspace(0, 255, greys).round().astype(np.uint8)[:, None].repeat(3, axis=1)
+        places = (np.asarray(image.convert("L")) * ((greys - 1) / 255)).round().astype(np.uint8)
+    else:
+        colours, places = _reduced(image)
+    out, paletted = io.BytesIO(), Image.fromarray(places)
+    paletted.putpalette(colours.tobytes())
+    paletted.save(out, "PNG", optimize=True, bits=4 if len(colours) <= 16 else 8)
     return out.getvalue()
+
+
+def _reduced(image: Image.Image) -> tuple[np.ndarray, np.ndarray]:
+    """(COLOURS colours, [N, 3]; the place of each pixel's among them, [H, W]), all uint8.
+
+    The most frequent colours stay as they are (paper, grid, text, lines), some stand for all that is between them.
+    """
+    counts = sorted(image.getcolors(image.width * image.height), key=lambda pair: (-pair[0], pair[1]))
+    found, few = np.array([colour for _, colour in counts], np.uint8), COLOURS // 4
+    colours = found[:COLOURS]
+    if len(found) > COLOURS:
+        between = image.quantize(few, Image.Quantize.MAXCOVERAGE).getpalette()[: 3 * few]
+        colours = np.concatenate([found[: COLOURS - few], np.array(between, np.uint8).reshape(-1, 3)])
+    nearest = [
+        ((part[:, None].astype(int) - colours) ** 2).sum(2).argmin(1)
+        for part in np.split(found, range(999, len(found), 999))
+    ]
+    table = np.zeros(1 << 24, np.uint8)
+    table[_code(found)] = np.concatenate(nearest)
+    return colours, table[_code(np.asarray(image))]
+
+
+def _code(colours: np.ndarray) -> np.ndarray:
+    """Colours [.., 3] as one number each."""
+    return colours.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
 
 
 def text_width(names: Sequence[str]) -> float:
@@ -223,12 +258,12 @@ def say_why(run: Run, backbone: str, ax: Axes) -> None:
 
 def heat_map(ax: Axes, shares: np.ndarray, texts: np.ndarray, x: Sequence[float], size: float = 8) -> None:
     """Boxes with texts, their columns at x; shares: [rows, columns] in [0, 1] from dark to light, nan for no box."""
-    colours = colormaps["cividis"](np.nan_to_num(shares))
-    for (row, column), value in np.ndenumerate(shares):
-        if np.isnan(value):
-            continue
-        ax.add_patch(Rectangle((x[column] - 0.48, row - 0.46), 0.96, 0.92, color=colours[row, column], lw=0))
-        ink = "white" if value < 0.5 else "black"
+    there = [at for at, value in np.ndenumerate(shares) if not np.isnan(value)]
+    boxes = [Rectangle((x[column] - 0.48, row - 0.46), 0.96, 0.92) for row, column in there]
+    colours = colormaps["cividis"]([shares[at] for at in there])
+    ax.add_collection(PatchCollection(boxes, facecolors=colours, linewidths=0), autolim=False)
+    for row, column in there:
+        ink = "white" if shares[row, column] < 0.5 else "black"
         ax.text(x[column], row, texts[row, column], ha="center", va="center", color=ink, fontsize=size)
     ax.set_xlim(min(x) - 0.55, max(x) + 0.55)
     ax.set_ylim(len(shares) - 0.5, -0.5)

@@ -167,7 +167,7 @@ def confusion(run: Run) -> Figure | None:
 def _ends(run: Run, backbone: str) -> list[str]:
     """The objectives of the lowest and of the highest FID."""
     found = run.by_fid(backbone)
-    return [found[0], found[-1]][: len(found)]
+    return list(dict.fromkeys([*found[:1], *found[-1:]]))
 
 
 def _confused(run: Run, backbone: str, objective: str) -> np.ndarray | None:

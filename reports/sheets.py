@@ -24,7 +24,7 @@ Row = tuple[str, np.ndarray | None, str]  # a name, its picture [H, W] in [0, 1]
 
 def samples(run: Run, backbone: str, setting: Setting) -> Figure | None:
     """Samples side by side, a row per objective, real images above; the same noise and labels for all."""
-    per_class = 4 if len(run.objectives) <= MANY else 2
+    per_class = 4 if len(run.objectives) <= MANY else 1
     rows = [(o, *_of(run, backbone, o, setting, lambda tiles: _blocks(tiles, per_class))) for o in run.objectives]
     if all(picture is None for _, picture, _ in rows):
         return None
@@ -59,16 +59,15 @@ def ema_beside_raw(run: Run, backbone: str) -> Figure | None:
 
 
 def paths(run: Run, backbone: str) -> Figure | None:
-    """How one image comes about, a row per objective: x_t above x_hat, or of many objectives beside it."""
+    """How one image comes about, a row per objective: x_t above x_hat, or of many objectives x_hat alone."""
     settings = [s for s in run.settings if s.weights == "ema" and s.guidance == 1]
     for setting in settings:
         shown = picked(setting.steps)
-        many = len(run.objectives) > MANY
-        lay = (lambda tiles: _beside(*map(_line, tiles))) if many else _stack
+        lay = _stack if len(run.objectives) <= MANY else lambda tiles: _line(tiles[1])
         rows = [(o, *_of(run, backbone, o, setting, lay, "paths", (2, len(shown)))) for o in run.objectives]
         if any(picture is not None for _, picture, _ in rows):
             title = f"{short(backbone)}: one image at {len(shown)} of {setting.steps} steps, EMA, {run.label(setting)}"
-            return gallery(rows, title, [f"{1 + step}" for step in shown] * (2 if many else 1))
+            return gallery(rows, title, [f"{1 + step}" for step in shown])
     return None
 
 
@@ -78,9 +77,9 @@ def copies(run: Run) -> Figure | None:
     for backbone in run.backbones:
         for o in run.by_fid(backbone)[:1]:
             for cell in run.group(backbone, o):
-                picture = _read(run, cell, run.highest, "copies")
+                picture = _unscaled(_read(run, cell, run.highest, "copies"), cell)
                 if picture is not None:
-                    rows.append((f"{short(backbone, 26)}\n{short(o, 26)}", _unscaled(picture, cell), ""))
+                    rows.append((f"{short(backbone, 26)}\n{short(o, 26)}", picture, ""))
                     break
     if not rows:
         return None
@@ -100,7 +99,7 @@ def gallery(rows: Sequence[Row], title: str, columns: Sequence[str]) -> Figure:
     rows = [(name, p if p is None or p.shape == first.shape or not columns else None, why) for name, p, why in rows]
     wide = max(p.shape[1] for _, p, _ in rows if p is not None)
     high = sum((first if p is None else p).shape[0] for _, p, _ in rows)
-    scale = max(1, min(int((WIDEST - left - 0.1) * DPI / wide), HIGHEST // high))
+    scale = max(1, min(int((WIDEST - left - 0.1) * DPI / wide), HIGHEST // high, 6))
     heights = [scale * (first if p is None else p).shape[0] for _, p, _ in rows]
     whole = np.full((sum(heights) + GAP * (len(rows) - 1), scale * wide), PAPER)
     tops = np.cumsum([0, *(height + GAP for height in heights[:-1])])
@@ -108,11 +107,11 @@ def gallery(rows: Sequence[Row], title: str, columns: Sequence[str]) -> Figure:
         big = np.full((height, scale * first.shape[1]), MISSING) if picture is None else _enlarged(picture, scale)
         whole[top : top + height, : big.shape[1]] = big
     high, across = whole.shape
-    margins = [round(margin * DPI) / DPI for margin in (left, 0.1, 0.1, 0.62 if columns else 0.4)]
+    right = max(0.1, 0.09 * len(title) - left - across / DPI)
+    margins = [round(margin * DPI) / DPI for margin in (left, right, 0.1, 0.62 if columns else 0.4)]
     figure, ((ax,),) = panels(1, 1, across / DPI, high / DPI, margins=tuple(margins))
-    figure.figimage(
-        whole, *(round(margins[side] * DPI) for side in (0, 2)), cmap="gray", vmin=0, vmax=1, origin="upper"
-    )
+    corner = (round(margins[side] * DPI) for side in (0, 2))
+    figure.figimage(whole, *corner, cmap="gray", vmin=0, vmax=1, origin="upper", zorder=-1)
     ax.set_xlim(0, across)
     ax.set_ylim(high, 0)
     for (name, picture, why), top, height in zip(rows, tops, heights, strict=True):
@@ -122,7 +121,7 @@ def gallery(rows: Sequence[Row], title: str, columns: Sequence[str]) -> Figure:
             ax.text(across / 2, top + height / 2, why or "no picture", ha="center", va="center", color=GREY)
     for i, text in enumerate(columns):
         ax.text(across * (i + 0.5) / len(columns), -6, text, ha="center", va="bottom")
-    ax.set_title(title, pad=24 if columns else 8)
+    figure.text(8 / DPI / figure.get_figwidth(), 1 - 0.25 / figure.get_figheight(), title, weight="bold", fontsize=10)
     ax.axis("off")
     return figure
 
@@ -163,13 +162,15 @@ def _image(path) -> np.ndarray | None:
 
 def _tiles(picture: np.ndarray, cell: Cell, rows: int | None, columns: int) -> np.ndarray | None:
     """[rows, columns, H, W]; None where the picture is not made of so many tiles."""
-    try:
-        height, width = cell.result["tile"]
-    except (TypeError, KeyError, ValueError):
-        return None
+    height, width = _tile(cell)
     count = picture.shape[0] // height
     fits = picture.shape == (count * height, columns * width) and count > 0 and rows in (None, count)
     return picture.reshape(count, height, columns, width).transpose(0, 2, 1, 3) if fits else None
+
+
+def _tile(cell: Cell) -> tuple[int, int]:
+    """Height and width of the cell's images."""
+    return tuple((cell.result or {}).get("tile") or (1, 1))
 
 
 def _line(tiles: np.ndarray) -> np.ndarray:
@@ -194,13 +195,15 @@ def _blocks(tiles: np.ndarray, per_class: int) -> np.ndarray:
 
 
 def _beside(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    return np.hstack([np.pad(half, ((0, 0), (3, 3)), constant_values=PAPER) for half in (left, right)])
+    return np.hstack([np.pad(half, ((0, 0), (1, 1)), constant_values=PAPER) for half in (left, right)])
 
 
-def _unscaled(picture: np.ndarray, cell: Cell) -> np.ndarray:
-    """copies/*.png as it was before it was enlarged: two rows of tiles with a line between."""
-    scale = max(1, picture.shape[0] // (2 * cell.result["tile"][0] + 1))
-    return picture[::scale, ::scale]
+def _unscaled(picture: np.ndarray | None, cell: Cell) -> np.ndarray | None:
+    """copies/*.png as it was before it was enlarged: two rows of tiles with a line between; None if it is not that."""
+    height = 2 * _tile(cell)[0] + 1
+    if picture is None or picture.shape[0] % height:
+        return None
+    return picture[:: picture.shape[0] // height, :: picture.shape[0] // height]
 
 
 def _enlarged(picture: np.ndarray, scale: int) -> np.ndarray:

@@ -67,7 +67,7 @@ def _heat_maps(run: Run, family: Family) -> Figure | None:
     if not shown:
         return None
     width = min(fit(2, 0.8, 0.2, 0.9), 0.75 * len(across) + 0.3)
-    margins, gaps = (0.8, max(0.2, 4 - 2 * width), 0.2, 0.95), (0.9, 1.1)
+    margins, gaps = (0.8, max(0.2, 4 - 2 * width), 0.2, 1.1), (0.9, 1.25)
     figure, axes = panels(len(shown), 2, width, 0.34 * len(down) + 0.1, margins=margins, gaps=gaps)
     setting = run.headline[0]
     for row, backbone in zip(axes, shown, strict=True):
@@ -82,7 +82,7 @@ def _heat_maps(run: Run, family: Family) -> Figure | None:
             ax.set_xlabel(family.parameters[0])
             ax.xaxis.set_label_position("top")
             ax.set_ylabel(family.parameters[1])
-            ax.set_title(f"{short(backbone, 24)}: {title}", pad=10, fontsize=9)
+            ax.set_title(f"{short(backbone)}\n{title}", pad=8)
     return figure
 
 
