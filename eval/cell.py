@@ -53,13 +53,15 @@ def _check(result: dict) -> None:
 
 def _work(config: CellConfig, folder: Path, places: Places) -> dict:
     began = time.perf_counter()
-    from eval.score import Bench, copies_png, score, tile_png
+    from eval.score import Bench, copies_png, path_png, real_png, score, tile_png
     from eval.validation import validation
     from zoo import checkpoint, plugins
     from zoo.backbones.cost import forward_flop
     from zoo.data import load
     from zoo.environment import git_hash, pick_device, versions
+    from zoo.fingerprint import fingerprint
     from zoo.model import Model
+    from zoo.registry import objective
     from zoo.runlog import LOGSNR_EDGES
     from zoo.train import train
 
@@ -73,12 +75,15 @@ def _work(config: CellConfig, folder: Path, places: Places) -> dict:
     judge, real = bench.judge, bench.real
     manifest, tensors = checkpoint.find(folder)
     model = Model(manifest, tensors, data.image_shape, device, config.score.batch)
+    write_atomic(folder / "real.png", real_png(data))
     rows = []
     for setting in config.score.controls:
         scored = score(model, setting, config.score.n, bench)
         row = scored.row
         write_atomic(folder / "samples" / f"{setting.name}.png", tile_png(scored.images, scored.labels))
         write_atomic(folder / "copies" / f"{setting.name}.png", copies_png(scored, data))
+        if setting.weights == "ema" and setting.guidance == 1:
+            write_atomic(folder / "paths" / f"{setting.name}.png", path_png(scored.film))
         say(f"scored {setting.name}: FID {row['fid']:.3f} ± {row['fid_se']:.3f}, accuracy {row['acc']:.1%}")
         rows.append(row)
     held_out = {kind: validation(model, kind, data, config.score.n) for kind in config.score.weights}
@@ -108,6 +113,7 @@ def _work(config: CellConfig, folder: Path, places: Places) -> dict:
         "data": {"name": data.name, "sha256": data.sha256},
         "real": real.row,
         "scores": rows,
+        "fingerprint": fingerprint(objective(config.train.objective)),
         "validation": held_out,
         "seconds": {**seconds, "total": sum(seconds.values())},
         "tile": list(data.image_shape[1:]),

@@ -98,6 +98,14 @@ class Validation(Frozen):
     eps: tuple[Number, ...]
 
 
+class Fingerprint(Frozen):
+    """By logsnr: how much of the training falls on it, and the effective weight; None where a number is not finite."""
+
+    logsnr: tuple[Number, ...]
+    density: tuple[Number | None, ...]
+    weight: tuple[Number | None, ...]
+
+
 class TrainFacts(Frozen):
     """How the run went: seconds and rates of training without setup, and what it ran on."""
 
@@ -150,6 +158,7 @@ class Result(Frozen):
     data: DataFacts
     real: Measured
     scores: tuple[Score, ...]
+    fingerprint: Fingerprint
     validation: dict[Literal["ema", "raw"], Validation]
     seconds: Seconds
     tile: tuple[Count, Count]

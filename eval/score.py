@@ -19,11 +19,13 @@ from eval.metrics import Copies
 from eval.reference import Reference, reference
 from zoo.control import Setting
 from zoo.data import BLANKS, NUM_CLASSES, REAL_CLASSES, Dataset
-from zoo.model import Model, evaluations
+from zoo.model import Film, Model, evaluations
 from zoo.pictures import png, sheet
+from zoo.sampler import picked
 
 BLANK_TOLERANCE = 0.05  # mean |pixel - blank| on [0, 1] up to which an image counts as blank
 TILE_ROWS = 4
+FILMED = 3  # the class of the image whose denoising path is kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,19 +48,24 @@ class Bench:
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """A row of scores, the images behind it, [N, 1, H, W] uint8 on the CPU with labels [N], and the nearest copies."""
+    """A row of scores and what is behind it.
+
+    images: [N, 1, H, W] uint8 on the CPU with labels [N]; copies: the nearest ones; film: how one image came about.
+    """
 
     row: dict
     images: Tensor
     labels: Tensor
     copies: Copies
+    film: Film
 
 
 def score(model: Model, setting: Setting, n: int, bench: Bench) -> Scored:
     """The scores of n images of a run under a setting. Raises ZooError if n is too small for the metric."""
     labels = all_labels(n, bench.data)
     began = time.perf_counter()
-    images = model.images(labels, setting)
+    film = Film(int((labels == FILMED).nonzero()[0]))
+    images = model.images(labels, setting, film=film)
     drawn = time.perf_counter()
     real_images, real_labels = images[:n], labels[:n]
     measured, found = measure(real_images, real_labels, bench.judge, bench.real)
@@ -75,7 +82,7 @@ def score(model: Model, setting: Setting, n: int, bench: Bench) -> Scored:
         "measure_seconds": time.perf_counter() - drawn,
         "images_per_s": len(labels) / (drawn - began),
     }
-    return Scored(row, images, labels, found)
+    return Scored(row, images, labels, found, film)
 
 
 def label_counts(n: int, data: Dataset) -> list[int]:
@@ -107,6 +114,23 @@ def blank_rows(images: Tensor, labels: Tensor) -> list[dict]:
 def tile_png(images: Tensor, labels: Tensor) -> bytes:
     """A grayscale PNG of the first images of each class: a column a class, TILE_ROWS rows, no gaps."""
     columns = [images[labels == label][:TILE_ROWS, 0] for label in range(NUM_CLASSES)]
+    return _joined(columns)
+
+
+def real_png(data: Dataset) -> bytes:
+    """The same of test images, and of blank ones."""
+    blanks = [data.test.new_full((TILE_ROWS, *data.image_shape), value) for value in BLANKS.values()]
+    labels = data.test_labels.new_tensor(list(BLANKS)).repeat_interleave(TILE_ROWS)
+    return tile_png(torch.cat([data.test, *blanks]), torch.cat([data.test_labels, labels]))
+
+
+def path_png(film: Film) -> bytes:
+    """A grayscale PNG of some of an image's steps from left to right: x_t above, x_hat below, no gaps."""
+    return _joined([torch.cat(film.frames[step]).cpu() for step in picked(len(film.frames))])
+
+
+def _joined(columns: list[Tensor]) -> bytes:
+    """Columns of tiles, uint8 [rows, H, W] each, as a PNG."""
     picture = torch.cat([column.flatten(0, 1) for column in columns], dim=1)
     buffer = io.BytesIO()
     Image.fromarray(picture.numpy()).save(buffer, "PNG")

@@ -2,11 +2,10 @@
 
 import json
 
+from reports.bibtex import of
 from reports.document import Block, Link, Listing, Paragraph, Table, Text, table
 from reports.run import Run
 from reports.tables import NONE
-from zoo.errors import ZooError
-from zoo.registry import objective as parse_objective
 
 MESSAGE_LIMIT = 400  # characters of an error that the page shows; the log has the rest
 
@@ -47,11 +46,7 @@ def papers(run: Run) -> Table:
     """The papers behind each objective; none for a name that is not in the registry."""
     rows = []
     for name in run.objectives:
-        try:
-            ids = parse_objective(name).papers
-        except ZooError:
-            ids = ()
-        links: list[Text] = [part for i in ids for part in (", ", Link(i, f"https://arxiv.org/abs/{i}"))]
+        links: list[Text] = [part for i in of(name) for part in (", ", Link(i, f"https://arxiv.org/abs/{i}"))]
         rows.append([name, tuple(links[1:]) or NONE])
     return table(["objective", "arXiv"], rows, names=2)
 

@@ -22,13 +22,17 @@ FEW = 3  # below this number of seeds no order is claimed
 ALPHA = 0.05  # of a test that the backbones' ranks have anything in common
 
 
-def answer(run: Run) -> list[Block]:
-    """What stands at the top of the page: the sentences, and how many cells they rest on."""
+def answer(run: Run, running: bool = False) -> list[Block]:
+    """What stands at the top of the page: the sentences, and how many cells they rest on.
+
+    running: the grid is at work; cells without a file are still to come.
+    """
     entries, objectives = ground(run.entries, run.objectives)
     found = board(entries, objectives) if entries else {"rows": []}
     told = [Bullets(tuple(sentences(run, entries, objectives, found)))] if entries else []
     lacking = [row["objective"] for row in found["rows"] if row["incomplete"]]
-    return [*told, *_untrained(run), Paragraph(_state(run, entries, objectives, lacking))]
+    state = Paragraph(_state(run, entries, objectives, lacking, running), "note" if running else "plain")
+    return [*told, *_untrained(run), state]
 
 
 def ground(entries: Sequence[Entry], objectives: Sequence[str]) -> tuple[list[Entry], list[str]]:
@@ -61,12 +65,17 @@ def sentences(run: Run, entries: Sequence[Entry], objectives: Sequence[str], fou
     return told
 
 
-def _state(run: Run, entries: Sequence[Entry], objectives: Sequence[str], lacking: Sequence[str]) -> Text:
+def _state(
+    run: Run, entries: Sequence[Entry], objectives: Sequence[str], lacking: Sequence[str], running: bool
+) -> Text:
     """How many cells are done, and what of the run the sentences leave out."""
     states = [cell.status for cell in run.cells]
-    rest = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states) - {"done"}))
-    text: list = [f"{len(run.done)} of {_count(len(states), 'cell')} are done"]
+    others = sorted(set(states) - {"done"} - ({"missing"} if running else set()))
+    rest = ", ".join(f"{states.count(state)} {state}" for state in others)
+    text: list = ["The grid is at work: "] if running else []
+    text += [f"{len(run.done)} of {_count(len(states), 'cell')} are done"]
     text += [f"; {rest} (see Failures)." if rest else "."]
+    text += [f" {states.count('missing')} to come; what stands here will change."] if running else []
     if not entries:
         return (*text, " Nothing can be compared yet.")
     places = dict.fromkeys(f"{e.backbone} on {e.dataset}" for e in run.entries if e.rows)

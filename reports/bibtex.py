@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 from reports.bibliography import PAPERS, Paper
-from reports.document import Block, Bullets, Heading, Link, Listing, Paragraph, Text
+from reports.document import Block, Bullets, Link, Listing, Paragraph, Text
 from reports.run import Run
 from zoo.errors import ZooError
 from zoo.registry import objective
@@ -39,8 +39,8 @@ GROUPS = {
 
 
 def papers(run: Run) -> list[Block]:
-    """The section: a list by what each paper is behind, and the same as BibTeX."""
-    blocks: list[Block] = [Heading("Papers")]
+    """A list by what each paper is behind, and the same as BibTeX; nothing where there is none."""
+    blocks: list[Block] = []
     groups = used(run)
     for group, ids in groups.items():
         if ids:
@@ -76,9 +76,9 @@ def used(run: Run) -> dict[str, list[str]]:
 
 
 def of(name: str) -> tuple[str, ...]:
-    """The papers of an objective; none for a name that the registry does not know."""
+    """The papers of an objective, variant or not; none for a name that the registry does not know."""
     try:
-        return objective(name).papers
+        return objective(name.partition(" [")[0]).papers
     except ZooError:
         return ()
 

@@ -4,10 +4,10 @@ import torch
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from reports.plotting import GREY, PALETTE, panels, png, short, style
+from zoo.fingerprint import SPAN
 from zoo.objective import Objective
 from zoo.registry import objective
 
-SPAN = 12.0  # of logsnr, to either side
 REFERENCE = "rf"  # drawn in grey, for comparison
 
 

@@ -44,6 +44,8 @@ class Effect:
 
 def pairs(run: Run, where: str = "") -> list[Block]:
     """The section of one data set (`run.on(..)`); where: the end of its heading. [] if the run has no such pair."""
+    if any(cell.variant for cell in run.cells):  # those differ in the recipe
+        return []
     known, unknown = parsed(run.objectives)
     questions, axes = asked(known)
     if not run.done or not (questions or axes):

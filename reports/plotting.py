@@ -10,11 +10,15 @@ from contextlib import contextmanager
 
 import matplotlib.style
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from PIL import Image
 
 from reports.run import Run
 
@@ -26,6 +30,9 @@ LOG_FROM = 8  # a range wider than this gets a logarithmic axis
 GREY = "#8A8A8A"
 LEADER = {"arrowstyle": "-", "shrinkA": 0}  # the line from a label to what it names
 DPI = 110
+WIDEST = 10.9  # inches: a page's column at DPI
+COLOURS = 128  # of a PNG's palette: a third of the bytes of full colour
+MANY = 16  # objectives from which on rows get lower
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -82,11 +89,52 @@ def panels(
     return figure, axes
 
 
-def png(figure: Figure) -> bytes:
-    """The figure as PNG, without the software's name and version."""
-    out = io.BytesIO()
-    figure.savefig(out, format="png", metadata={"Software": None})
+def fit(columns: int, left: float, right: float, gap: float, least: float = 2.2) -> float:
+    """The width of each of some panels side by side, so that the figure is as wide as a page's column; inches."""
+    return max(least, (WIDEST - left - right - (columns - 1) * gap) / columns)
+
+
+def png(figure: Figure, greys: int | None = None) -> bytes:
+    """The figure as PNG with a palette, without the software's name and version.
+
+    greys: levels of a figure without colours.
+    """
+    figure.canvas.draw()
+    image = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
+    if greys:
+        colours = np.linspace(0, 255, greys).round().astype(np.uint8)[:, None].repeat(3, axis=1)
+        places = (np.asarray(image.convert("L")) * ((greys - 1) / 255)).round().astype(np.uint8)
+    else:
+        colours, places = _reduced(image)
+    out, paletted = io.BytesIO(), Image.fromarray(places)
+    paletted.putpalette(colours.tobytes())
+    paletted.save(out, "PNG", optimize=True, bits=4 if len(colours) <= 16 else 8)
     return out.getvalue()
+
+
+def _reduced(image: Image.Image) -> tuple[np.ndarray, np.ndarray]:
+    """(COLOURS colours, [N, 3]; the place of each pixel's among them, [H, W]), all uint8.
+
+    The most frequent colours stay as they are (paper, grid, text, lines), some stand for all that is between them.
+    """
+    counts = sorted(image.getcolors(image.width * image.height), key=lambda pair: (-pair[0], pair[1]))
+    found, few = np.array([colour for _, colour in counts], np.uint8), COLOURS // 4
+    colours = found[:COLOURS]
+    if len(found) > COLOURS:
+        between = image.quantize(few, Image.Quantize.MAXCOVERAGE).getpalette()[: 3 * few]
+        colours = np.concatenate([found[: COLOURS - few], np.array(between, np.uint8).reshape(-1, 3)])
+    nearest = [
+        ((part[:, None].astype(int) - colours) ** 2).sum(2).argmin(1)
+        for part in np.split(found, range(999, len(found), 999))
+    ]
+    table = np.zeros(1 << 24, np.uint8)
+    table[_code(found)] = np.concatenate(nearest)
+    return colours, table[_code(np.asarray(image))]
+
+
+def _code(colours: np.ndarray) -> np.ndarray:
+    """Colours [.., 3] as one number each."""
+    return colours.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
 
 
 def text_width(names: Sequence[str]) -> float:
@@ -187,10 +235,42 @@ def per_backbone(
     return figure, axes.flat[:count]
 
 
-def legend(figure: Figure, ax: Axes) -> None:
+def legend(figure: Figure, ax: Axes, columns: int = 4) -> None:
     """Marks and lines named above the panels."""
     handles, labels = ax.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper left", ncols=len(handles), frameon=False, fontsize=9)
+    figure.legend(handles, labels, loc="upper left", ncols=min(columns, len(handles)), frameon=False, fontsize=9)
+
+
+def named(styles: dict[str, tuple[str, str]], objectives: Sequence[str]) -> list[str]:
+    """Those of the objectives that have a colour of their own."""
+    return [o for o in objectives if styles[o][0] != GREY]
+
+
+def say_why(run: Run, backbone: str, ax: Axes) -> None:
+    """Write what became of objectives without any number into their rows."""
+    for y, o in enumerate(run.objectives):
+        if not any(cell.scores for cell in run.group(backbone, o)):
+            x = ax.get_yaxis_transform()
+            why = run.outcome(backbone, o) or "not in the grid"
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+            ax.text(0.02, y, why, color=GREY, va="center", transform=x, bbox=box)
+
+
+def heat_map(ax: Axes, shares: np.ndarray, texts: np.ndarray, x: Sequence[float], size: float = 8) -> None:
+    """Boxes with texts, their columns at x; shares: [rows, columns] in [0, 1] from dark to light, nan for no box."""
+    there = [at for at, value in np.ndenumerate(shares) if not np.isnan(value)]
+    boxes = [Rectangle((x[column] - 0.48, row - 0.46), 0.96, 0.92) for row, column in there]
+    colours = colormaps["cividis"]([shares[at] for at in there])
+    ax.add_collection(PatchCollection(boxes, facecolors=colours, linewidths=0), autolim=False)
+    for row, column in there:
+        ink = "white" if shares[row, column] < 0.5 else "black"
+        ax.text(x[column], row, texts[row, column], ha="center", va="center", color=ink, fontsize=size)
+    ax.set_xlim(min(x) - 0.55, max(x) + 0.55)
+    ax.set_ylim(len(shares) - 0.5, -0.5)
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
 
 
 def wide(values: Sequence[float]) -> bool:

@@ -10,8 +10,8 @@ from reports.tables import NONE, fid_at, fid_text
 
 ABOUT = (
     "Every pairing was trained with each variant of the recipe. A variant's rank is the mean, over pairings and "
-    "control settings, of the number of its Pareto front in FID and accuracy: the recipe that all objectives share should be "
-    "the one that serves all of them, whichever of them it makes look best."
+    "control settings, of the number of its Pareto front in FID and accuracy: the recipe that all objectives share "
+    "should be the one that serves all of them, whichever of them it makes look best."
 )
 ORDER = (
     "Ranks of the objectives among themselves, under each variant: where a column's numbers change places, the answer "

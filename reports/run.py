@@ -203,6 +203,13 @@ class Run:
         """The first compared setting of the highest guidance, where the class asked for matters most."""
         return max(self.headline, key=lambda setting: setting.guidance)
 
+    def by_fid(self, backbone: str) -> list[str]:
+        """The objectives with a score on this backbone, the lowest FID under the first compared setting first."""
+        if not self.compared:
+            return []
+        found = {o: stat.mean for o in self.objectives if (stat := self.stat(backbone, o, self.headline[0], "fid"))}
+        return sorted(found, key=found.get)
+
     @property
     def fid_name(self) -> str:
         """`fid`, or `fid@500` where every number is from fewer than the 10,000 samples behind the plain name."""

@@ -26,23 +26,6 @@ def leaders(run: Run) -> Bullets:
     return Bullets(tuple(text for backbone in run.backbones if (text := _leader(run, backbone))))
 
 
-def state(run: Run, running: bool) -> Paragraph:
-    """How many cells are done, and what the seeds allow to say. running: cells without a file are still to come."""
-    seeds = run.grid.get("seeds") or sorted({cell.seed for cell in run.cells})
-    states = [cell.status for cell in run.cells]
-    ahead = states.count("missing") if running else 0
-    others = sorted(set(states) - {"done"} - ({"missing"} if running else set()))
-    rest = ", ".join(f"{states.count(state)} {state}" for state in others)
-    text = f"{len(run.done)} of {_count(len(states), 'cell')} are done{f'; {rest} (see Failures)' if rest else ''}."
-    parts: list[Text] = [f"The grid is at work: {text} {ahead} to come; what follows will change." if running else text]
-    if run.done and len(seeds) == 1:
-        parts += [" ", Bold("One seed: a sketch."), " Training again can move these numbers more than the error bars"]
-        parts += [" show."]
-    elif run.done and len(seeds) < 3:
-        parts += [f" {len(seeds)} seeds are too few to claim an order."]
-    return Paragraph(tuple(parts), "note" if running else "plain")
-
-
 def lead(run: Run) -> dict[str, str]:
     """The objective of the lowest FID on each backbone, under the first of the compared settings."""
     found = {}

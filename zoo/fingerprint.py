@@ -1,5 +1,6 @@
 """What an objective is, in text: python -m zoo.objective NAME [--plot FILE]; without a name, the zoo as a table."""
 
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from zoo.files import write_atomic
 from zoo.objective import Objective, unwrap
 
 SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
+SPAN = 12.0  # of logsnr, to either side, in the curves
+POINTS = 97
 LEVELS = (-8.0, -4.0, -2.0, 0.0, 2.0, 4.0, 8.0)
 NOTE = "effective weight: density of logsnr x weight on the error of eps_hat, over its value at logsnr 0"
 
@@ -83,6 +86,23 @@ def quantiles(chosen: Objective, shares: tuple[float, ...]) -> list[float]:
     u = torch.tensor(shares, dtype=torch.float64)
     levels = chosen.path.logsnr(chosen.time(torch.stack([u, 1 - u])))
     return levels[int(levels[0, -1] < levels[0, 0])].tolist()  # times may rise or fall with u
+
+
+def fingerprint(chosen: Objective) -> dict[str, list[float | None]]:
+    """{logsnr, density, weight}: the law of logsnr in training and the effective weight, to six digits.
+
+    A number that is not finite is None.
+    """
+    import torch
+
+    logsnr = torch.linspace(-SPAN, SPAN, POINTS, dtype=torch.float64)
+    curves = {"density": chosen.log_density(logsnr).exp(), "weight": chosen.effective_weight(logsnr)}
+    found = {name: [_six(value) for value in curve.tolist()] for name, curve in curves.items()}
+    return {"logsnr": logsnr.tolist(), **found}
+
+
+def _six(value: float) -> float | None:
+    return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
 def _levels(chosen: Objective) -> list[list[str]]:

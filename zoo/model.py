@@ -5,6 +5,7 @@ every objective, device and batch size.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import torch
 from pydantic import ValidationError
@@ -23,6 +24,14 @@ from zoo.steps import step_grid
 from zoo.trainer import initialise, network
 
 NOISE_CHUNK = 100  # images whose noise is drawn together, whatever the batch
+
+
+@dataclass
+class Film:
+    """The steps of one image, kept while it is drawn among others: (x_t, x_hat) as in `Model.trajectory`, [1, H, W]."""
+
+    image: int  # its place among the labels
+    frames: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
 
 class Model:
@@ -50,10 +59,12 @@ class Model:
         self.module.load_state_dict(checkpoint.part(self.tensors, {"ema": "ema", "raw": "net"}[weights]))
 
     @torch.no_grad()
-    def images(self, labels: Tensor, setting: Setting, first: int = 0, seed: int | None = None) -> Tensor:
+    def images(
+        self, labels: Tensor, setting: Setting, first: int = 0, seed: int | None = None, film: Film | None = None
+    ) -> Tensor:
         """uint8 [N, 1, H, W] for labels [N] under a setting, the images first .. first + N - 1 of a seed (the run's).
 
-        Raises Diverged if they are not finite.
+        film: takes the steps of one of them, at no network evaluation more. Raises Diverged if they are not finite.
         """
         count = len(labels)
         whole = -(-count // self.batch) * self.batch  # full batches only: one shape, one compiled graph
@@ -61,7 +72,10 @@ class Model:
         parts, pulse = [], Pulse()
         for begin, chosen in enumerate(padded.split(self.batch)):
             pulse.beat(f"drew {begin * self.batch:,} of {count:,} images under {setting.name}")
-            x_hat = sampler.last(self._steps(chosen, setting, first + begin * self.batch, seed))
+            steps = self._steps(chosen, setting, first + begin * self.batch, seed)
+            if film is not None and film.image // self.batch == begin:
+                steps = self._filmed(steps, setting, film, film.image % self.batch)
+            x_hat = sampler.last(steps)
             if not x_hat.isfinite().all():
                 raise Diverged(f"samples under {setting.name} are not finite")
             parts.append(to_uint8(x_hat, self.standard))
@@ -70,11 +84,8 @@ class Model:
     @torch.no_grad()
     def trajectory(self, labels: Tensor, setting: Setting, seed: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """Each step's (x_t, x_hat) as uint8 [N, 1, H, W], x_t scaled to unit variance, as the network sees it."""
-        path = self.objective.path
-        times = step_grid(setting.step_grid).times(path, setting.steps, self.device)
-        for t, (x, x_hat) in zip(times, self._steps(labels, setting, 0, seed), strict=True):
-            alpha, sigma = path.at(t)
-            yield to_uint8(x / alpha.hypot(sigma).to(x.dtype), self.standard), to_uint8(x_hat, self.standard)
+        for t, (x, x_hat) in zip(self._times(setting), self._steps(labels, setting, 0, seed), strict=True):
+            yield self._shown(t, x, x_hat)
 
     def denoiser(self, sampling: Sampling) -> Callable:
         """The denoiser that a sampler sees: guided and clipped to black and white."""
@@ -82,10 +93,22 @@ class Model:
         base = denoiser_of(self.objective, self.net)
         return wrap(base, self.objective.path, sampling, NUM_CLASSES, -mean / deviation, (1 - mean) / deviation)
 
+    def _filmed(self, steps: sampler.Steps, setting: Setting, film: Film, place: int) -> sampler.Steps:
+        for t, (x, x_hat) in zip(self._times(setting), steps, strict=True):
+            film.frames.append(self._shown(t, x[place], x_hat[place]))
+            yield x, x_hat
+
+    def _shown(self, t: Tensor, x: Tensor, x_hat: Tensor) -> tuple[Tensor, Tensor]:
+        alpha, sigma = self.objective.path.at(t)
+        return to_uint8(x / alpha.hypot(sigma).to(x.dtype), self.standard), to_uint8(x_hat, self.standard)
+
+    def _times(self, setting: Setting) -> Tensor:
+        return step_grid(setting.step_grid).times(self.objective.path, setting.steps, self.device)
+
     def _steps(self, labels: Tensor, setting: Setting, first: int, seed: int | None) -> sampler.Steps:
         self.use(setting.weights)
         path, seed = self.objective.path, self.config.seed if seed is None else seed
-        times = step_grid(setting.step_grid).times(path, setting.steps, self.device)
+        times = self._times(setting)
 
         def fresh(stream: str) -> Tensor:
             return image_noise(seed, stream, first, len(labels), self.image_shape).to(self.device)

@@ -96,6 +96,12 @@ def start(path: Path, t: "Tensor", noise: "Tensor") -> "Tensor":
     return noise * alpha.hypot(sigma).to(noise.dtype)
 
 
+def picked(steps: int, most: int = 8) -> list[int]:
+    """Which of a sampler's steps a strip of at most so many pictures shows: the first, the last, and evenly between."""
+    count = min(steps, most)
+    return [round(i * (steps - 1) / max(count - 1, 1)) for i in range(count)]
+
+
 def last(steps: Steps) -> "Tensor":
     """The image that a sampler ends at, [B, C, H, W]."""
     for _, x_hat in steps:
