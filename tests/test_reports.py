@@ -343,7 +343,8 @@ def test_names_cannot_be_markup_or_formulas(tmp_path):
     grid = write_run(tmp_path, objectives=hostile, backbones=backbone, size=8, name="g|<b>", command="echo ```|x```")
     fail(tmp_path / grid["cells"][1]["dir"], "failed", "=1+1|<script>\n# heading")
     text = build(tmp_path).read_text()
-    assert not re.search(r"<(script|img|b\b)", text)
+    spans = re.sub(r"(?<!`)(`+)(?!`)[^\n]*?(?<!`)\1(?!`)", "", text)  # what stands in a code span is shown as it is
+    assert not re.search(r"<(script|img|b\b)", spans)
     assert "\n# heading" not in text
     for title in (
         "Comparison",
