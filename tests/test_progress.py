@@ -76,9 +76,11 @@ def on_terminal(plan, monkeypatch, columns: int) -> str:
         watch = Watch(plan, jobs=2)
         watch.tick([plan.job(2, "step 7/100"), plan.job(3, "step 9/100 " + 300 * "x")], plan.chosen[4:])
         watch.close()
-        shown = os.read(ours, 1 << 16).decode() if select.select([ours], [], [], 0)[0] else ""
+        shown = b""
+        while select.select([ours], [], [], 0.2)[0]:
+            shown += os.read(ours, 1 << 16)
     os.close(ours)
-    return shown
+    return shown.decode()
 
 
 def test_a_terminal_shows_a_bar_for_the_grid_and_a_line_for_each_cell(plan, monkeypatch):
