@@ -15,11 +15,12 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from reports.document import Block, Bold, Code, Heading, Link, Text, leads_somewhere, marks, one_line, plain
+from reports.document import Block, Bold, Code, Heading, Link, Table, Text, leads_somewhere, marks, one_line, plain
 
 HERE = Path(__file__).parent
 RELOAD_SECONDS = 30  # of a page whose grid is at work
-WRAP = 28  # characters from which a field of a table may be broken into lines
+WRAP = 28  # characters from which a column of a table may be broken into lines
+TALL = 25  # rows from which a table scrolls within itself, under its header
 
 
 def render(blocks: Sequence[Block], figures: dict[str, bytes], running: bool = False) -> str:
@@ -28,7 +29,7 @@ def render(blocks: Sequence[Block], figures: dict[str, bytes], running: bool = F
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"inline": _inline, "plain": plain, "kind": lambda block: type(block).__name__}
-    environment.filters |= {"wraps": lambda field: len(plain(field)) > WRAP, "stem": lambda name: Path(name).stem}
+    environment.filters |= {"wraps": _wraps, "name": _name, "stem": lambda name: Path(name).stem}
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     return environment.get_template("page.html.j2").render(
         blocks=blocks,
@@ -37,6 +38,7 @@ def render(blocks: Sequence[Block], figures: dict[str, bytes], running: bool = F
         pictures={name: (_size(data), base64.b64encode(data).decode()) for name, data in figures.items()},
         policy=f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}; "
         "base-uri 'none'; form-action 'none'",
+        tall=TALL,
         reload=RELOAD_SECONDS if running else None,
         style=Markup(style),  # noqa: S704 (our own file)
         script=Markup(script),  # noqa: S704 (our own file)
@@ -56,6 +58,19 @@ def _mark(part: str | Bold | Code | Link) -> Markup:
     if isinstance(part, Link) and leads_somewhere(part.url):
         return Markup('<a href="{}">{}</a>').format(part.url, words)
     return escape(words)
+
+
+def _name(text: Text) -> Markup:
+    """As `_inline`, but a name that is too long for its column is broken between its parts."""
+    if not isinstance(text, str):
+        return _inline(text)
+    return Markup("<wbr>").join(re.split(r"(?<=[(,/+])(?=\w)", one_line(text).strip()))
+
+
+def _wraps(table: Table) -> list[bool]:
+    """Of each column, whether its text is so long that it has to be broken into lines."""
+    rows = (*table.rows, *table.foot)
+    return [any(len(plain(row[i])) > WRAP for row in rows) for i in range(len(table.header))]
 
 
 def _anchors(blocks: Sequence[Block]) -> dict[int, str]:

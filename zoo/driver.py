@@ -1,5 +1,6 @@
 """Carries out a plan: cells in worker processes, one or a few at once; failures are recorded and the grid goes on."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -193,7 +194,7 @@ class Watch:
         self.plan, self.jobs, self.last = plan, jobs, time.monotonic()
         self.done, self.took, self.estimated = set(), 0.0, 0.0
         self.bars = []
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns:  # some have no size
             form = "{desc} |{bar:30}| {n_fmt}/{total_fmt} cells in {elapsed}{postfix}"
             total = len(plan.chosen)
             self.bars = [tqdm(desc=plan.name, total=total, bar_format=form, leave=False, dynamic_ncols=True)]
