@@ -122,6 +122,8 @@ def fronts(costs: np.ndarray, slack: np.ndarray | float = 0.0) -> np.ndarray:
     point has to be in a cost, and how much worse it may be, to count as better there and as no worse.
     """
     missing = np.isnan(costs).any(-1)
+    if np.ndim(slack) == 0 and slack == 0:
+        return np.where(missing, np.nan, _chains(costs))
     a, b = costs[..., :, None, :], costs[..., None, :, :]
     with np.errstate(invalid="ignore"):
         beats = (a <= b + slack).all(-1) & (a < b - slack).any(-1)  # [.., i, j]: i dominates j
@@ -135,6 +137,21 @@ def fronts(costs: np.ndarray, slack: np.ndarray | float = 0.0) -> np.ndarray:
         front = np.where(best, number, front)
         left &= ~best
     return front
+
+
+def _chains(costs: np.ndarray) -> np.ndarray:
+    """The fronts' numbers without slack, many times faster than by peeling: the longest chain of points that each
+    dominate the next, up to a point, is as long as the number of its front. nan points dominate none."""
+    order = np.lexsort(np.moveaxis(costs, -1, 0)[::-1], axis=-1)  # who dominates a point comes before it
+    points = np.take_along_axis(costs, order[..., None], -2)
+    length = np.zeros(points.shape[:-1])
+    for i in range(points.shape[-2]):
+        before, point = points[..., :i, :], points[..., i : i + 1, :]
+        dominates = (before <= point).all(-1) & (before < point).any(-1)
+        length[..., i] = 1 + np.where(dominates, length[..., :i], 0).max(-1, initial=0)
+    found = np.empty_like(length)
+    np.put_along_axis(found, order, length, -1)
+    return found
 
 
 def ranks(scores: Scores, axes: Sequence[str] = ("fid", "acc"), weights: np.ndarray | float = 1.0) -> np.ndarray:

@@ -18,6 +18,7 @@ from reports.run import Run, Setting
 
 MOST = 5  # names in a row
 CHANCE = 0.1  # accuracy of guessing among ten digits
+DRAWS = 500  # for a share that is told in per cent
 FEW = 3  # below this number of seeds no order is claimed
 ALPHA = 0.05  # of a test that the backbones' ranks have anything in common
 
@@ -28,8 +29,10 @@ def answer(run: Run, running: bool = False) -> list[Block]:
     running: the grid is at work; cells without a file are still to come.
     """
     entries, objectives = ground(run.entries, run.objectives)
-    found = board(entries, objectives) if entries else {"rows": []}
-    told = [Bullets(tuple(sentences(run, entries, objectives, found)))] if entries else []
+    if not entries:
+        return [Paragraph(_state(run, entries, objectives, ()))]
+    found = run.board if len(entries) == len(run.cells) else board(entries, objectives)
+    told = [Bullets(tuple(sentences(run, entries, objectives, found)))]
     lacking = [row["objective"] for row in found["rows"] if row["incomplete"]]
     state = Paragraph(_state(run, entries, objectives, lacking, running), "note" if running else "plain")
     return [*told, *_untrained(run), state]
@@ -229,7 +232,7 @@ def _surely(better: Scores, worse: Scores, i: int) -> str:
     """In how many draws of the seeds the change has this sign, where there are seeds enough."""
     if any((part.seeds[~np.isnan(mean_ranks(part))] < FEW).any() for part in (better, worse)):
         return ", from too few seeds to say how surely."
-    share = float((resampled(better)[:, i] < resampled(worse, seed=1)[:, i]).mean())
+    share = float((resampled(better, DRAWS)[:, i] < resampled(worse, DRAWS, seed=1)[:, i]).mean())
     return f", and ranks better there in {_percent(share)} of the draws."
 
 

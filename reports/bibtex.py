@@ -90,7 +90,7 @@ def entry(paper: str) -> str:
               "year": str(found.year)} if found else {}  # fmt: skip
     fields |= {"eprint": paper, "archivePrefix": "arXiv", "url": f"https://arxiv.org/abs/{paper}"}
     body = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items())
-    return f"@misc{{{key(found) if found else f'arxiv{paper}'},\n{body}\n}}"
+    return f"@misc{{{key(found) if found else 'arxiv' + paper.replace('.', '')},\n{body}\n}}"
 
 
 def key(paper: Paper) -> str:

@@ -19,7 +19,6 @@ What is not known is null; NaN and infinity do not occur. The same result files 
 import json
 import math
 
-from eval.compare import board
 from reports.results import COLUMNS, rows
 from reports.run import Run
 
@@ -37,7 +36,7 @@ RANKED = ("objective", "rank", "low", "high", "first", "alike", "incomplete", "d
 
 def results(run: Run) -> dict:
     """The whole file as plain values."""
-    found = board(run.entries, run.objectives) if run.done else {}
+    found = run.board if run.done else {}
     ranks = {name: found[name] for name in ("settings", "seeds", "datasets", "families") if name in found}
     judges = {name: run.on(name).judge for name in run.datasets}
     return _finite({

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from statistics import fmean, stdev
 
+from eval.compare import board
 from eval.ranking import Entry
 from zoo.files import read_rows
 
@@ -220,6 +221,11 @@ class Run:
     def entries(self) -> list[Entry]:
         """The cells as eval/ranking.py takes them."""
         return [Entry(c.dataset, c.backbone, c.objective, c.seed, c.status, c.scores) for c in self.cells]
+
+    @cached_property
+    def board(self) -> dict:
+        """The leader board, `eval.compare.board`: seconds for a large grid, so it is made once."""
+        return board(self.entries, self.objectives)
 
     def outcome(self, backbone: str, objective: str) -> str:
         """What became of the seeds that are not done: `1 diverged, 1 missing`; "" if all are done."""
