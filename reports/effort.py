@@ -61,12 +61,12 @@ def samplers(run: Run) -> Figure | None:
     settings = run.compared
     if len({(s.sampler, s.step_grid) for s in settings}) < 2:
         return None
-    names = [f"{run.label(s)} ({_count(run, s)})" for s in settings]
-    styles, left = looks(run), text_width(names) - 0.02 * max(map(len, names))
+    names = [f"{run.brief(s)}: {_count(run, s)}" for s in settings]
+    styles, left = looks(run), 0.2 + 0.068 * max(map(len, names))
     width, height = fit(min(2, len(run.backbones)), left, 0.2, 0.3), 0.5 + 0.3 * len(settings)
     bright = named(styles, run.objectives)
     top = 0.65 + 0.2 * ((len(bright) - 1) // 4)
-    figure, axes = per_backbone(run, width, height, left=left, gap=0.3, top=top, sharex=True)
+    figure, axes = per_backbone(run, width, height, left=left, gap=0.3, top=top)
     seen = []
     for ax, backbone in zip(axes, run.backbones, strict=True):
         for o in run.objectives:
@@ -85,8 +85,8 @@ def samplers(run: Run) -> Figure | None:
         ax.tick_params(labelleft=False)
     if not seen:
         return None
-    if wide(seen):
-        log_axis(axes[0], "x", max(seen) / min(seen))
+    for ax in axes if wide(seen) else ():
+        log_axis(ax, "x", max(seen) / min(seen))
     legend(figure, axes[0])
     return figure
 

@@ -1,6 +1,7 @@
 """Pictures of the ranks: the Pareto fronts that they are the numbers of, and the order under every control setting."""
 
 from itertools import pairwise
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,6 +12,7 @@ from eval.ranking import Control, Scores, average, mean_ranks, ranks, scores_of
 from reports.plotting import (
     GREY,
     LINES,
+    MANY,
     PALETTE,
     fit,
     label_points,
@@ -37,7 +39,7 @@ def pareto(run: Run, backbone: str) -> Figure | None:
         return None
     columns = min(2 if len(shown) <= 4 else 3, len(shown))
     width, height = fit(max(2, columns), 0.7, 0.2, 0.65), 3.2 if columns < 3 else 2.5
-    margins, gaps = (0.7, 0.2, 0.55, 0.65), (0.65, 0.85)
+    margins, gaps = (0.7, 0.2, 0.55, 0.8), (0.65, 1.0)
     figure, axes = panels(-(-len(shown) // columns), columns, width, height, margins=margins, gaps=gaps)
     figure.text(0.01, 1 - 0.22 / figure.get_figheight(), short(backbone), weight="bold", fontsize=11)
     number = ranks(scores)
@@ -50,7 +52,7 @@ def pareto(run: Run, backbone: str) -> Figure | None:
         if wide(x):
             log_axis(ax, "x", max(x) / min(x))
         setting = _setting(run, scores.controls[i])
-        ax.set_title(f"{setting.kind}, {run.label(setting)}")
+        ax.set_title("\n".join(wrap(f"{setting.kind}, {run.brief(setting)}", int(14 * width))))
         ax.set_xlabel(f"{run.fid_name} (lower is better)")
         ax.set_ylabel("accuracy, % (higher is better)")
         ax.margins(0.1, 0.12)
@@ -112,11 +114,12 @@ def bump(run: Run) -> Figure | None:
         best = [scores.objectives[o] for o in ranked[np.argsort(overall[ranked])][: len(PALETTE)]]
         styles = {o: (PALETTE[best.index(o)], LINES[best.index(o) % 2]) if o in best else (GREY, "-") for o in styles}
     side = text_width([f"{name}  0.00" for name in scores.objectives])
-    row = 0.32 if len(ranked) <= 16 else 0.15
-    few = len(controls) <= 12
-    figure, ((ax,),) = panels(
-        1, 1, fit(1, side, side, 0), row * len(ranked), margins=(side, side, 0.75 if few else 2.1, 0.7)
-    )
+    row, few = 0.32 if len(ranked) <= MANY else 0.15, len(controls) <= 12
+    settings = [_setting(run, control) for control in controls]
+    words = [f"{s.kind}, {run.brief(s)}" for s in settings]
+    words = [text.replace(", ", "\n") for text in words] if few else words
+    below = max(0.3 + 0.16 * (1 + text.count("\n")) if few else 0.3 + 0.068 * len(text) for text in words)
+    figure, ((ax,),) = panels(1, 1, fit(1, side, side, 0), row * len(ranked), margins=(side, side, below, 0.7))
     end = len(controls) + 0.2  # the last column is set apart
     for o in ranked:
         name, (colour, line) = scores.objectives[o], styles[scores.objectives[o]]
@@ -135,10 +138,7 @@ def bump(run: Run) -> Figure | None:
             ax.annotate(f"{short(name)}  {means[o]:.2f}", (end, overall[o]), (8, 0), textcoords="offset points", **text)
             if not np.isnan(places[o, 0]):
                 ax.annotate(short(name), (0, places[o, 0]), (-8, 0), textcoords="offset points", ha="right", **text)
-    settings = [_setting(run, control) for control in controls]
-    words = [f"{s.kind}, {run.label(s)}" for s in settings]
-    texts = [text.replace(", ", "\n") for text in words] if few else words
-    ax.set_xticks([*range(len(controls)), end], [*texts, "mean rank"], rotation=0 if few else 90, fontsize=8)
+    ax.set_xticks([*range(len(controls)), end], [*words, "mean rank"], rotation=0 if few else 90, fontsize=8)
     ax.set_xlim(-0.3, end + 0.3)
     ax.set_ylim(len(ranked) + 0.6, 0.4)
     ax.set_yticks([])

@@ -184,6 +184,11 @@ class Run:
         extra = [text.format(getattr(setting, key)) for key, text in words.items() if key in varied]
         return ", ".join([f"guidance {setting.guidance:g}", *extra])
 
+    def brief(self, setting: Setting) -> str:
+        """The label without the guidance, where that is the same for all and something else is not."""
+        _, _, rest = self.label(setting).partition(", ")
+        return rest if rest and len({other.guidance for other in self.settings}) == 1 else self.label(setting)
+
     def stat(self, backbone: str, objective: str, setting: Setting, metric: str) -> Stat | None:
         """The metric over the seeds that are done; for one seed the standard error is the score's own (nan if none)."""
         scores = [cell.score(setting) for cell in self.group(backbone, objective)]

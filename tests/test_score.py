@@ -17,7 +17,7 @@ from zoo import checkpoint, train
 from zoo.control import Setting
 from zoo.data import standardise
 from zoo.errors import ZooError
-from zoo.model import Model, image_noise
+from zoo.model import Film, Model, image_noise
 from zoo.registry import FAMILIES, ZOO
 
 MNIST_COUNTS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]  # yann.lecun.com/exdb/mnist
@@ -69,6 +69,35 @@ def test_the_sheet_shows_the_first_four_of_each_class():
         for row in range(4):
             tile = sheet[row * 8 : row * 8 + 8, label * 8 : label * 8 + 8]
             assert np.array_equal(tile, images[label * 6 + row, 0].numpy())
+
+
+def test_the_sheet_of_real_images_holds_test_images_and_blanks(digits):
+    sheet = np.array(Image.open(io.BytesIO(score.real_png(digits))))
+    assert sheet.shape == (4 * 8, 12 * 8)
+    for label in range(10):
+        column = sheet[:, label * 8 : label * 8 + 8].reshape(4, 8, 8)
+        assert np.array_equal(column, digits.test[digits.test_labels == label][:4, 0].numpy())
+    assert (sheet[:, 80:88] == 0).all()
+    assert (sheet[:, 88:] == 255).all()
+
+
+@pytest.mark.parametrize("how", ["euler", "heun"])
+def test_a_film_is_the_trajectory_of_one_image_and_changes_none(how, tiny, digits, cpu, tmp_path):
+    train.train(tiny(images=16 * 60), tmp_path, digits, cpu)
+    model = Model(*checkpoint.find(tmp_path), digits.image_shape, cpu, 16)
+    setting, labels = Setting(sampler=how, steps=10), score.all_labels(40, digits)
+    film = Film(20)  # in the second batch
+    images = model.images(labels, setting, film=film)
+    assert images.equal(model.images(labels, setting))
+    steps = list(model.trajectory(labels, setting))
+    assert len(film.frames) == len(steps) == 10
+    for (x, x_hat), (every_x, every_x_hat) in zip(film.frames, steps, strict=True):
+        assert (x.int() - every_x[20].int()).abs().max() <= 1  # another batch: a float's last bit may round a pixel
+        assert (x_hat.int() - every_x_hat[20].int()).abs().max() <= 1
+    strip = np.array(Image.open(io.BytesIO(score.path_png(film))))
+    assert strip.shape == (2 * 8, 8 * 8)
+    assert np.array_equal(strip[:8, :8], film.frames[0][0][0].numpy())
+    assert np.array_equal(strip[8:, -8:], images[20, 0].numpy())
 
 
 @pytest.mark.parametrize("how", ["euler", "ancestral"])
