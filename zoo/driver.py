@@ -130,6 +130,7 @@ class Job:
         places = ["--data-dir", options.data_dir, "--device", options.device]
         places += ["--mirror", options.mirror] if options.mirror else []
         places += ["--plugin", options.plugin] if options.plugin else []
+        places += ["--track", options.track] if options.track else []
         whole = [*command, "--cell", str(self.folder), *places]
         self.process = CellProcess(whole, self.folder / "log.txt", threads)
 
