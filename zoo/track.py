@@ -9,6 +9,7 @@ folder. No package is imported that was not asked for, and torch not at the top.
 import importlib.util
 import os
 import secrets
+import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -95,7 +96,9 @@ class TensorBoard:
     def log(self, step: int, values: dict[str, float], picture: Path | None) -> None:
         found = [self.Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
         if picture:
-            image = self.Summary.Image(colorspace=1, encoded_image_string=picture.read_bytes())
+            png = picture.read_bytes()
+            width, height = struct.unpack(">2I", png[16:24])
+            image = self.Summary.Image(width=width, height=height, colorspace=1, encoded_image_string=png)
             found.append(self.Summary.Value(tag=PICTURES, image=image))
         self._write(step, summary=self.Summary(value=found))
 
@@ -235,5 +238,7 @@ def scalars(row: dict) -> dict[str, float]:
     values = {f"train/{key}": value for key, value in row.items() if key not in ("step", "bins")}
     names = [f"{low:g}_to_{high:g}" for low, high in pairwise(EDGES)]
     names = [f"below_{EDGES[1]:g}", *names[1:-1], f"above_{EDGES[-2]:g}"]
-    bins = {f"eps_error/{i}_logsnr_{name}": mean for i, (name, mean) in enumerate(zip(names, row["bins"], strict=True))}
-    return values | {name: mean for name, mean in bins.items() if mean is not None}
+    for i, (name, mean) in enumerate(zip(names, row["bins"], strict=True), 1):
+        if mean is not None:
+            values[f"eps_error/{i}_logsnr_{name}"] = mean
+    return values
