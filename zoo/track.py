@@ -34,6 +34,7 @@ WANDB = {  # what holds unless the user's environment says otherwise: nothing is
     "WANDB_DISABLE_CODE": "true",
     "WANDB_DISABLE_GIT": "true",
     "WANDB_X_DISABLE_STATS": "true",
+    "WANDB_QUIET": "true",
     "WANDB_FINISH_TIMEOUT": "60",  # seconds; a server that is gone must not hold up a grid
 }
 
