@@ -1,4 +1,4 @@
-"""Trackers: a tracked run is the same run; what they hold is metrics.jsonl, also after a crash; their faults cost nothing."""
+"""Trackers: a tracked run is the same run, shown as metrics.jsonl has it, also after a crash; faults cost nothing."""
 
 import importlib.util
 import json
@@ -181,7 +181,7 @@ def test_a_resumed_run_goes_on_in_its_tracker(tiny, digits, cpu, tmp_path, fake,
     begun, again = fake.runs[-2:]
     assert (begun.resumed, again.resumed) == (False, True)
     assert begun.identity == again.identity != fake.runs[0].identity
-    assert begun.name == "digits/dit(width=32,depth=1,heads=1,patch=2)/rf/seed0"
+    assert begun.name == "digits/dit(width=32,depth=1,heads=1)/rf/seed0"
     assert begun.config == config.model_dump(mode="json")
     timed = ("train/seconds", "train/images_per_s")
     plain = [[(s, {k: v for k, v in values.items() if k not in timed}, png) for s, values, png in told[:-1]]
@@ -204,9 +204,10 @@ def test_another_configuration_in_the_same_folder_is_another_run(tiny, digits, c
     def crash(self, k):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(train.Trainer, "step", crash)
-        train.train(tiny(), tmp_path, digits, cpu, "fake")
+        with pytest.raises(KeyboardInterrupt):
+            train.train(tiny(), tmp_path, digits, cpu, "fake")
     train.train(tiny(seed=1), tmp_path, digits, cpu, "fake")
     first, second = fake.runs
     assert first.identity != second.identity
@@ -349,9 +350,7 @@ def test_a_missing_package_is_named_before_anything_begins(left_behind, refused,
 
 def test_no_tracker_is_imported_unasked(command, tmp_path):
     arguments = [*TRAIN, "--images", "32", "--out", str(tmp_path)]
-    code = (
-        "import sys; from zoo import track, train; train.main(); print([n for n in track.TRACKERS if n in sys.modules])"
-    )
+    code = "import sys; from zoo import track, train; train.main(); print(sys.modules.keys() & track.TRACKERS.keys())"
     done = command("-c", code, *arguments)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "set()"
@@ -379,7 +378,7 @@ def test_a_grid_s_cells_are_tracked_and_their_results_the_same(command, tmp_path
 
 def timeless(found):
     """A result without seconds, rates and the memory that they were reached with."""
-    measured = ("seconds", "setup_seconds", "images_per_s", "peak_memory_bytes")
+    measured = ("seconds", "setup_seconds", "images_per_s", "peak_memory_bytes", "measure_seconds")
     if isinstance(found, dict):
         return {key: timeless(value) for key, value in found.items() if key not in measured}
     return [timeless(value) for value in found] if isinstance(found, list) else found
@@ -408,7 +407,7 @@ def test_wandb_offline_holds_the_whole_run_after_a_kill(command, tmp_path):
     for (_, values), row in zip(history, metrics(out), strict=True):
         shown = expected(row)
         assert {name: values[name] for name in shown} == shown
-    pictures = [step for step, values in history if track.PICTURES in values]
+    pictures = [step for step, values in history if any(name.startswith(track.PICTURES) for name in values)]
     assert pictures == list(range(4, 41, 4))
 
 
