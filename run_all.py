@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from zoo.cli import Places, parse
+from zoo.cli import Watched, parse
 from zoo.errors import ZooError, run_main
 
 
 @dataclass
-class Options(Places):
+class Options(Watched):
     """Run a grid."""
 
     grid: str = "default"

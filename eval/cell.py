@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from eval.result import Result
-from zoo.cli import Places
+from zoo.cli import Watched
 from zoo.config import CellConfig
 from zoo.errors import ZooError
 from zoo.files import write_atomic, write_json
@@ -28,7 +28,7 @@ def read_config(folder: Path) -> CellConfig:
         raise explain(error, CellConfig, str(path)) from None
 
 
-def run_cell(folder: Path, places: Places) -> dict:
+def run_cell(folder: Path, places: Watched) -> dict:
     """Do a cell's work and return its result; a finished cell is only read. Raises ZooError and its kinds."""
     config = read_config(folder)
     with locked(folder, PATIENCE_SECONDS):
@@ -51,7 +51,7 @@ def _check(result: dict) -> None:
         raise explain(error, Result, "the cell's result") from None
 
 
-def _work(config: CellConfig, folder: Path, places: Places) -> dict:
+def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
     began = time.perf_counter()
     from eval.score import Bench, copies_png, path_png, real_png, score, tile_png
     from eval.validation import validation
@@ -69,7 +69,7 @@ def _work(config: CellConfig, folder: Path, places: Places) -> dict:
     data = load(config.train.dataset, data_dir, places.mirror)
     say(f"training {config.train.objective} on {config.train.backbone}, {data.name}, seed {config.train.seed}")
     ready = time.perf_counter()
-    trained = train(config.train, folder, data, device)
+    trained = train(config.train, folder, data, device, places.track)
     done = time.perf_counter()
     bench = Bench.load(data, data_dir, device)
     judge, real = bench.judge, bench.real

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from eval import cell, result
 from tests.conftest import ROOT
-from zoo.cli import Places
+from zoo.cli import Watched
 from zoo.config import CellConfig, ScoreConfig
 from zoo.control import Sampling
 from zoo.errors import ZooError
@@ -30,7 +30,7 @@ def found(tmp_path_factory) -> dict:
     score = ScoreConfig(n=128, settings=(Sampling(steps=1),))
     config = CellConfig(train=train, score=score)
     write_sealed(folder / "cell.json", {"config": config.model_dump(mode="json")})
-    cell.run_cell(folder, Places(data_dir=str(folder / "data"), device="cpu"))
+    cell.run_cell(folder, Watched(data_dir=str(folder / "data"), device="cpu"))
     return json.loads((folder / "result.json").read_text())
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from zoo import plugins
 from zoo.config import TrainConfig
 from zoo.schema import explain
+from zoo.track import TRACKERS, check_tracker
 
 
 @dataclass
@@ -34,7 +35,14 @@ class Places(Machine):
 
 
 @dataclass
-class TrainOptions(Places):
+class Watched(Places):
+    """Where a run is, and what shows it while it trains."""
+
+    track: Annotated[str | None, tyro.conf.arg(help=f"show training in one of {', '.join(TRACKERS)}")] = None
+
+
+@dataclass
+class TrainOptions(Watched):
     """Train one objective on one backbone."""
 
     objective: str = "rf/lognorm(0,1)"
@@ -80,6 +88,7 @@ def parse(options: type, command: str, about: str | None, positional: bool = Fal
     description = (about or "").strip()
     chosen = tyro.cli(Annotated[options, config[0]], prog=command, description=description, config=config)
     plugins.load(getattr(chosen, "plugin", None))
+    check_tracker(getattr(chosen, "track", None))
     return chosen
 
 

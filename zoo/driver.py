@@ -86,6 +86,7 @@ def run(plan: Plan, command: list[str], options, finished: Callable[[], None] = 
     places = ["--cell", "-", "--data-dir", options.data_dir, "--device", options.device]
     places += ["--mirror", options.mirror] if options.mirror else []
     places += ["--plugin", options.plugin] if options.plugin else []
+    places += ["--track", options.track] if options.track else []
     watch, tries, idle = Watch(plan, jobs), {}, []
     if waiting:
         finished()
@@ -109,7 +110,9 @@ def run(plan: Plan, command: list[str], options, finished: Callable[[], None] = 
                 if worth_retrying(status) and tries[job.head] < ATTEMPTS:
                     say(f"{job.head}: is tried again ({tries[job.head] + 1} of {ATTEMPTS} attempts)")
                     waiting.append(job.cell)
-                if job.worker.alive:
+                if job.worker.alive and options.track:  # its package has but one run in a process
+                    job.worker.dismiss()
+                elif job.worker.alive:
                     idle.append(job.worker)
                 if waiting or running:
                     finished()

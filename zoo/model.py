@@ -6,23 +6,27 @@ every objective, device and batch size.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
+import numpy as np
 import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from zoo import checkpoint, noise, registry, sampler
+from zoo import checkpoint, noise, pictures, registry, sampler
 from zoo.config import TrainConfig
 from zoo.control import Sampling, Setting
-from zoo.data import NUM_CLASSES, to_uint8
+from zoo.data import NUM_CLASSES, REAL_CLASSES, Dataset, to_uint8
 from zoo.denoiser import denoiser_of, wrap
 from zoo.errors import Diverged
 from zoo.path import Path
 from zoo.progress import Pulse
 from zoo.schema import explain
+from zoo.state import State
 from zoo.steps import step_grid
 from zoo.trainer import initialise, network
 
+PREVIEW_STEPS = 12
 NOISE_CHUNK = 100  # images whose noise is drawn together, whatever the batch
 
 
@@ -116,6 +120,34 @@ class Model:
         x = sampler.start(path, times[0], fresh("sample"))
         steps = sampler.SAMPLERS[setting.sampler]
         return steps(self.denoiser(setting), path, times, x, labels.to(self.device), lambda k: fresh(f"sample-{k}"))
+
+
+class Preview:
+    """What a run at work would draw: EMA weights left, raw ones right, two of each class, always from the same noise.
+
+    A network of its own takes the weights, so that the one that is trained is not touched; it is made when it is first
+    asked for.
+    """
+
+    def __init__(self, config: TrainConfig, data: Dataset, state: State, device: torch.device):
+        self.config, self.data, self.state, self.device = config, data, state, device
+        five = torch.arange(REAL_CLASSES).view(2, 1, 5)
+        self.labels = five.expand(2, 2, 5).flatten()  # two rows of 0 .. 4, two of 5 .. 9
+
+    @cached_property
+    def model(self) -> Model:
+        """The second network."""
+        manifest = {"config": self.config.model_dump(mode="json"), "standard": self.data.standard}
+        # the state's tensors change in place, and are taken anew for each picture
+        return Model(manifest, self.state.tensors(), self.data.image_shape, self.device, len(self.labels))
+
+    def __call__(self) -> bytes:
+        """The picture of now, as PNG. Raises Diverged if it is not finite."""
+        ema, raw = (
+            pictures.sheet(self.model.images(self.labels, Setting(weights=kind, steps=PREVIEW_STEPS)), columns=5)
+            for kind in ("ema", "raw")
+        )
+        return pictures.png(np.concatenate([ema, np.full((len(ema), 4), 128, np.uint8), raw], axis=1))
 
 
 def image_noise(seed: int, stream: str, first: int, count: int, image_shape: tuple[int, int, int]) -> Tensor:

@@ -84,8 +84,8 @@ class Metrics:
         if self.file is not None:
             os.fsync(self.file.fileno())
 
-    def truncate(self, step: int) -> None:
-        """Drop rows behind a checkpoint's step, and damaged lines, before a resumed run writes on."""
+    def truncate(self, step: int) -> list[dict]:
+        """Drop rows behind a checkpoint's step, and damaged lines, before a resumed run writes on; returns the rest."""
         rows, damaged = read_rows(self.path)
         whole = [row for row in rows if all(isinstance(row.get(key), int | float) for key in CLOCK)]
         if lost := damaged + len(rows) - len(whole):
@@ -95,6 +95,7 @@ class Metrics:
             self.clock = kept[-1]["seconds"], kept[-1]["images"]
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(self.path, "".join(json.dumps(row) + "\n" for row in kept).encode())
+        return kept
 
     def close(self) -> None:
         """Close the file."""

@@ -5,7 +5,8 @@ The same command again resumes, or finds nothing to do.
 
 import math
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from zoo.config import TrainConfig, differences
 from zoo.data import Dataset
 from zoo.environment import peak_memory, reset_peak_memory
 from zoo.errors import Interrupted, ZooError, run_main
+from zoo.model import Preview
 from zoo.progress import Progress, say
 from zoo.runlog import StopSignal
 from zoo.state import learning_rate
+from zoo.track import Tracking
 from zoo.trainer import Trainer
 
 LOG_ROWS = 50  # rows of metrics.jsonl in a run
@@ -39,12 +42,19 @@ class Clock:
     def seconds(self) -> float:
         return self.before + time.perf_counter() - self.started
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What is done within does not count."""
+        began = time.perf_counter()
+        yield
+        self.started += time.perf_counter() - began
 
-def train(config: TrainConfig, folder: Path, data: Dataset, device: torch.device) -> dict:
+
+def train(config: TrainConfig, folder: Path, data: Dataset, device: torch.device, track: str | None = None) -> dict:
     """Train a run in its folder, from its newest checkpoint if it has one, to its end.
 
-    Returns the last checkpoint's manifest. Raises Diverged, Interrupted (state saved), DiskFull, or ZooError if the
-    folder holds a run of another configuration.
+    track: what shows it meanwhile, as `--track`. Returns the last checkpoint's manifest. Raises Diverged, Interrupted
+    (state saved), DiskFull, or ZooError if the folder holds a run of another configuration.
     """
     began = time.perf_counter()
     found = checkpoint.newest(folder, say)
@@ -60,7 +70,7 @@ def train(config: TrainConfig, folder: Path, data: Dataset, device: torch.device
         first, clock.before = found[0]["step"], found[0]["seconds"]
         trainer.restore(found[1], first)
         say(f"resumed at step {first:,} of {config.steps:,}")
-    metrics.truncate(first)
+    rows = metrics.truncate(first)
     trainer.warm_up()
     facts = {
         "config": config.model_dump(mode="json"),
@@ -88,14 +98,21 @@ def train(config: TrainConfig, folder: Path, data: Dataset, device: torch.device
         return {"step": step, **manifest}
 
     log_every, save_every = max(1, config.steps // LOG_ROWS), -(-config.steps // SAVES)
+    tracking = Tracking(track, config, folder, rows, first, Preview(config, data, trainer.state, device))
     clock.start()
-    with StopSignal() as stop, closing(metrics), closing(Progress(config.steps, first)) as shown:
+    with StopSignal() as stop, closing(metrics), closing(Progress(config.steps, first)) as shown, tracking:
         for k in range(first, config.steps):
             trainer.step(k)
-            done = k + 1
+            done, row = k + 1, None
             if done % log_every == 0 or done == config.steps:
-                shown.show(metrics.log(done, done * config.batch, learning_rate(config, k), clock.seconds))
-            if done % save_every == 0 or done == config.steps or stop.signal:
+                row = metrics.log(done, done * config.batch, learning_rate(config, k), clock.seconds)
+                shown.show(row)
+            saving = done % save_every == 0 or done == config.steps
+            if row or saving:
+                metrics.check()  # also waits for a GPU, whose seconds until now count
+                with clock.paused():
+                    tracking.tell(done, row, drawing=saving)
+            if saving or stop.signal:
                 manifest = save(done)
             if stop.signal and done < config.steps:
                 raise Interrupted(f"stopped at step {done:,}, saved in {folder}; run again to go on", stop.signal)
@@ -129,7 +146,8 @@ def main() -> None:
     folder = Path(options.out)
     device = pick_device(options.device)
     with locked(folder):
-        manifest = train(config, folder, load(config.dataset, Path(options.data_dir), options.mirror), device)
+        data = load(config.dataset, Path(options.data_dir), options.mirror)
+        manifest = train(config, folder, data, device, options.track)
     say(f"done: {manifest['images']:,} images in {manifest['seconds']:.0f} s, in {folder}")
     say(f"score it with: python -m eval.fid {folder}")
 
