@@ -11,7 +11,7 @@ from reports import pairs, questions
 from reports.document import Code, Heading, Paragraph, Table, plain
 from reports.load import load
 from tests.test_answer import give
-from tests.test_reports import BACKBONES, fail, write_run
+from tests.test_reports import BACKBONES, edit, fail, write_run
 from zoo.families import DEFAULT, SD3
 from zoo.registry import ZOO, objective
 from zoo.theory import apart
@@ -149,8 +149,6 @@ def test_missing_and_diverged_runs_are_named_where_they_lack(tmp_path):
 def test_samples_of_another_number_are_not_mixed_in(tmp_path):
     grid = write_run(tmp_path, objectives=[PLAIN, CHANGED], backbones=BACKBONES[:1], size=8)
     give(tmp_path, grid, lambda cell, guidance: 20.0)
-    from tests.test_reports import edit
-
     path = tmp_path / grid["cells"][0]["dir"] / "result.json"
     edit(path, lambda result: [score.update(n=10_000) for score in result["scores"]])
     ((row,),) = (table.rows for table in tables(pairs.pairs(load(tmp_path))).values())
