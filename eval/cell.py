@@ -1,7 +1,9 @@
 """One cell from its cell.json to its result.json: train (or resume), then score under every control setting."""
 
 import json
+import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -16,6 +18,7 @@ from zoo.progress import say
 from zoo.schema import explain
 from zoo.sealed import read_sealed, sealed
 
+POINT = ("images", "seconds", "fid", "fid_se", "acc")  # of a snapshot
 PATIENCE_SECONDS = 30.0  # for the cell of a driver that was killed just now to save its state and end
 
 
@@ -40,6 +43,7 @@ def run_cell(folder: Path, places: Watched) -> dict:
         result = sealed("result.json", _work(config, folder, places))
         _check(result)
         write_json(folder / "result.json", result)
+        shutil.rmtree(folder / "snapshots", ignore_errors=True)
     return result
 
 
@@ -63,13 +67,13 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
     from zoo.model import Model
     from zoo.registry import objective
     from zoo.runlog import LOGSNR_EDGES
-    from zoo.train import train
+    from zoo.train import SNAPSHOTS, train
 
     data_dir, device = Path(places.data_dir), pick_device(places.device)
     data = load(config.train.dataset, data_dir, places.mirror)
     say(f"training {config.train.objective} on {config.train.backbone}, {data.name}, seed {config.train.seed}")
     ready = time.perf_counter()
-    trained = train(config.train, folder, data, device, places.track)
+    trained = train(config.train, folder, data, device, places.track, config.score.snapshots)
     done = time.perf_counter()
     bench = Bench.load(data, data_dir, device)
     judge, real = bench.judge, bench.real
@@ -86,8 +90,11 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
             write_atomic(folder / "paths" / f"{setting.name}.png", path_png(scored.film))
         say(f"scored {setting.name}: FID {row['fid']:.3f} ± {row['fid_se']:.3f}, accuracy {row['acc']:.1%}")
         rows.append(row)
+    course = list(_course(model, folder / SNAPSHOTS, config, bench)) if config.score.snapshots else []
+    if course:
+        course.append({**rows[0], "images": trained["images"], "seconds": trained["seconds"], "drawing": 0.0})
     held_out = {kind: validation(model, kind, data, config.score.n) for kind in config.score.weights}
-    drawing = sum(row["seconds"] for row in rows)
+    drawing = sum(row["seconds"] for row in rows) + sum(point["drawing"] for point in course)
     seconds = {
         "start": ready - began,
         "setup": trained["setup_seconds"],
@@ -113,6 +120,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
         "data": {"name": data.name, "sha256": data.sha256},
         "real": real.row,
         "scores": rows,
+        "snapshots": [{key: point[key] for key in POINT} for point in course],
         "fingerprint": fingerprint(objective(config.train.objective)),
         "validation": held_out,
         "seconds": {**seconds, "total": sum(seconds.values())},
@@ -121,6 +129,20 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
         "plugins": dict(plugins.LOADED),
         "git": git_hash(),
     }
+
+
+def _course(model, folder: Path, config: CellConfig, bench) -> Iterator[dict]:
+    """Each snapshot's scores under the first control setting, with the images and seconds of training until then."""
+    from eval.score import score
+    from zoo import checkpoint
+
+    setting, final = config.score.controls[0], model.tensors
+    for path in reversed(checkpoint.manifests(folder)):
+        manifest, model.tensors = checkpoint.read(path)
+        row = score(model, setting, config.score.n, bench).row
+        say(f"scored after {manifest['images']:,} images: FID {row['fid']:.3f} ± {row['fid_se']:.3f}")
+        yield {**row, "images": manifest["images"], "seconds": manifest["seconds"], "drawing": row["seconds"]}
+    model.tensors = final
 
 
 def _judge(judge, real) -> dict:

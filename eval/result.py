@@ -106,6 +106,16 @@ class Fingerprint(Frozen):
     weight: tuple[Number | None, ...]
 
 
+class Point(Frozen):
+    """A point of training: images seen, seconds, and what its weights score under the first control setting."""
+
+    images: Count
+    seconds: Number
+    fid: Number
+    fid_se: Number
+    acc: Number
+
+
 class TrainFacts(Frozen):
     """How the run went: seconds and rates of training without setup, and what it ran on."""
 
@@ -158,6 +168,7 @@ class Result(Frozen):
     data: DataFacts
     real: Measured
     scores: tuple[Score, ...]
+    snapshots: tuple[Point, ...]
     fingerprint: Fingerprint
     validation: dict[Literal["ema", "raw"], Validation]
     seconds: Seconds

@@ -111,7 +111,7 @@ def _pictures(run: Run, figures: list[str], section: str, prefix: str = "") -> l
 
 
 def _ranks(run: Run) -> list[Block]:
-    found = compare.board(run.entries, run.objectives)
+    found = run.board
     places = f"{', '.join(found['datasets'])}; {', '.join(found['families'])}"
     count = f"{found['settings']} control settings: {places}"
     return [Paragraph(RANKS.format(count=count)), ranktables.ranks(found), *map(Paragraph, compare.notes(found))]

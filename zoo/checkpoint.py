@@ -22,8 +22,10 @@ KEPT = 2
 MANIFEST = re.compile(r"step-(\d{6,})\.json")
 
 
-def save(folder: Path, step: int, tensors: Mapping[str, Tensor], manifest: Mapping[str, object]) -> None:
-    """Write the checkpoint of a step, then drop all but the newest KEPT.
+def save(
+    folder: Path, step: int, tensors: Mapping[str, Tensor], manifest: Mapping[str, object], kept: int = KEPT
+) -> None:
+    """Write the checkpoint of a step, then drop all but the newest `kept`.
 
     tensors: names with a prefix net., ema., opt. or stat., on any device. Raises DiskFull or ZooError.
     """
@@ -33,7 +35,7 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], manifest: Mappi
     write_atomic(weights, data)
     head = {"step": step, "sha256": sha256(weights), "bytes": len(data)}
     write_sealed(weights.with_suffix(".json"), {**head, **manifest})
-    for old in manifests(folder)[KEPT:]:
+    for old in manifests(folder)[kept:]:
         remove(old)  # the manifest first: without it the weights do not count
         remove(old.with_suffix(".safetensors"))
 

@@ -63,6 +63,7 @@ class ScoreConfig(Frozen):
         tuple[Literal["ema", "raw"], ...], Field(min_length=1, strict=False), AfterValidator(distinct)
     ] = ("ema", "raw")
     batch: Count = 128
+    snapshots: Annotated[int, Field(ge=0)] = 0  # points of training before its end that are scored, under the first
 
     @property
     def controls(self) -> tuple[Setting, ...]:

@@ -43,10 +43,14 @@ class State:
         torch._foreach_lerp_(list(self.ema.values()), weights, 1 - ema_decay(self.config, k))
         return norm
 
+    def weights(self) -> dict[str, Tensor]:
+        """The network's weights and their average, under the checkpoint's names."""
+        average = {f"ema.{name}": p for name, p in self.ema.items()}
+        return {f"net.{name}": p for name, p in self.parameters.items()} | average
+
     def tensors(self) -> dict[str, Tensor]:
         """Everything a resumed run needs, under the checkpoint's names."""
-        tensors = {f"net.{name}": p for name, p in self.parameters.items()}
-        tensors |= {f"ema.{name}": p for name, p in self.ema.items()} | self.beside
+        tensors = self.weights() | self.beside
         for name, p in self.by_adam.items():
             tensors |= {f"opt.{moment}.{name}": self.adam.state[p][moment] for moment in MOMENTS}
         return tensors | {f"opt.momentum.{name}": kept for name, kept in self.muon.momentum.items()}

@@ -4,6 +4,7 @@ The same command again resumes, or finds nothing to do.
 """
 
 import math
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -26,6 +27,7 @@ from zoo.trainer import Trainer
 
 LOG_ROWS = 50  # rows of metrics.jsonl in a run
 SAVES = 10  # checkpoints written in a run; the newest two are kept
+SNAPSHOTS = "snapshots"
 
 
 @dataclass
@@ -50,11 +52,19 @@ class Clock:
         self.started += time.perf_counter() - began
 
 
-def train(config: TrainConfig, folder: Path, data: Dataset, device: torch.device, track: str | None = None) -> dict:
+def train(
+    config: TrainConfig,
+    folder: Path,
+    data: Dataset,
+    device: torch.device,
+    track: str | None = None,
+    snapshots: int = 0,
+) -> dict:
     """Train a run in its folder, from its newest checkpoint if it has one, to its end.
 
-    track: what shows it meanwhile, as `--track`. Returns the last checkpoint's manifest. Raises Diverged, Interrupted
-    (state saved), DiskFull, or ZooError if the folder holds a run of another configuration.
+    track: what shows it meanwhile, as `--track`. snapshots: so many points before the end, equally far apart, of which
+    the weights are kept in SNAPSHOTS. Returns the last checkpoint's manifest. Raises Diverged, Interrupted (state
+    saved), DiskFull, or ZooError if the folder holds a run of another configuration.
     """
     began = time.perf_counter()
     found = checkpoint.newest(folder, say)
@@ -70,6 +80,8 @@ def train(config: TrainConfig, folder: Path, data: Dataset, device: torch.device
         first, clock.before = found[0]["step"], found[0]["seconds"]
         trainer.restore(found[1], first)
         say(f"resumed at step {first:,} of {config.steps:,}")
+    else:
+        shutil.rmtree(folder / SNAPSHOTS, ignore_errors=True)  # of a run that is no longer there
     rows = metrics.truncate(first)
     trainer.warm_up()
     facts = {
@@ -84,7 +96,7 @@ def train(config: TrainConfig, folder: Path, data: Dataset, device: torch.device
         **trainer.how,
     }
 
-    def save(step: int) -> dict:
+    def save(step: int, snapshot: bool = False) -> dict:
         metrics.check()
         metrics.sync()
         loss = float(metrics.last_loss)
@@ -94,10 +106,14 @@ def train(config: TrainConfig, folder: Path, data: Dataset, device: torch.device
             "peak_memory_bytes": peak_memory(device),
             "final_loss": loss if math.isfinite(loss) else None,
         }
-        checkpoint.save(folder, step, trainer.tensors(), manifest)
+        if snapshot:
+            checkpoint.save(folder / SNAPSHOTS, step, trainer.state.weights(), manifest, kept=snapshots)
+        else:
+            checkpoint.save(folder, step, trainer.tensors(), manifest)
         return {"step": step, **manifest}
 
     log_every, save_every = max(1, config.steps // LOG_ROWS), -(-config.steps // SAVES)
+    shots = {round(config.steps * i / (snapshots + 1)) for i in range(1, snapshots + 1)} - {0, config.steps}
     tracking = Tracking(track, config, folder, rows, first, Preview(config, data, trainer.state, device))
     clock.start()
     with StopSignal() as stop, closing(metrics), closing(Progress(config.steps, first)) as shown, tracking:
@@ -112,6 +128,8 @@ def train(config: TrainConfig, folder: Path, data: Dataset, device: torch.device
                 metrics.check()  # also waits for a GPU, whose seconds until now count
                 with clock.paused():
                     tracking.tell(done, row, drawing=saving)
+            if done in shots:  # before the checkpoint, behind which a resumed run does not come back
+                save(done, snapshot=True)
             if saving or stop.signal:
                 manifest = save(done)
             if stop.signal and done < config.steps:
