@@ -121,14 +121,18 @@ def fronts(costs: np.ndarray, slack: np.ndarray | float = 0.0) -> np.ndarray:
     point has to be in a cost, and how much worse it may be, to count as better there and as no worse.
     """
     missing = np.isnan(costs).any(-1)
-    a, b = costs[..., :, None, :], costs[..., None, :, :]
+    no_worse, better = True, False  # axis by axis, and sums as products of matrices: many times faster than reducing
     with np.errstate(invalid="ignore"):
-        beats = (a <= b + slack).all(-1) & (a < b - slack).any(-1)  # [.., i, j]: i dominates j
+        for k in range(costs.shape[-1]):
+            a, b, by = costs[..., :, None, k], costs[..., None, :, k], np.asarray(slack)
+            by = by[..., k] if by.ndim else by
+            no_worse, better = no_worse & (a <= b + by), better | (a < b - by)
+    beats = (no_worse & better).astype(np.float32)  # [.., i, j]: i dominates j
     front = np.where(missing, np.nan, 0.0)
     left, number = ~missing, 0
     while left.any():
         number += 1
-        best = left & ~(beats & left[..., :, None]).any(-2)
+        best = left & ~((left[..., None, :].astype(np.float32) @ beats)[..., 0, :] > 0)
         # with slack, points may dominate each other in a circle: then they share a front
         best = np.where(best.any(-1, keepdims=True), best, left)
         front = np.where(best, number, front)
