@@ -64,7 +64,7 @@ def _name(text: Text) -> Markup:
     """As `_inline`, but a name that is too long for its column is broken between its parts."""
     if not isinstance(text, str):
         return _inline(text)
-    return Markup("<wbr>").join(re.split(r"(?<=[(,/+])(?=\w)", one_line(text).strip()))
+    return Markup("<wbr>").join(re.split(r"(?<=[,/+])(?=[a-z])", one_line(text).strip()))
 
 
 def _wraps(table: Table) -> list[bool]:

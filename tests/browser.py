@@ -81,12 +81,20 @@ class Browser:
                     raise RuntimeError(f"{method}: {answer['error']}")
                 return answer["result"]
 
-    def open(self, page: Path, width: int = 1280, height: int = 900, dark: bool = False, scripts: bool = True) -> None:
-        """Load a file as a desktop or, below 500 pixels, a phone would, and wait until it is there."""
+    def open(
+        self,
+        page: Path,
+        width: int = 1280,
+        height: int = 900,
+        dark: bool = False,
+        scripts: bool = True,
+        media: str = "",
+    ) -> None:
+        """Load a file and wait until it is there; below 500 pixels as a phone does. media: `print`, or the screen."""
         phone = {"deviceScaleFactor": 1, "mobile": width < 500}
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, **phone)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.send("Emulation.setEmulatedMedia", features=[scheme])
+        self.send("Emulation.setEmulatedMedia", media=media, features=[scheme])
         self.send("Emulation.setScriptExecutionDisabled", value=not scripts)
         before, self.opened = self.loads, self.opened + 1
         self.send("Page.navigate", url=page.absolute().as_uri())

@@ -147,6 +147,16 @@ def test_nothing_is_wider_than_the_screen(run, browser, width):
     assert pictures and all(ready and fits for ready, fits in pictures)
 
 
+def test_on_paper_tables_are_whole_and_buttons_are_gone(run, browser):
+    page, _ = run
+    browser.open(page, width=1032, dark=True, media="print")  # A4 across, less its margins
+    assert browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert browser.run("[...document.querySelectorAll('nav, .filter')].filter((e) => e.offsetParent).length") == 0
+    cut = "e.scrollWidth > e.clientWidth || e.scrollHeight > e.clientHeight + 1"
+    assert browser.run(f"[...document.querySelectorAll('.scroll')].filter((e) => {cut}).length") == 0
+    assert browser.run("getComputedStyle(document.querySelector('thead')).display") == "table-header-group"
+
+
 def test_without_scripts_everything_is_there_and_no_control_is_dead(run, browser):
     page, _ = run
     browser.open(page)

@@ -37,7 +37,8 @@ class Plan:
         (self.out / cell.folder).mkdir(exist_ok=True)
         (self.out / cell.folder / "log.txt").write_text(f"older\n{words}\n")
         head = f"[{place + 1}/6] rf"
-        return SimpleNamespace(cell=cell, head=head, folder=self.out / cell.folder, began=time.monotonic() - gone)
+        worker = SimpleNamespace(log=self.out / cell.folder / "log.txt")
+        return SimpleNamespace(cell=cell, head=head, worker=worker, began=time.monotonic() - gone)
 
 
 @pytest.fixture
