@@ -25,6 +25,7 @@ from reports.plotting import (
 )
 from reports.run import Run, Setting
 
+FAINT = "#C4C4C4"  # lines of the many behind those that are named
 LINED = 4  # fronts that are drawn as lines
 FIRST, LATER = PALETTE[0], (0.45, 0.83)  # the first front's colour; greys from the second to the last
 
@@ -124,15 +125,11 @@ def bump(run: Run) -> Figure | None:
     for o in ranked:
         name, (colour, line) = scores.objectives[o], styles[scores.objectives[o]]
         plain = colour == GREY
-        look = {
-            "color": colour,
-            "ls": line,
-            "lw": 0.5 if plain else 1.8,
-            "ms": 2 if plain else 5,
-            "alpha": 0.6 if plain else 1,
-        }
+        look = (
+            {"color": FAINT, "lw": 0.5} if plain else {"color": colour, "ls": line, "lw": 1.8, "marker": "o", "ms": 5}
+        )
         y = [*places[o], overall[o]]
-        ax.plot([*range(len(controls)), end], y, marker="o", zorder=1 if plain else 2, label=name, **look)
+        ax.plot([*range(len(controls)), end], y, zorder=1 if plain else 2, label=name, **look)
         if not plain:
             text = {"color": colour, "fontsize": 8.5, "va": "center", "annotation_clip": False}
             ax.annotate(f"{short(name)}  {means[o]:.2f}", (end, overall[o]), (8, 0), textcoords="offset points", **text)

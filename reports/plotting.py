@@ -32,6 +32,7 @@ LEADER = {"arrowstyle": "-", "shrinkA": 0}  # the line from a label to what it n
 DPI = 110
 WIDEST = 10.9  # inches: a page's column at DPI
 COLOURS = 128  # of a PNG's palette: a third of the bytes of full colour
+STEPS = 24  # colours of a heat map: more cannot be told apart, and cost bytes
 MANY = 16  # objectives from which on rows get lower
 STYLE = {
     "font.family": "DejaVu Sans",
@@ -260,7 +261,7 @@ def heat_map(ax: Axes, shares: np.ndarray, texts: np.ndarray, x: Sequence[float]
     """Boxes with texts, their columns at x; shares: [rows, columns] in [0, 1] from dark to light, nan for no box."""
     there = [at for at, value in np.ndenumerate(shares) if not np.isnan(value)]
     boxes = [Rectangle((x[column] - 0.48, row - 0.46), 0.96, 0.92) for row, column in there]
-    colours = colormaps["cividis"]([shares[at] for at in there])
+    colours = colormaps["cividis"]([round(STEPS * shares[at]) / STEPS for at in there])
     ax.add_collection(PatchCollection(boxes, facecolors=colours, linewidths=0), autolim=False)
     for row, column in there:
         ink = "white" if shares[row, column] < 0.5 else "black"

@@ -120,7 +120,8 @@ def gallery(rows: Sequence[Row], title: str, columns: Sequence[str]) -> Figure:
         if picture is None:
             ax.text(across / 2, top + height / 2, why or "no picture", ha="center", va="center", color=GREY)
     for i, text in enumerate(columns):
-        ax.text(across * (i + 0.5) / len(columns), -6, text, ha="center", va="bottom")
+        size = 9 if across > 42 * len(columns) else 7
+        ax.text(across * (i + 0.5) / len(columns), -6, text, ha="center", va="bottom", fontsize=size)
     figure.text(8 / DPI / figure.get_figwidth(), 1 - 0.25 / figure.get_figheight(), title, weight="bold", fontsize=10)
     ax.axis("off")
     return figure
