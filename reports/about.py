@@ -38,6 +38,8 @@ def versions(run: Run) -> Table:
     for part in (run.on(dataset) for dataset in run.datasets):
         at = f"{part.datasets[0]}: " if len(run.datasets) > 1 else ""
         shown |= {f"{at}judge: {key}": part.judge[key] for key in ("name", "sha256", "accuracy") if key in part.judge}
+        hashes = sorted({cell.result["data"]["sha256"] for cell in part.done if "data" in cell.result})
+        shown |= {f"{at}images and labels: sha256": ", ".join(hashes)} if hashes else {}
         shown |= {f"{at}floor: {key}": part.floor[key] for key in sorted(part.floor)}
     return _pairs(shown, "what")
 

@@ -17,7 +17,10 @@ OTHER = (
 
 def title(run: Run) -> str:
     """Which data, how much of it was compared, and the grid's name."""
-    sizes = f"{_count(len(run.objectives), 'diffusion objective')} on {_count(len(run.backbones), 'backbone')}"
+    recipes = len({cell.variant for cell in run.cells if cell.variant})
+    sizes = _count(len(run.objectives) // (recipes or 1), "diffusion objective")
+    sizes += f" with {_count(recipes, 'recipe')}" if recipes else ""
+    sizes += f" on {_count(len(run.backbones), 'backbone')}"
     return f"{' and '.join(run.datasets)}: {sizes} (grid {run.grid.get('name')})"
 
 
