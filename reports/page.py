@@ -65,9 +65,10 @@ def build(run_dir: Path, running: bool = False) -> Path:
 def page(run: Run, figures: list[str], running: bool = False) -> list[Block]:
     """The whole page; figures: the names that were drawn. running: as in `build`."""
     blocks: list[Block] = [Heading(sentences.title(run), 1), *_said(run.grid.get("notice"), "warning")]
-    blocks += [*answer(run, running), *_said(run.grid.get("sizes_note"), "note")]
+    lead, variants = recipes(run)
+    blocks += [*lead, *answer(run, running), *_said(run.grid.get("sizes_note"), "note")]
     if run.done:
-        blocks += [Heading("Ranks"), *_ranks(run), *_pictures(run, figures, "Ranks"), *recipes(run)]
+        blocks += [Heading("Ranks"), *_ranks(run), *_pictures(run, figures, "Ranks"), *variants]
     several = len(run.datasets) > 1
     for part in (run.on(dataset) for dataset in run.datasets):
         prefix = f"{part.datasets[0]}-" if several else ""

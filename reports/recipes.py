@@ -4,7 +4,7 @@ Variants are ranked as objectives are elsewhere, every pairing of objective and 
 """
 
 from eval import compare
-from reports.document import Block, Bold, Heading, Paragraph, Table, Text, table
+from reports.document import Block, Bold, Bullets, Heading, Paragraph, Table, Text, table
 from reports.run import Cell, Run
 from reports.tables import NONE, fid_at, fid_text
 
@@ -19,24 +19,26 @@ ORDER = (
 )
 
 
-def recipes(run: Run) -> list[Block]:
-    """The section about the variants; nothing for a grid without them."""
+def recipes(run: Run) -> tuple[list[Block], list[Block]]:
+    """(what stands first on the page, the section) about the variants; nothing for a grid without them."""
     if not any(cell.variant for cell in run.done):
-        return []
+        return [], []
     variants = list(dict.fromkeys(cell.variant for cell in run.cells))
     cells = [(cell, base(cell)) for cell in run.cells]
     found = compare.board([_entry(cell, f"{cell.backbone} {name}", cell.variant) for cell, name in cells], variants)
     blocks = [Heading("Recipes"), Paragraph(ABOUT), _board(found), *map(Paragraph, compare.notes(found))]
     blocks += [Paragraph((Bold("FID"), f", {run.label(run.headline[0])}; lowest of a column in bold.")), _fids(run)]
     names = list(dict.fromkeys(name for _, name in cells))
-    boards = {
-        variant: compare.board(
-            [_entry(cell, cell.backbone, name) for cell, name in cells if cell.variant == variant], names
-        )
+    ranks = {
+        variant: _ranks([_entry(cell, cell.backbone, name) for cell, name in cells if cell.variant == variant], names)
         for variant in variants
     }
-    rows = [(variant, *_ranks(board, names)) for variant, board in boards.items()]
-    return [*blocks, Paragraph(ORDER), table(["variant", *names], rows)]
+    rows = [(variant, *map(compare.text, found)) for variant, found in ranks.items()]
+    return [Bullets((_lead(found), _order(ranks, names)))], [
+        *blocks,
+        Paragraph(ORDER),
+        table(["variant", *names], rows),
+    ]
 
 
 def base(cell: Cell) -> str:
@@ -64,9 +66,31 @@ def _board(found: dict) -> Table:
     return table(header, rows)
 
 
-def _ranks(board: dict, names: list[str]) -> list[str]:
-    ranks = {row["objective"]: row["rank"] for row in board["rows"]}
-    return [compare.text(ranks.get(name)) for name in names]
+def _lead(found: dict) -> Text:
+    """`muon 8e-3 serves the objectives best of 8 recipes: its mean rank is 1.50 (95% interval ..) ..`"""
+    row = found["rows"][0]
+    if row["rank"] is None:
+        return "No recipe can be ranked yet."
+    interval = "" if row["low"] is None else f" (95% interval {row['low']:.2f} to {row['high']:.2f})"
+    alike = f" It cannot be told apart from {compare.alike_text(row['alike'])}." if row["alike"] else ""
+    sketch = " From one seed: a sketch." if found["seeds"] < 2 else ""
+    text = f" serves the objectives best of {len(found['rows'])} recipes: its mean rank is {row['rank']:.2f}{interval} "
+    return Bold(row["objective"]), f"{text}over {found['settings']} pairings and control settings.{alike}{sketch}"
+
+
+def _order(ranks: dict[str, list[float | None]], names: list[str]) -> Text:
+    """How often each objective ranks first among them, over the recipes under which all of them have a rank."""
+    whole = [found for found in ranks.values() if None not in found]
+    if not whole or len(names) < 2:
+        return "The objectives cannot be ranked among themselves yet."
+    firsts = {name: sum(found[i] == min(found) for found in whole) for i, name in enumerate(names)}
+    parts = [f"{name} under {count}" for name, count in sorted(firsts.items(), key=lambda one: -one[1]) if count]
+    return f"Among the objectives ranks first, of {len(whole)} recipes: {', '.join(parts)}."
+
+
+def _ranks(entries: list[compare.Entry], names: list[str]) -> list[float | None]:
+    ranks = {row["objective"]: row["rank"] for row in compare.board(entries, names)["rows"]}
+    return [ranks.get(name) for name in names]
 
 
 def _fids(run: Run) -> Table:
