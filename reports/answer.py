@@ -29,13 +29,13 @@ def answer(run: Run, running: bool = False) -> list[Block]:
     running: the grid is at work; cells without a file are still to come.
     """
     entries, objectives = ground(run.entries, run.objectives)
+    kind = "note" if running else "plain"
     if not entries:
-        return [Paragraph(_state(run, entries, objectives, ()))]
+        return [Paragraph(_state(run, entries, objectives, (), running), kind)]
     found = run.board if len(entries) == len(run.cells) else board(entries, objectives)
     told = [Bullets(tuple(sentences(run, entries, objectives, found)))]
     lacking = [row["objective"] for row in found["rows"] if row["incomplete"]]
-    state = Paragraph(_state(run, entries, objectives, lacking, running), "note" if running else "plain")
-    return [*told, *_untrained(run), state]
+    return [*told, *_untrained(run), Paragraph(_state(run, entries, objectives, lacking, running), kind)]
 
 
 def ground(entries: Sequence[Entry], objectives: Sequence[str]) -> tuple[list[Entry], list[str]]:

@@ -198,5 +198,5 @@ def test_the_terminal_prints_no_escape_sequences(two, inside):
 def test_a_run_in_a_folder_called_compare_is_reached_by_its_path(tmp_path, inside, monkeypatch):
     made(tmp_path / "compare")
     monkeypatch.chdir(tmp_path)
-    assert inside(main, "./compare").strip().endswith("report.md")
+    assert inside(main, "./compare").strip().endswith("report.html")
     assert (tmp_path / "compare" / "report.md").is_file()
