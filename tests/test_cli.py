@@ -82,9 +82,7 @@ def test_two_cells_are_trained_scored_and_reported(smoke):
         *parts, total = result["seconds"].values()
         assert sum(parts) == pytest.approx(total)
         assert min(parts) > 0
-        drawn = sum(score["seconds"] for score in result["scores"])
-        assert drawn < result["seconds"]["sample"] < 1.6 * drawn  # and one snapshot, under one of the four settings
-        assert [point["images"] for point in result["snapshots"]] == [3008, 6016]  # whole batches of 64
+        assert result["seconds"]["sample"] == pytest.approx(sum(score["seconds"] for score in result["scores"]))
     line = next(line for line in done.stdout.splitlines() if line.startswith("digits") and "unet" in line)
     assert int(line.split()[-1]) == round(results[1]["seconds"]["total"])
     guided = results[1]["scores"][1]
