@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reports import curves, figures, markdown
+from reports import curves, markdown, sheets
 from reports.load import load
 from reports.page import page
 from reports.results import csv_bytes
@@ -88,6 +88,7 @@ def test_a_damaged_run_ends_with_the_same_weights_or_a_named_error(tiny, digits,
         patch.setattr(checkpoint, "KEPT", STEPS)
         train.train(config, tmp_path / "whole", digits, cpu)
     expected = final(tmp_path / "whole")
+    assert {"step-000006", "step-000008"} < {path.stem for path in checkpoint.manifests(tmp_path / "whole")}
     for path in checkpoint.manifests(tmp_path / "whole"):  # as a run leaves it that was killed behind step 8
         if path.stem not in ("step-000006", "step-000008"):
             path.unlink()
@@ -117,9 +118,12 @@ def numbers(folder: Path) -> tuple[dict[tuple, dict], str]:
     run = load(folder)
     for draw in (curves.loss, curves.eps_error):
         draw(run)
+    sheets.copies(run)
     for backbone in run.backbones:
+        sheets.paths(run, backbone)
+        sheets.ema_beside_raw(run, backbone)
         for setting in run.settings:
-            figures.samples(run, backbone, setting)
+            sheets.samples(run, backbone, setting)
     rows = csv.DictReader(io.StringIO(csv_bytes(run).decode()))
     return {(row["objective"], row["seed"], row["setting"]): row for row in rows}, markdown.render(page(run, []))
 

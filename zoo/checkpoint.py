@@ -23,9 +23,9 @@ MANIFEST = re.compile(r"step-(\d{6,})\.json")
 
 
 def save(
-    folder: Path, step: int, tensors: Mapping[str, Tensor], manifest: Mapping[str, object], kept: int = KEPT
+    folder: Path, step: int, tensors: Mapping[str, Tensor], manifest: Mapping[str, object], kept: int | None = None
 ) -> None:
-    """Write the checkpoint of a step, then drop all but the newest `kept`.
+    """Write the checkpoint of a step, then drop all but the newest `kept` (KEPT).
 
     tensors: names with a prefix net., ema., opt. or stat., on any device. Raises DiskFull or ZooError.
     """
@@ -35,7 +35,7 @@ def save(
     write_atomic(weights, data)
     head = {"step": step, "sha256": sha256(weights), "bytes": len(data)}
     write_sealed(weights.with_suffix(".json"), {**head, **manifest})
-    for old in manifests(folder)[kept:]:
+    for old in manifests(folder)[KEPT if kept is None else kept :]:
         remove(old)  # the manifest first: without it the weights do not count
         remove(old.with_suffix(".safetensors"))
 
