@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass, fields
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import tyro
 from pydantic import ValidationError
@@ -96,5 +96,7 @@ def _spell_out(options: type) -> None:
     """Write `str | None` as Union[str, None]: for the former tyro loads typeguard, which takes a tenth of a second."""
     for part in options.__mro__[:-1]:
         for name, kind in part.__annotations__.items():
-            if isinstance(kind, UnionType):
-                part.__annotations__[name] = Union[get_args(kind)]  # noqa: UP007
+            plain, *notes = get_args(kind) if get_origin(kind) is Annotated else (kind,)
+            if isinstance(plain, UnionType):
+                plain = Union[get_args(plain)]  # noqa: UP007
+                part.__annotations__[name] = Annotated[(plain, *notes)] if notes else plain

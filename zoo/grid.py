@@ -6,6 +6,7 @@ is not imported here.
 """
 
 import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -183,10 +184,9 @@ def cells(grid: Grid, dataset: str, budget: Budget, seeds: int | None = None, im
         )
         seconds = size.seconds * train.images / size.images
         made.append(Cell(CellConfig(train=train, score=score), seconds, variant))
-    folders = [cell.folder for cell in made]
-    for cell in made:
-        if folders.count(cell.folder) > 1:
-            raise ZooError(f"two cells would share the folder {cell.folder}; give the backbones different sizes")
+    folder, times = Counter(cell.folder for cell in made).most_common(1)[0]
+    if times > 1:
+        raise ZooError(f"two cells would share the folder {folder}; give the backbones different sizes")
     return made
 
 

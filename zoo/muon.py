@@ -48,14 +48,23 @@ class Muon:
 def orthogonal(matrices: Tensor) -> Tensor:
     """Nearly U V' of each matrix U S V' of [n, rows, columns], by five steps of a Newton-Schulz iteration.
 
-    In bfloat16 on a GPU, as Muon's author does it, in the matrices' own precision elsewhere.
+    A step multiplies X by a polynomial of its Gram matrix G = X X'. In float32 all five, which need G alone, are
+    multiplied before they meet X, the larger one: the same result in less time. A GPU works in bfloat16, as Muon's
+    author does; that is too coarse to follow G without X, so G is made anew in every step.
     """
     a, b, c = COEFFICIENTS
     x = matrices.bfloat16() if matrices.is_cuda else matrices
+    at_once = 1 if x.dtype == torch.bfloat16 else ITERATIONS
     tall = x.shape[-2] > x.shape[-1]
     x = x.mT if tall else x
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=TINY)  # no singular value is above 1 then
-    for _ in range(ITERATIONS):
-        gram = x @ x.mT
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    for _ in range(0, ITERATIONS, at_once):
+        gram, product = x @ x.mT, None
+        for k in range(at_once):
+            factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+            factor.diagonal(dim1=-2, dim2=-1).add_(a)
+            product = factor if product is None else factor @ product
+            if k + 1 < at_once:
+                gram = factor @ gram @ factor
+        x = product @ x
     return x.mT if tall else x
