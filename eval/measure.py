@@ -40,7 +40,7 @@ def measure(images: Tensor, labels: Tensor | None, judge: Judge, real, chosen: b
         "fid_se": frechet.se,
         "fid_plain": frechet.plain,
         "pfd": distance(pixel_moments(images, real.pixel_scale), real.pixels),
-        "kid": kid(features, part, strata),
+        "kid": kid(features, part, strata, real.kernel_within),
         **prdc(part[: len(features)], features),
         "is": inception_score(logits),
     }

@@ -26,21 +26,22 @@ MEM_SAMPLES = 2000
 PAIRS = 8
 
 
-def kid(a: Tensor, b: Tensor, strata: Tensor | None = None) -> float:
+def kid(a: Tensor, b: Tensor, strata: Tensor | None = None, within_b: float | None = None) -> float:
     """The full U-statistic between features [N, d] and [M, d], N and M at least 2. May be below 0 near equality.
 
     strata: labels [N] of a whose counts were chosen rather than drawn; then pairs count by the classes' shares, each
-    class's own pairs without those of an image with itself.
+    class's own pairs without those of an image with itself. within_b: kernel_within(b), where it is known already.
     """
     a, b = a.double(), b.double()
-    one, other = (torch.zeros(len(x), dtype=torch.int64, device=x.device) for x in (a, b))
-    if strata is not None and int(strata.unique(return_counts=True)[1].min()) > 1:
-        one = strata.to(a.device)
-    return float(_within(a, one) + _within(b, other) - 2 * _kernel_sums(a, b).mean() / len(b))
+    few = strata is None or int(strata.unique(return_counts=True)[1].min()) < 2
+    within_b = kernel_within(b) if within_b is None else within_b
+    return float(kernel_within(a, None if few else strata) + within_b - 2 * _kernel_sums(a, b).mean() / len(b))
 
 
-def _within(x: Tensor, strata: Tensor) -> Tensor:
-    """The kernel's mean over pairs of two images of x, every pair of strata by its share."""
+def kernel_within(x: Tensor, strata: Tensor | None = None) -> float:
+    """The kernel's mean over pairs of two images of features x [N, d], every pair of strata [N] by its share."""
+    x = x.double()
+    strata = x.new_zeros(len(x), dtype=torch.int64) if strata is None else strata.to(x.device)
     members = torch.nn.functional.one_hot(strata.unique(return_inverse=True)[1]).to(x)
     count = members.sum(0)
     sums = members.T @ _kernel_sums(x, x, members)
@@ -48,7 +49,7 @@ def _within(x: Tensor, strata: Tensor) -> Tensor:
     means = sums / count.outer(count)
     means.diagonal().copy_((sums.diagonal() - own) / (count * (count - 1)))
     share = count / count.sum()
-    return share @ means @ share
+    return float(share @ means @ share)
 
 
 def _kernel_sums(a: Tensor, b: Tensor, members: Tensor | None = None) -> Tensor:

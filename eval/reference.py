@@ -4,6 +4,7 @@ Computed once for a judge and a data set, and kept in DATA_DIR/cache under the h
 computes it.
 """
 
+import contextlib
 import hashlib
 import json
 import math
@@ -14,7 +15,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 from eval import frechet, metrics
@@ -23,6 +24,7 @@ from eval import measure as measures
 from eval.frechet import Moments, moments
 from eval.judge import Judge, judge_images
 from eval.measure import fixed_choice, measure, pixel_moments
+from eval.metrics import kernel_within
 from zoo.data import REAL_CLASSES, Dataset
 from zoo.files import sha256, write_atomic
 from zoo.sealed import digest
@@ -34,14 +36,15 @@ CODE = (frechet, judges, measures, metrics)  # and this file: what the cached nu
 @dataclass(frozen=True, eq=False)
 class Reference:
     """Of the training set: `train`, moments of all features; `classes`, of each class's; `pixels`, of the pixels times
-    `pixel_scale`, which gives them a trace of as many as there are; `features` [<= REAL, d], a fixed random choice;
-    `images`, all of them. `row`: what the real test images score."""
+    `pixel_scale`, which gives them a trace of as many as there are; `features` [<= REAL, d], a fixed random choice, and
+    `kernel_within`, kid's part that needs no samples; `images`, all of them. `row`: what the real test images score."""
 
     train: Moments
     classes: list[Moments]
     pixels: Moments
     pixel_scale: float
     features: Tensor
+    kernel_within: float
     images: Tensor
     row: dict
 
@@ -51,15 +54,29 @@ class Reference:
         return {"fid": self.row["fid"], "se": self.row["fid_se"], "plain": self.row["fid_plain"], "n": self.row["n"]}
 
 
-def reference(judge: Judge, data: Dataset, data_dir: Path, device: torch.device) -> Reference:
-    """The reference of a judge on a data set, from the cache if it is there and whole."""
+def references(judges: list[Judge], data: Dataset, data_dir: Path, device: torch.device) -> list[Reference]:
+    """Those of several judges. One that another process computes at the moment comes last: so two share the work."""
+    found: dict[str, Reference] = {}
+    for wait in (False, True):
+        for judge in judges:
+            if judge.sha256 not in found:
+                with contextlib.suppress(Timeout):
+                    found[judge.sha256] = reference(judge, data, data_dir, device, wait)
+    return [found[judge.sha256] for judge in judges]
+
+
+def reference(judge: Judge, data: Dataset, data_dir: Path, device: torch.device, wait: bool = True) -> Reference:
+    """The reference of a judge on a data set, from the cache if it is there and whole.
+
+    Raises filelock.Timeout if another process computes it and there is no wish to wait.
+    """
     code = [sha256(Path(module.__file__)) for module in CODE] + [sha256(Path(__file__))]
     key = digest([judge.sha256, data.sha256, code])[:24]
     path = Path(data_dir) / "cache" / f"reference-{data.name}-{key}.safetensors"
     found = _read(path)
     if found is None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):  # cells that start together compute it once
+        with FileLock(path.with_suffix(".lock"), blocking=wait):  # cells that start together compute it once
             found = _read(path)
             if found is None:
                 found = _compute(judge, data, device)
@@ -77,7 +94,8 @@ def _compute(judge: Judge, data: Dataset, device: torch.device) -> tuple[dict[st
     arrays = {
         f"{name}.{key}": np.asarray(getattr(part, key)) for name, part in parts.items() for key in ("mean", "cov", "n")
     }
-    arrays |= {"pixel_scale": np.array(scale), "features": features[fixed_choice(len(features), REAL)].numpy()}
+    some = features[fixed_choice(len(features), REAL)]
+    arrays |= {"pixel_scale": np.array(scale), "features": some.numpy(), "kernel_within": np.array(kernel_within(some))}
     real = _assemble(arrays, {}, data, device)
     row, _ = measure(data.test.to(device), data.test_labels, judge, real, chosen=data.stratified)
     return arrays, {**row, "n": len(data.test)}
@@ -93,6 +111,7 @@ def _assemble(arrays: dict[str, np.ndarray], row: dict, data: Dataset, device: t
         pixels=part("pixels"),
         pixel_scale=float(arrays["pixel_scale"]),
         features=torch.from_numpy(arrays["features"]).to(device),
+        kernel_within=float(arrays["kernel_within"]),
         images=data.train,
         row=row,
     )

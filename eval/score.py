@@ -16,7 +16,7 @@ from torch import Tensor
 from eval.judge import Judge, load_judge
 from eval.measure import measure, second_opinion
 from eval.metrics import Copies
-from eval.reference import Reference, reference
+from eval.reference import Reference, references
 from zoo.control import Setting
 from zoo.data import BLANKS, NUM_CLASSES, REAL_CLASSES, Dataset
 from zoo.model import Film, Model, evaluations
@@ -42,7 +42,7 @@ class Bench:
     def load(data: Dataset, data_dir: Path, device: torch.device, first: int = 0) -> "Bench":
         """The judges of a data set, that of seed `first` leading."""
         judges = [load_judge(data, data_dir, seed, device) for seed in (first, 1 - first)]
-        reals = [reference(judge, data, data_dir, device) for judge in judges]
+        reals = references(judges, data, data_dir, device)
         return Bench(data, judges[0], reals[0], judges[1], reals[1])
 
 

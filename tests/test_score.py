@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from PIL import Image
 
 from eval import measure, reference, score
@@ -169,6 +170,24 @@ def test_the_reference_is_cached_under_its_hashes(digits, bench, cpu, tmp_path, 
     path.write_bytes(path.read_bytes()[:-8] + bytes(8))  # damaged: computed again
     assert reference.reference(bench.judge, digits, tmp_path, cpu).row == first.row
     assert path.stat().st_mtime_ns != stamp
+
+
+def test_a_reference_that_another_process_computes_comes_last(digits, bench, cpu, tmp_path, monkeypatch):
+    first = reference.reference(bench.judge, digits, tmp_path, cpu)
+    (path,) = (tmp_path / "cache").glob("*.safetensors")
+    path.unlink()
+    other, order, compute = FileLock(path.with_suffix(".lock")), [], reference._compute
+
+    def watched(judge, *rest):
+        order.append(judge.sha256)
+        other.release()  # the other process is done while this one computes
+        return compute(judge, *rest)
+
+    monkeypatch.setattr(reference, "_compute", watched)
+    other.acquire()
+    found = reference.references([bench.judge, bench.second], digits, tmp_path, cpu)
+    assert order == [bench.second.sha256, bench.judge.sha256]
+    assert [each.row for each in found] == [first.row, bench.second_real.row]
 
 
 def test_the_floor_is_the_test_images_distance(digits, bench):
