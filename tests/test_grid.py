@@ -25,6 +25,11 @@ BAD = {  # what is changed in GOOD -> what the error must say
         "images = 100, image = 3",
         ["image", "Did you mean 'budgets.0.sizes.dit.images'"],
     ),
+    "unknown key of a recipe": (
+        "images = 100",
+        "images = 100, recipe = { learning_rat = 1.0 }",
+        ["Did you mean 'budgets.0.sizes.dit.recipe.learning_rate'"],
+    ),
     "unknown objective": ('"rf"', '"rff"', ["objectives.0 = 'rff'", "Did you mean 'rf'"]),
     "unknown backbone": ('backbones = ["dit"]', 'backbones = ["dot"]', ["backbones.0 = 'dot'", "Did you mean 'dit'"]),
     "unknown data set": (
@@ -158,6 +163,36 @@ def test_variants_change_what_they_name_of_the_budgets_recipe():
         assert train.batch == budget.recipe.batch
         assert cell.objective == f"{train.objective} [{cell.variant}]"
         assert cell.variant.replace(" ", "") in cell.folder
+
+
+def test_a_backbone_may_have_a_recipe_of_its_own_and_a_variant_has_the_last_word(tmp_path):
+    (tmp_path / "own.toml").write_text(
+        GOOD.replace('["dit"]', '["dit", "unet"]').replace(
+            "[[budgets]]", "variants = { a = {}, b = { batch = 8 } }\n[[budgets]]"
+        )
+        + """
+        recipe = { batch = 32, learning_rate = 0.005 }
+        sizes.unet = { size = "unet(width=16)", images = 9, seconds = 1, recipe = { learning_rate = 0.02, batch = 16 } }
+        """
+    )
+    loaded = grid.load(str(tmp_path / "own.toml"))
+    found = {
+        (cell.config.train.backbone, cell.variant): (cell.config.train.batch, cell.config.train.learning_rate)
+        for cell in grid.cells(loaded, "digits", loaded.budget("cpu", "digits"))
+    }
+    assert found == {
+        ("dit(width=64)", "a"): (32, 0.005),
+        ("dit(width=64)", "b"): (8, 0.005),
+        ("unet(width=16)", "a"): (16, 0.02),
+        ("unet(width=16)", "b"): (8, 0.02),
+    }
+
+
+@pytest.mark.parametrize("name", ["samplers", "beyond"])
+def test_borrowed_budgets_are_the_others_budgets(name):
+    assert grid.load(name).budgets == grid.load("default").budgets
+    for ours, theirs in zip(grid.load(name).budgets, grid.load("default").budgets, strict=True):
+        assert [ours.recipe_of(b) for b in ours.sizes] == [theirs.recipe_of(b) for b in theirs.sizes]
 
 
 def test_sd3_has_the_study_s_control_settings():

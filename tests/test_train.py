@@ -83,7 +83,7 @@ def test_rates_rise_then_fall_to_zero(tiny):
 
 
 def test_the_average_is_the_weighted_sum_of_all_weights(tiny):
-    config = tiny(images=16 * 40)
+    config = tiny(images=16 * 40, optimizer="adamw")
     module = torch.nn.Linear(3, 2)
     state = State(module, config)
     seen, decays = [module.weight.detach().clone()], []

@@ -1,9 +1,9 @@
 """What this machine can do, and how much of it training and sampling reach: python -m zoo.bench
 
 The ceiling is a large matrix product and a memory copy. Beside it stand, for each backbone, training and sampling in
-every mode: as written or compiled, in float32 or bfloat16. Each measurement is a process of its own, and the modes take
-turns (`--rounds`), so that a machine whose speed drifts treats them alike. The images are random: speed does not depend
-on what they show.
+every mode: as written or compiled, in float32 or bfloat16, with the default optimiser or AdamW. Each measurement is a
+process of its own, and the modes take turns (`--rounds`), so that a machine whose speed drifts treats them alike. The
+images are random: speed does not depend on what they show.
 """
 
 import json
@@ -27,13 +27,15 @@ from zoo.files import write_json
 from zoo.progress import say
 from zoo.schema import explain
 
-MODES = {  # precision, compiled, gradient checkpointing
-    "eager float32": ("float32", False, False),
-    "compiled float32": ("float32", True, False),
-    "eager bfloat16": ("bfloat16", False, False),
-    "compiled bfloat16": ("bfloat16", True, False),
-    "eager float32, checkpointing": ("float32", False, True),
-    "compiled bfloat16, checkpointing": ("bfloat16", True, True),
+MODES = {  # what each changes of the default recipe
+    "eager float32": {"precision": "float32", "compile": False},
+    "compiled float32": {"precision": "float32", "compile": True},
+    "eager bfloat16": {"precision": "bfloat16", "compile": False},
+    "compiled bfloat16": {"precision": "bfloat16", "compile": True},
+    "eager float32, AdamW": {"precision": "float32", "compile": False, "optimizer": "adamw"},
+    "compiled bfloat16, AdamW": {"precision": "bfloat16", "compile": True, "optimizer": "adamw"},
+    "eager float32, checkpointing": {"precision": "float32", "compile": False, "checkpointing": True},
+    "compiled bfloat16, checkpointing": {"precision": "bfloat16", "compile": True, "checkpointing": True},
 }
 CEILING = "ceiling"
 SLOW = 10  # a precision so many times slower than float32 is not tried
@@ -92,8 +94,7 @@ def measured(options: Options) -> dict:
 
     if options.one == CEILING:
         return speed.ceiling(options.device, options.seconds)
-    how = dict(zip(("precision", "compile", "checkpointing"), MODES[options.one], strict=True))
-    config = checked_config(options, options.backbone[0], **how)
+    config = checked_config(options, options.backbone[0], **MODES[options.one])
     return speed.measure(config, options.size, options.device, options.seconds)
 
 
@@ -113,7 +114,7 @@ def run(options: Options) -> dict:
         say("measuring the machine's ceiling ..")
         machine = _child(options, CEILING, options.backbone[0], cache)[0]
         flop = machine["flop_per_s"]
-        modes = [mode for mode in options.modes if flop[MODES[mode][0]] > flop["float32"] / SLOW]
+        modes = [mode for mode in options.modes if flop[MODES[mode]["precision"]] > flop["float32"] / SLOW]
         if left_out := [mode for mode in options.modes if mode not in modes]:
             say(f"left out: {', '.join(left_out)}; a product takes {flop['float32'] / flop['bfloat16']:.0f} times as "
                 "long in bfloat16 as in float32 here")  # fmt: skip
@@ -174,7 +175,7 @@ def table(found: dict) -> str:
 def _rows(found: dict) -> Iterator[list[str]]:
     flop = found["machine"]["flop_per_s"]
     for row in found["rows"]:
-        rounds, top = row["rounds"], flop[MODES[row["mode"]][0]]
+        rounds, top = row["rounds"], flop[MODES[row["mode"]]["precision"]]
         train, drawn = ([part[key] for part in rounds] for key in RATES)
         work = rounds[0]["flop_per_image"]
         set_up = [part["setup_seconds"] for part in rounds]

@@ -57,8 +57,8 @@ class TrainOptions(Watched):
     """seed of everything random"""
     batch: int = 64
     """images in a step"""
-    optimizer: str = "adamw"
-    """adamw, or muon for the hidden matrices and adamw for the rest"""
+    optimizer: str = "muon"
+    """muon for the hidden matrices and adamw for the rest, or adamw for all"""
     learning_rate: float = 2e-3
     """the rate after warm-up"""
     precision: str = "auto"

@@ -23,7 +23,7 @@ class Recipe(Frozen):
     """How every objective is trained. Lengths in steps are shares of the run."""
 
     batch: Count = 64
-    optimizer: Literal["adamw", "muon"] = "adamw"
+    optimizer: Literal["adamw", "muon"] = "muon"
     learning_rate: Positive = 2e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     warmup: Share = 0.05

@@ -41,11 +41,15 @@ VariantName = Annotated[str, AfterValidator(checked(lambda name: slug(name) and 
 
 
 class Size(Frozen):
-    """What a backbone of the grid is at a budget: its sizes, images seen by a cell, and seconds a cell takes."""
+    """What a backbone of the grid is at a budget: its sizes, images seen by a cell, and seconds a cell takes.
+
+    recipe: what it has of its own in the budget's recipe, for all objectives alike.
+    """
 
     size: BackboneName
     images: Count
     seconds: Positive
+    recipe: Recipe = Recipe()
 
 
 class Budget(Frozen):
@@ -58,12 +62,16 @@ class Budget(Frozen):
     score: ScoreConfig = ScoreConfig()
     note: str = ""
 
+    def recipe_of(self, backbone: str) -> dict:
+        """The fields of the recipe that a backbone of the grid is trained by."""
+        return changed(self.recipe.model_dump(), self.sizes[backbone].recipe)
+
 
 class Grid(Frozen):
     """A grid file. `objectives` is a list of names, or the name of a family of the zoo.
 
     dataset: one, or a list of those on which every cell is trained; the first may be `auto`. settings: ways to draw
-    images, instead of those of the budgets. variants: changes of the budgets' recipe, by name; every pairing is trained
+    images, instead of those of the budgets. variants: changes of the recipe, by name; every pairing is trained
     with each of them.
     """
 
@@ -126,6 +134,11 @@ class Cell:
         return f"{train.dataset} {train.backbone} {self.objective} seed{train.seed}"
 
 
+def changed(recipe: dict, changes: Recipe) -> dict:
+    """A recipe's fields, those replaced that `changes` was given."""
+    return recipe | changes.model_dump(include=changes.model_fields_set)
+
+
 def names() -> list[str]:
     """The grids that come with the project."""
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
@@ -143,7 +156,7 @@ def load(name: str) -> Grid:
     if isinstance(wish := data.get("budgets"), str):  # those of a grid that comes with the project
         if wish not in names() or path == FOLDER / f"{wish}.toml":
             raise choose(f"grid in grid {path}, budgets:", wish, set(names()) - {path.stem})
-        data["budgets"] = [budget.model_dump() for budget in load(wish).budgets]
+        data["budgets"] = [budget.model_dump(exclude_unset=True) for budget in load(wish).budgets]
     try:
         grid = Grid.model_validate(data)
     except ValidationError as error:
@@ -167,15 +180,11 @@ def cells(grid: Grid, dataset: str, budget: Budget, seeds: int | None = None, im
         raise ZooError(f"{count:,} cells are more than {MAX_CELLS:,}: lower --seeds or split the grid")
     made = []
     score = budget.score if grid.settings is None else budget.score.model_copy(update={"settings": grid.settings})
-    recipes = {
-        name: budget.recipe.model_dump() | changes.model_dump(include=changes.model_fields_set)
-        for name, changes in grid.variants.items()
-    }
-    order = product(range(seeds or grid.seeds), grid.backbones, grid.objectives, recipes.items())
-    for seed, name, objective, (variant, recipe) in order:
+    order = product(range(seeds or grid.seeds), grid.backbones, grid.objectives, grid.variants.items())
+    for seed, name, objective, (variant, changes) in order:
         size = budget.sizes[name]
         train = TrainConfig(
-            **recipe,
+            **changed(budget.recipe_of(name), changes),
             dataset=dataset,
             backbone=size.size,
             objective=objective,

@@ -51,9 +51,14 @@ def _settings(plan: Plan, dataset: str) -> dict:
     """How the cells of a data set are trained and scored."""
     cells = [cell.config for cell in plan.cells if cell.config.train.dataset == dataset]
     score = cells[0].score.model_dump(mode="json")
+    budget, images = plan.budgets[dataset], {config.train.backbone: config.train.images for config in cells}
+    recipes = {size.size: budget.recipe_of(name) for name, size in budget.sizes.items() if size.size in images}
+    shared = next(iter(recipes.values()))
+    own = {key for recipe in recipes.values() for key in recipe if recipe[key] != shared[key]}
     return {
-        "images": {config.train.backbone: config.train.images for config in cells},
-        **plan.budgets[dataset].recipe.model_dump(mode="json"),
+        "images": images,
+        **shared,
+        **{key: {backbone: recipe[key] for backbone, recipe in recipes.items()} for key in own},
         **{f"score_{key}": value for key, value in score.items() if key != "settings"},
         "score_settings": [how.name for how in cells[0].score.controls],
     }

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from zoo.backbones.cost import forward_flop
-from zoo.config import TrainConfig
+from zoo.config import Recipe, TrainConfig
 from zoo.control import Setting
 from zoo.data import Dataset
 from zoo.environment import compiled, peak_memory, pick_device, pick_precision, versions
@@ -71,7 +71,8 @@ def measure(config: TrainConfig, size: int, device_name: str, seconds: float) ->
     setting, asked = Setting(steps=EVALUATIONS), torch.arange(config.batch) % 10
     drawn = _rate(lambda: model.images(asked, setting), device, seconds)
     auto = pick_precision("auto", device, size**2)
-    usual = (auto, compiled(torch.nn.Identity(), "auto", auto, lambda _: None)[1])
+    compiling = compiled(torch.nn.Identity(), "auto", auto, lambda _: None)[1]
+    usual = Recipe(batch=config.batch, precision=auto, compile=compiling)
     return {
         "train_images_per_s": train,
         "evaluations_per_s": config.batch * EVALUATIONS * drawn,
@@ -81,7 +82,7 @@ def measure(config: TrainConfig, size: int, device_name: str, seconds: float) ->
         "setup_seconds": set_up,
         "sampling_setup_seconds": sample_set_up,
         "threads": torch.get_num_threads(),
-        "auto": (config.precision, config.compile, config.checkpointing) == (*usual, False),
+        "auto": usual == Recipe(**config.model_dump(include=set(Recipe.model_fields))),
     }
 
 
