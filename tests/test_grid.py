@@ -1,10 +1,11 @@
 """Grids: the ones that come with the project load; a bad file is refused with every finding at once."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from zoo import grid
+from zoo import grid, record
 from zoo.config import CellConfig, ScoreConfig, TrainConfig
 from zoo.errors import ZooError
 from zoo.names import SLUG
@@ -176,9 +177,11 @@ def test_a_backbone_may_have_a_recipe_of_its_own_and_a_variant_has_the_last_word
         """
     )
     loaded = grid.load(str(tmp_path / "own.toml"))
+    budget = loaded.budget("cpu", "digits")
+    cells = grid.cells(loaded, "digits", budget)
     found = {
         (cell.config.train.backbone, cell.variant): (cell.config.train.batch, cell.config.train.learning_rate)
-        for cell in grid.cells(loaded, "digits", loaded.budget("cpu", "digits"))
+        for cell in cells
     }
     assert found == {
         ("dit(width=64)", "a"): (32, 0.005),
@@ -186,6 +189,9 @@ def test_a_backbone_may_have_a_recipe_of_its_own_and_a_variant_has_the_last_word
         ("unet(width=16)", "a"): (16, 0.02),
         ("unet(width=16)", "b"): (8, 0.02),
     }
+    said = record._settings(SimpleNamespace(cells=cells, budgets={"digits": budget}), "digits")
+    assert said["learning_rate"] == {"dit(width=64)": 0.005, "unet(width=16)": 0.02}
+    assert said["weight_decay"] == 0.01
 
 
 @pytest.mark.parametrize("name", ["samplers", "beyond"])
