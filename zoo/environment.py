@@ -1,5 +1,6 @@
 """Where a run happens: its device, precision and threads, the versions behind it, and whether compiling pays here."""
 
+import ctypes
 import importlib.metadata
 import os
 import platform
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 PACKAGES = ("torch", "torchvision", "diffusers", "einops", "numpy", "scipy", "scikit-learn", "torchmetrics")
+# glibc's M_MMAP_THRESHOLD (bytes, its largest), M_TRIM_THRESHOLD and M_TOP_PAD
+ALLOCATOR = {-3: 32 << 20, -1: (1 << 31) - 1, -2: 64 << 20}
 
 
 def versions() -> dict[str, str]:
@@ -61,10 +64,21 @@ def pick_device(name: str) -> "torch.device":
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        return torch.zeros(1, device=name).device
+        device = torch.zeros(1, device=name).device
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ZooError(f"device {name!r} does not work here: {reason}. Allowed: auto, cpu, cuda, cuda:N") from None
+    if device.type == "cpu":
+        keep_memory()
+    return device
+
+
+def keep_memory() -> None:
+    """Let glibc keep the memory that tensors gave back: else every step asks the system for the same pages again."""
+    with suppress(OSError, AttributeError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        for parameter, value in ALLOCATOR.items():
+            mallopt(parameter, value)
 
 
 def pick_precision(wish: str, device: "torch.device", pixels: int) -> str:

@@ -5,7 +5,6 @@ Three resolutions (28, 14, 7 on MNIST), residual layers at each, self-attention 
 
 import math
 
-import torch
 from torch import Tensor, nn
 
 from zoo.backbones.conditioning import TIME_SCALE
@@ -45,7 +44,6 @@ class UNet(nn.Module):
                 module.set_processor(AttnProcessor())
         nn.init.zeros_(self.net.conv_out.weight)  # the network starts as the constant 0, as DDPM's and `dit` do
         nn.init.zeros_(self.net.conv_out.bias)
-        self.to(memory_format=torch.channels_last)
 
     def enable_gradient_checkpointing(self) -> None:
         """From now on, residual layers are computed again in the backward pass instead of kept (arXiv 1604.06174)."""
