@@ -25,7 +25,7 @@ def validation(model: Model, weights: str, data: Dataset, n: int) -> dict:
     path, device = model.objective.path, model.device
     low, high = path.span()
     count = min(n, len(data.test))
-    whole = -(-count // model.batch) * model.batch  # full batches only: one shape, one compiled graph
+    whole = model.whole(count)
     chosen = fixed_choice(len(data.test), count).repeat(-(-whole // count))[:whole]
     x, labels = standardise(data.test[chosen], model.standard).to(device), data.test_labels[chosen].to(device)
     target, eps_units, levels = [], [], []

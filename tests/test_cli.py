@@ -151,6 +151,15 @@ def test_list_imports_nothing_slow(command):
     assert "eps/cosine+minsnr(5)" in done.stdout
 
 
+def test_help_imports_still_less(command):
+    program = "import atexit, sys, run_all; sys.argv = ['run_all.py', '--help']; "
+    program += "atexit.register(lambda: print(sys.modules.keys() & {'torch', 'pydantic', 'tqdm', 'urllib.request'})); "
+    done = command("-c", program + "run_all.main()")
+    assert done.returncode == 0, done.stderr
+    assert "--grid" in done.stdout
+    assert done.stdout.rstrip().endswith("set()")
+
+
 def test_a_failing_cell_is_recorded_and_the_grid_goes_on(command, tmp_path):
     grid, out = write_grid(tmp_path), tmp_path / "out"
     blocked = out / "digits" / "dit-width-32-depth-1-heads-1" / "rf-lognorm-0-1" / "seed0"

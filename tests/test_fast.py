@@ -1,4 +1,4 @@
-"""The fast ways to train give the loss and gradients of the plain one: compiled, in bfloat16, or both."""
+"""The fast ways to train give the loss and gradients of the plain one: compiled, in bfloat16, in a GPU's layout."""
 
 import pytest
 import torch
@@ -46,3 +46,14 @@ def test_fast_training_is_plain_training(backbone, how, loss_error, gradient_err
         fast_loss, fast_gradient = loss_and_gradient(net, forward, name, precision)
         assert fast_loss == pytest.approx(loss, rel=loss_error), family
         assert (fast_gradient - gradient).norm() <= gradient_error * gradient.norm(), family
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_training_in_a_gpu_s_layout_is_plain_training(backbone):
+    net = awake(SMALL[backbone])
+    plain = {name: loss_and_gradient(net, net, name, "float32") for name in FAMILIES.values()}
+    net.to(memory_format=torch.channels_last)
+    for name, (loss, gradient) in plain.items():
+        other_loss, other_gradient = loss_and_gradient(net, net, name, "float32")
+        assert other_loss == pytest.approx(loss, rel=1e-5), name
+        assert (other_gradient - gradient).norm() <= 1e-4 * gradient.norm(), name

@@ -118,6 +118,24 @@ def test_images_do_not_depend_on_the_batch(how, tiny, digits, cpu, tmp_path):
     assert (last.int() - whole[:9].int()).abs().max() <= 1
 
 
+def test_a_compiled_network_sees_one_shape_and_another_one_no_image_too_many(tiny, digits, cpu, tmp_path):
+    train.train(tiny(), tmp_path, digits, cpu)
+    labels, setting, seen, drawn = score.all_labels(130, digits), Setting(steps=2), [], []
+    for one_shape in (False, True):
+        model = Model(*checkpoint.find(tmp_path), digits.image_shape, cpu, 50)
+        model.one_shape, net = one_shape, model.net
+        model.net = lambda x, t, labels, net=net: (seen.append(len(x)), net(x, t, labels))[1]
+        drawn.append((model.images(labels, setting), validation(model, "ema", digits, 130)))
+    steps = len(labels) * setting.steps + 130 * 8
+    assert len(labels) == 142
+    assert set(seen) == {50, 42, 30}
+    assert sum(seen[: len(seen) // 2]) == steps
+    assert set(seen[len(seen) // 2 :]) == {50}
+    (images, errors), (padded_images, padded_errors) = drawn
+    assert (images.int() - padded_images.int()).abs().max() <= 1
+    assert padded_errors["eps"] == pytest.approx(errors["eps"], rel=1e-4)
+
+
 def test_real_images_score_as_real_ones(digits, bench):
     """The training images themselves: at distance zero, all of them copies, and every one of them covered."""
     row, copies = measure.measure(digits.train, digits.train_labels, bench.judge, bench.real)

@@ -7,8 +7,6 @@ or http(s):// address, that holds the four files. Nothing here imports torch unt
 import contextlib
 import socket
 import tempfile
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from zoo.errors import ZooError
@@ -77,7 +75,7 @@ def verify(path: Path, expected: str) -> None:
 def _fetch(name: str, path: Path, mirror: str | None) -> None:
     try:
         data = _from_mirror(mirror, path.name) if mirror else _from_torchvision(name, path.name)
-    except (OSError, RuntimeError, ValueError, urllib.error.URLError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         source = f"the mirror {mirror}" if mirror else "its servers"
         raise ZooError(
             f"data set {name!r}: {path.name} could not be had from {source} ({error}). Connect to the network, put the "
@@ -91,6 +89,8 @@ def _from_mirror(mirror: str, file: str) -> bytes:
         return (Path(mirror).expanduser() / file).read_bytes()
     if not mirror.startswith(("http://", "https://", "file://")):
         raise ValueError("a mirror is a folder, file://, http:// or https://")
+    import urllib.request
+
     with urllib.request.urlopen(f"{mirror.rstrip('/')}/{file}", timeout=TIMEOUT) as answer:  # noqa: S310 (checked above)
         return answer.read()
 

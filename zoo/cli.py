@@ -3,15 +3,15 @@
 import os
 from dataclasses import dataclass, fields
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 import tyro
-from pydantic import ValidationError
 
 from zoo import plugins
-from zoo.config import TrainConfig
-from zoo.schema import explain
 from zoo.track import TRACKERS, check_tracker
+
+if TYPE_CHECKING:
+    from zoo.config import TrainConfig
 
 
 @dataclass
@@ -72,8 +72,13 @@ class TrainOptions(Watched):
     out: str = "runs/one"
     """folder of the run"""
 
-    def config(self) -> TrainConfig:
+    def config(self) -> "TrainConfig":
         """The checked configuration. Raises ZooError."""
+        from pydantic import ValidationError
+
+        from zoo.config import TrainConfig
+        from zoo.schema import explain
+
         given = {f.name: getattr(self, f.name) for f in fields(self) if f.name in TrainConfig.model_fields}
         try:
             return TrainConfig(**given)

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from tabulate import tabulate
-from tqdm import tqdm
 
 from zoo import plan as plans
 from zoo import record
@@ -198,6 +197,8 @@ class Watch:
         self.done, self.took, self.estimated = set(), 0.0, 0.0
         self.bars = []
         if sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns:  # some have no size
+            from tqdm import tqdm
+
             form = "{desc} |{bar:30}| {n_fmt}/{total_fmt} cells in {elapsed}{postfix}"
             total = len(plan.chosen)
             self.bars = [tqdm(desc=plan.name, total=total, bar_format=form, leave=False, dynamic_ncols=True)]

@@ -1,6 +1,5 @@
 """Where a run happens: its device, precision and threads, the versions behind it, and whether compiling pays here."""
 
-import ctypes
 import importlib.metadata
 import os
 import platform
@@ -75,6 +74,8 @@ def pick_device(name: str) -> "torch.device":
 
 def keep_memory() -> None:
     """Let glibc keep the memory that tensors gave back: else every step asks the system for the same pages again."""
+    import ctypes
+
     with suppress(OSError, AttributeError):  # another C library
         mallopt = ctypes.CDLL(None).mallopt
         for parameter, value in ALLOCATOR.items():

@@ -55,12 +55,17 @@ class Model:
         self.standard = tuple(manifest["standard"])
         self.objective = registry.objective(self.config.objective)
         self.module = initialise(self.config, image_shape, device).eval()
-        self.net, _ = network(self.config, self.module, device, image_shape[1] * image_shape[2])
+        self.net, how = network(self.config, self.module, device, image_shape[1] * image_shape[2])
+        self.one_shape = how["compiled"]
         self.images(torch.zeros(1, dtype=torch.int64), Setting(steps=1))  # compiles, outside of what is timed
 
     def use(self, weights: str) -> None:
         """Take the `ema` or the `raw` weights."""
         self.module.load_state_dict(checkpoint.part(self.tensors, {"ema": "ema", "raw": "net"}[weights]))
+
+    def whole(self, count: int) -> int:
+        """As many images as fill batches, for a compiled graph, which wants one shape; else the count itself."""
+        return -(-count // self.batch) * self.batch if self.one_shape else count
 
     @torch.no_grad()
     def images(
@@ -71,8 +76,7 @@ class Model:
         film: takes the steps of one of them, at no network evaluation more. Raises Diverged if they are not finite.
         """
         count = len(labels)
-        whole = -(-count // self.batch) * self.batch  # full batches only: one shape, one compiled graph
-        padded = torch.cat([labels, labels.new_full((whole - count,), NUM_CLASSES)])
+        padded = torch.cat([labels, labels.new_full((self.whole(count) - count,), NUM_CLASSES)])
         parts, pulse = [], Pulse()
         for begin, chosen in enumerate(padded.split(self.batch)):
             pulse.beat(f"drew {begin * self.batch:,} of {count:,} images under {setting.name}")

@@ -7,7 +7,6 @@ import hashlib
 import importlib.util
 import sys
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from zoo.errors import ZooError
@@ -21,6 +20,8 @@ def load(file: str | None = None) -> None:
 
     Raises ZooError for a file that cannot be read or run, and for a word that is taken.
     """
+    from importlib.metadata import entry_points  # takes a while, and --help needs none of it
+
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         if entry.value not in LOADED:
             _run(f"entry point {entry.name} = {entry.value}", entry.load)

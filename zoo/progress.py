@@ -3,14 +3,14 @@
 import sys
 import time
 
-from tqdm import tqdm
-
 PLAIN_SECONDS = 10.0  # between two lines where nobody watches
 PULSE_SECONDS = 30.0
 
 
 def say(text: str) -> None:
     """One line to stdout, without tearing a bar."""
+    from tqdm import tqdm
+
     tqdm.write(text, file=sys.stdout)
     sys.stdout.flush()
 
@@ -32,6 +32,8 @@ class Progress:
     """Shows the rows of metrics.jsonl as they come."""
 
     def __init__(self, steps: int, first: int = 0):
+        from tqdm import tqdm
+
         self.steps = steps
         self.bar = tqdm(total=steps, initial=first, unit="step", leave=False) if sys.stderr.isatty() else None
         self.last = time.monotonic()
