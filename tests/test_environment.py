@@ -7,7 +7,7 @@ import pytest
 PROGRAM = """
 import resource, torch
 from zoo.environment import pick_device
-{call}
+pick_device("cpu")
 
 def faults():  # four tensors of 24 MB, written and given back
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -22,7 +22,7 @@ print(rounds[0], sum(rounds[5:]))
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's allocator can be told")
 def test_a_cpu_process_asks_for_its_pages_once(command):
-    done = command("-c", PROGRAM.format(call="pick_device('cpu')"))
+    done = command("-c", PROGRAM)
     assert done.returncode == 0, done.stderr
     first, later = map(int, done.stdout.split())
     assert first > 100  # fewer where the kernel hands out large pages
