@@ -4,8 +4,7 @@
 
 With that scale an update has the size of AdamW's, so both share a learning rate. torch.optim.Muon works in bfloat16, on
 one matrix at a time, and not on convolutions: here a CPU works in float32, which it multiplies a hundred times as fast
-if it has no bfloat16 instructions, matrices of one shape go together, and a convolution is a matrix of
-[out, in * height * width].
+if it has no bfloat16 instructions, matrices go together, and a convolution is a matrix of [out, in * height * width].
 """
 
 import math
@@ -15,10 +14,16 @@ import torch
 from torch import Tensor
 
 MOMENTUM = 0.95
-COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # Jordan's quintic: steep at 0, singular values end in about 0.7 to 1.2
-ITERATIONS = 5
-TINY = 1e-7
 SCALE = 0.2  # the root mean square of AdamW's updates, arXiv 2502.16982
+TINY = 1e-14  # a sum of squares below which a matrix counts as zero
+JORDANS = ((3.4445, -4.7750, 2.0315),) * 5  # steep at 0; singular values end in about 0.7 to 1.2
+MINIMAX = (  # each the best odd quintic on the interval that the one before leaves (arXiv 2505.16932)
+    (7.7110, -22.1138, 16.2487),
+    (3.2153, -2.4112, 0.5013),
+    (2.2183, -1.5940, 0.4107),
+)
+FROM = 0.02  # singular values from here to 1 end within 0.1 of 1; smaller ones are lifted 55 times
+CUSHION = 1.02  # above 1 the first polynomial turns away
 
 
 class Muon:
@@ -27,44 +32,67 @@ class Muon:
     def __init__(self, parameters: Mapping[str, Tensor], weight_decay: float):
         self.parameters, self.weight_decay = dict(parameters), weight_decay
         self.momentum = {name: torch.zeros_like(p) for name, p in self.parameters.items()}
-        self.groups: dict[tuple[int, int], list[str]] = {}
+        self.groups: dict[int, dict[tuple[int, int], list[str]]] = {}  # smaller side -> shape -> names
         for name, p in self.parameters.items():
-            self.groups.setdefault((p.shape[0], p[0].numel()), []).append(name)
+            shape = p.shape[0], p[0].numel()
+            self.groups.setdefault(min(shape), {}).setdefault(shape, []).append(name)
 
     @torch.no_grad()
     def step(self, rate: float) -> None:
         """One step on the gradients at hand, which stay."""
-        for shape, names in self.groups.items():
-            ours = [self.parameters[name] for name in names]
-            grads, kept = [p.grad for p in ours], [self.momentum[name] for name in names]
-            torch._foreach_lerp_(kept, grads, 1 - MOMENTUM)
-            ahead = torch._foreach_lerp(grads, kept, MOMENTUM)  # Nesterov's look ahead
-            update = orthogonal(torch.stack([matrix.flatten(1) for matrix in ahead]))
-            torch._foreach_mul_(ours, 1 - rate * self.weight_decay)
-            changes = [part.view(p.shape) for part, p in zip(update.to(ours[0].dtype), ours, strict=True)]
-            torch._foreach_add_(ours, changes, alpha=-rate * SCALE * math.sqrt(max(shape)))
+        for shapes in self.groups.values():
+            updates = orthogonal([self._ahead(names) for names in shapes.values()])
+            for (shape, names), update in zip(shapes.items(), updates, strict=True):
+                ours = [self.parameters[name] for name in names]
+                torch._foreach_mul_(ours, 1 - rate * self.weight_decay)
+                changes = [part.view(p.shape) for part, p in zip(update.to(ours[0].dtype), ours, strict=True)]
+                torch._foreach_add_(ours, changes, alpha=-rate * SCALE * math.sqrt(max(shape)))
+
+    def _ahead(self, names: list[str]) -> Tensor:
+        """The momentum of matrices of one shape, brought up to date, with Nesterov's look ahead: [n, rows, columns]."""
+        grads, kept = [self.parameters[name].grad for name in names], [self.momentum[name] for name in names]
+        torch._foreach_lerp_(kept, grads, 1 - MOMENTUM)
+        return torch.stack([matrix.flatten(1) for matrix in torch._foreach_lerp(grads, kept, MOMENTUM)])
 
 
-def orthogonal(matrices: Tensor) -> Tensor:
-    """Nearly U V' of each matrix U S V' of [n, rows, columns], by five steps of a Newton-Schulz iteration.
+def orthogonal(stacks: list[Tensor]) -> list[Tensor]:
+    """Nearly U V' of each matrix U S V' of stacks [n, rows, columns], whose smaller sides are equal.
 
-    A step multiplies X by a polynomial of its Gram matrix G = X X'. In float32 all five, which need G alone, are
-    multiplied before they meet X, the larger one: the same result in less time. A GPU works in bfloat16, as Muon's
-    author does; that is too coarse to follow G without X, so G is made anew in every step.
+    X is multiplied by polynomials of its Gram matrix G = X X', scaled so that no singular value is above 1. In float32
+    three do, and as they need G alone they are multiplied before they meet X, the larger one, for all matrices at once:
+    the same result in less time. A GPU works in bfloat16, as Muon's author does; that is too coarse for these
+    polynomials, and to follow G without X, so X takes Jordan's, and G is made anew for each.
     """
-    a, b, c = COEFFICIENTS
-    x = matrices.bfloat16() if matrices.is_cuda else matrices
-    at_once = 1 if x.dtype == torch.bfloat16 else ITERATIONS
-    tall = x.shape[-2] > x.shape[-1]
-    x = x.mT if tall else x
-    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=TINY)  # no singular value is above 1 then
-    for _ in range(0, ITERATIONS, at_once):
-        gram, product = x @ x.mT, None
-        for k in range(at_once):
-            factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
-            factor.diagonal(dim1=-2, dim2=-1).add_(a)
-            product = factor if product is None else factor @ product
-            if k + 1 < at_once:
-                gram = factor @ gram @ factor
-        x = product @ x
-    return x.mT if tall else x
+    flat = [x.mT if x.shape[-2] > x.shape[-1] else x for x in stacks]
+    if flat[0].is_cuda or flat[0].dtype == torch.bfloat16:
+        found = [_jordans(x.bfloat16()) for x in flat]
+    else:
+        found = [factor @ x for factor, x in zip(_factors(flat), flat, strict=True)]
+    return [x.mT if like.shape[-2] > like.shape[-1] else x for x, like in zip(found, stacks, strict=True)]
+
+
+def _factors(flat: list[Tensor]) -> list[Tensor]:
+    """What makes X of [n, r, columns] orthogonal, to be multiplied from the left: [n, r, r]."""
+    gram = torch.cat([x @ x.mT for x in flat])
+    squares = gram.diagonal(dim1=-2, dim2=-1).sum(-1)[:, None, None].clamp(min=TINY)
+    gram = gram / squares
+    size = CUSHION * gram.norm(dim=(-2, -1), keepdim=True).clamp(min=TINY)  # nearer than 1 to the largest eigenvalue
+    gram, product = gram / size, None
+    for k, (a, b, c) in enumerate(MINIMAX):
+        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal(dim1=-2, dim2=-1).add_(a)
+        product = factor if product is None else factor @ product
+        if k + 1 < len(MINIMAX):
+            gram = factor @ gram @ factor
+    return (product / (squares * size).sqrt()).split([len(x) for x in flat])
+
+
+def _jordans(x: Tensor) -> Tensor:
+    """Muon's own Newton-Schulz iteration on [n, rows, columns], rows at most columns."""
+    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=math.sqrt(TINY))
+    for a, b, c in JORDANS:
+        gram = x @ x.mT
+        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal(dim1=-2, dim2=-1).add_(a)
+        x = factor @ x
+    return x
