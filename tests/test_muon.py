@@ -19,10 +19,10 @@ def test_orthogonal_keeps_the_singular_vectors_and_levels_the_values(shape):
     turned = u.mT @ orthogonal([matrices])[0].double() @ vt.mT
     values = turned.diagonal(dim1=-2, dim2=-1)
     torch.testing.assert_close(turned, torch.diag_embed(values), rtol=0, atol=1e-4)
-    reached = before > 0.03 * before[:, :1]  # X is divided by one and a half times its largest singular value at most
-    assert reached.double().mean() > 0.9
-    assert values[reached].min() > 0.9
-    assert values.max() < 1.1
+    reached = before > 0.005 * before[:, :1]  # X is divided by one and a half times its largest singular value at most
+    assert reached.double().mean() > 0.95
+    assert values[reached].min() > 0.79
+    assert values.max() < 1.21
 
 
 def test_each_polynomial_is_the_best_on_what_the_one_before_leaves():
@@ -35,10 +35,10 @@ def test_each_polynomial_is_the_best_on_what_the_one_before_leaves():
             [0, 0, 0, 1], A_ub=rows, b_ub=np.repeat([1.0, -1.0], len(x)), bounds=[(None, None)] * 3 + [(0, None)]
         )
         worst = np.abs(powers @ np.array(found) - 1).max()
-        assert worst == pytest.approx(best.x[3], abs=1e-3)
+        assert worst == pytest.approx(best.x[3], abs=5e-3)
         low, high = 1 - worst, 1 + worst
-    assert worst < 0.1
-    assert math.prod(a for a, _, _ in MINIMAX) == pytest.approx(55, abs=0.5)
+    assert worst == pytest.approx(0.2, abs=5e-3)
+    assert math.prod(a for a, _, _ in MINIMAX) == pytest.approx(296, abs=0.5)
 
 
 def frobenius(x):

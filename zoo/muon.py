@@ -18,11 +18,12 @@ SCALE = 0.2  # the root mean square of AdamW's updates, arXiv 2502.16982
 TINY = 1e-14  # a sum of squares below which a matrix counts as zero
 JORDANS = ((3.4445, -4.7750, 2.0315),) * 5  # steep at 0; singular values end in about 0.7 to 1.2
 MINIMAX = (  # each the best odd quintic on the interval that the one before leaves (arXiv 2505.16932)
-    (7.7110, -22.1138, 16.2487),
-    (3.2153, -2.4112, 0.5013),
-    (2.2183, -1.5940, 0.4107),
+    (8.3837, -24.7659, 18.3571),
+    (4.0434, -3.0114, 0.5695),
+    (3.5056, -2.6267, 0.5257),
+    (2.4901, -1.8343, 0.4368),
 )
-FROM = 0.02  # singular values from here to 1 end within 0.1 of 1; smaller ones are lifted 55 times
+FROM = 0.003  # singular values from here to 1 end within 0.2 of 1; smaller ones are lifted 296 times
 CUSHION = 1.02  # above 1 the first polynomial turns away
 
 
@@ -59,7 +60,7 @@ def orthogonal(stacks: list[Tensor]) -> list[Tensor]:
     """Nearly U V' of each matrix U S V' of stacks [n, rows, columns], whose smaller sides are equal.
 
     X is multiplied by polynomials of its Gram matrix G = X X', scaled so that no singular value is above 1. In float32
-    three do, and as they need G alone they are multiplied before they meet X, the larger one, for all matrices at once:
+    four do, and as they need G alone they are multiplied before they meet X, the larger one, for all matrices at once:
     the same result in less time. A GPU works in bfloat16, as Muon's author does; that is too coarse for these
     polynomials, and to follow G without X, so X takes Jordan's, and G is made anew for each.
     """
