@@ -60,6 +60,22 @@ def test_a_small_network_is_measured(command, tmp_path):
     assert "| dit(width=32,depth=1,heads=1) | eager float32 \\* |" in done.stdout
 
 
+def test_modes_that_do_not_work_here_are_left_out(monkeypatch, capsys):
+    machine = {"type": "cpu", "flop_per_s": {"float32": 100e9, "bfloat16": 5e9}}
+    found = {**ROUND, "train_images_per_s": 1.0, "evaluations_per_s": 1.0, "setup_seconds": 1.0, "auto": True}
+    monkeypatch.setattr(bench, "_child", lambda options, what, *_: [machine if what == bench.CEILING else found])
+
+    def modes():
+        return {row["mode"] for row in bench.run(bench.Options(backbone=("dit",), rounds=1))["rows"]}
+
+    assert modes() == {mode for mode in bench.MODES if "float32" in mode}
+    machine["flop_per_s"]["bfloat16"] = 400e9
+    assert modes() == {mode for mode in bench.MODES if "graphs" not in mode}
+    assert "left out: compiled bfloat16, CUDA graphs, which needs a GPU" in capsys.readouterr().out
+    machine["type"] = "cuda"
+    assert modes() == set(bench.MODES)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -7,7 +7,8 @@ import pytest
 import scipy.optimize
 import torch
 
-from zoo import muon, registry
+from tests.test_backbones import TINY, awake
+from zoo import muon
 from zoo.muon import CUSHION, FROM, JORDANS, MINIMAX, Muon, orthogonal
 from zoo.state import hidden
 
@@ -123,22 +124,14 @@ def test_a_convolution_is_a_matrix():
 
 
 @pytest.mark.parametrize("name", ["dit(width=32,depth=2,heads=1)", "unet(width=16,attention=1)"])
-def test_hidden_matrices_read_no_input_and_write_no_output(name):
-    module = registry.backbone(name, (1, 8, 8), 12)
-    chosen = hidden(module)
-    assert all(p.ndim > 1 for p in chosen.values())
-    outside = {n for n, p in module.named_parameters() if p.ndim > 1} - set(chosen)
-    first_and_last = (
-        "embed.",
-        "time",
-        "label",
-        "modulation.",
-        "out.",
-        "net.conv_in",
-        "net.conv_out",
-        "net.time",
-        "net.class",
-    )
-    assert outside
-    assert all(n.startswith(first_and_last) for n in outside), outside
-    assert not any(n.startswith(first_and_last) for n in chosen)
+def test_hidden_matrices_are_those_that_the_image_passes_between_the_first_and_the_last(name):
+    module, entered = awake(name), {}
+    for part, layer in module.named_modules():
+        if isinstance(layer, torch.nn.Linear | torch.nn.Conv2d):
+            layer.register_forward_hook(lambda _, given, __, part=part: entered.setdefault(part, []).append(given[0]))
+    images = torch.randn(2, 2, *TINY, generator=torch.Generator().manual_seed(6))
+    for image in images:
+        module(image, torch.tensor([0.2, 0.7]), torch.tensor([1, 2]))
+    passed = [part for part, (one, other) in entered.items() if not torch.equal(one, other)]  # in the order of calls
+    assert 0 < len(passed) < len(entered)  # the others are told time and class alone
+    assert set(hidden(module)) == {f"{part}.weight" for part in passed[1:-1]}

@@ -32,6 +32,7 @@ MODES = {  # what each changes of the default recipe
     "compiled float32": {"precision": "float32", "compile": True},
     "eager bfloat16": {"precision": "bfloat16", "compile": False},
     "compiled bfloat16": {"precision": "bfloat16", "compile": True},
+    "compiled bfloat16, CUDA graphs": {"precision": "bfloat16", "compile": "graphs"},
     "eager float32, AdamW": {"precision": "float32", "compile": False, "optimizer": "adamw"},
     "compiled bfloat16, AdamW": {"precision": "bfloat16", "compile": True, "optimizer": "adamw"},
     "eager float32, checkpointing": {"precision": "float32", "compile": False, "checkpointing": True},
@@ -114,8 +115,11 @@ def run(options: Options) -> dict:
         say("measuring the machine's ceiling ..")
         machine = _child(options, CEILING, options.backbone[0], cache)[0]
         flop = machine["flop_per_s"]
-        modes = [mode for mode in options.modes if flop[MODES[mode]["precision"]] > flop["float32"] / SLOW]
-        if left_out := [mode for mode in options.modes if mode not in modes]:
+        fast = [mode for mode in options.modes if flop[MODES[mode]["precision"]] > flop["float32"] / SLOW]
+        modes = [mode for mode in fast if machine["type"] == "cuda" or MODES[mode]["compile"] != "graphs"]
+        if left_out := [mode for mode in fast if mode not in modes]:
+            say(f"left out: {', '.join(left_out)}, which needs a GPU")
+        if left_out := [mode for mode in options.modes if mode not in fast]:
             say(f"left out: {', '.join(left_out)}; a product takes {flop['float32'] / flop['bfloat16']:.0f} times as "
                 "long in bfloat16 as in float32 here")  # fmt: skip
         rows = {

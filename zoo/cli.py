@@ -63,8 +63,8 @@ class TrainOptions(Watched):
     """the rate after warm-up"""
     precision: str = "auto"
     """auto, float32 or bfloat16"""
-    compile: Literal["auto"] | bool = "auto"
-    """compile the backbone first: auto where it pays, True or False"""
+    compile: Literal["auto", "graphs"] | bool = "auto"
+    """compile the backbone first: auto where it pays, True, False, or graphs (and replay CUDA graphs on a GPU)"""
     checkpointing: bool = False
     """compute activations again in the backward pass: less memory, slower, the same numbers"""
     augment: bool = False

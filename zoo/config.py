@@ -32,7 +32,7 @@ class Recipe(Frozen):
     label_dropout: Share = 0.1
     augment: bool = False
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    compile: bool | Literal["auto"] = "auto"
+    compile: bool | Literal["auto", "graphs"] = "auto"
     checkpointing: bool = False  # activations are computed again in the backward pass: less memory, the same numbers
 
 

@@ -28,6 +28,7 @@ def ceiling(device_name: str, seconds: float) -> dict:
     target = torch.empty_like(source)
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "type": device.type,
         "threads": torch.get_num_threads(),
         "flop_per_s": flop,
         # read and written

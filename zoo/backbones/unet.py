@@ -50,10 +50,9 @@ class UNet(nn.Module):
         self.net.enable_gradient_checkpointing()
 
     def hidden_matrices(self) -> list[nn.Parameter]:
-        """What Muon may make orthogonal: all between the first convolution and the last but time and labels."""
-        ends = (self.net.conv_in, self.net.conv_out, self.net.time_embedding, self.net.class_embedding)
-        outer = {id(p) for module in ends for p in module.parameters()}
-        return [p for p in self.net.parameters() if p.ndim > 1 and id(p) not in outer]
+        """What Muon may make orthogonal: what the image passes between the first convolution and the last."""
+        others = {"conv_in", "conv_out", "time_embedding", "class_embedding", "time_emb_proj"}
+        return [p for name, p in self.net.named_parameters() if p.ndim > 1 and others.isdisjoint(name.split("."))]
 
     def forward(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
         return self.net(x, TIME_SCALE * time, class_labels=labels, return_dict=False)[0]
