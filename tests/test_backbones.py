@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from zoo import registry
 from zoo.backbones.conditioning import sinusoid
-from zoo.backbones.dit import attention, rotary_table, rotate
+from zoo.backbones.dit import attention, place_table, rotary_table, rotate
 from zoo.errors import ZooError
 from zoo.speed import activation_bytes
 
@@ -162,6 +162,23 @@ def test_attention_on_the_cpu_is_the_fused_one():
     generator = torch.Generator().manual_seed(5)
     q, k, v = torch.randn((3, 2, 4, 17, 16), generator=generator)
     torch.testing.assert_close(attention(q, k, v), F.scaled_dot_product_attention(q, k, v), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("grid", [(7, 7), (2, 5)], ids=str)
+def test_places_are_diffusers(grid):
+    from diffusers.models.embeddings import get_2d_sincos_pos_embed_from_grid
+
+    column, row = torch.meshgrid(torch.arange(grid[1]), torch.arange(grid[0]), indexing="xy")
+    expected = get_2d_sincos_pos_embed_from_grid(32, torch.stack([column, row]), output_type="pt")
+    torch.testing.assert_close(place_table(*grid, 32), expected.float(), rtol=0, atol=1e-6)
+
+
+def test_equal_patches_enter_the_first_block_as_unequal_tokens():
+    net, seen = fresh("dit(width=32)"), []
+    net.blocks[0].register_forward_pre_hook(lambda block, given: seen.append(given[0]))
+    net(torch.ones((1, *TINY)), torch.zeros(1), torch.zeros(1, dtype=torch.int64))
+    tokens = seen[0][0, 1:]
+    assert (torch.cdist(tokens, tokens) + torch.eye(len(tokens))).min() > 0.1
 
 
 def rotary_scores(rows: int, columns: int, head: int) -> torch.Tensor:

@@ -2,8 +2,9 @@
 
 Patches of the image are tokens, joined by one token for the class; each block is adaLN-zero attention and
 perceptron: h + gate * f(norm(h) * (1 + scale) + shift), where gate, scale and shift come from time and
-class and start at zero, so that every block starts as the identity. Positions are 2D rotary (arXiv 2403.13298),
-queries and keys are RMS-normalised (arXiv 2302.05442).
+class and start at zero, so that every block starts as the identity. A patch is told its place by DiT's fixed
+sinusoids, and attention how far two patches are apart by 2D rotary positions (arXiv 2403.13298): centred digits want
+both. Queries and keys are RMS-normalised (arXiv 2302.05442).
 """
 
 import torch
@@ -13,6 +14,15 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from zoo.backbones.conditioning import TimeEmbedding
+
+
+def place_table(rows: int, columns: int, width: int) -> Tensor:
+    """Sines and cosines of each patch's column, then of its row, [rows * columns, width] (DiT, as in MAE's code)."""
+    quarter = width // 4
+    frequency = 10_000.0 ** (-torch.arange(quarter, dtype=torch.float32) / quarter)
+    row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    angles = [place.reshape(-1, 1) * frequency for place in (column, row)]
+    return torch.cat([wave(angle) for angle in angles for wave in (torch.sin, torch.cos)], dim=1)
 
 
 def rotary_table(rows: int, columns: int, head: int) -> Tensor:
@@ -92,6 +102,7 @@ class DiT(nn.Module):
         self.modulation = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, channels * patch * patch)
         angle = rotary_table(self.rows, self.columns, width // heads)
+        self.register_buffer("place", place_table(self.rows, self.columns, width), persistent=False)
         self.register_buffer("cos", angle.cos(), persistent=False)
         self.register_buffer("sin", angle.sin(), persistent=False)
         for table in (self.label, self.label_token):
@@ -114,7 +125,7 @@ class DiT(nn.Module):
     def forward(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
         condition = self.time(time) + self.label(labels)
         tokens = rearrange(x, "b c (h p) (w q) -> b (h w) (c p q)", p=self.patch, q=self.patch)
-        h = torch.cat([self.label_token(labels)[:, None], self.embed(tokens)], dim=1)
+        h = torch.cat([self.label_token(labels)[:, None], self.embed(tokens) + self.place], dim=1)
         for block in self.blocks:
             if self.checkpointing and torch.is_grad_enabled():
                 h = checkpoint(block, h, condition, self.cos, self.sin, use_reentrant=False)
