@@ -9,6 +9,7 @@ import torch
 
 from zoo import checkpoint
 from zoo.errors import DiskFull, ZooError
+from zoo.sealed import SCHEMA_VERSION
 
 MANIFEST = {"config": {"seed": 0}}
 
@@ -55,8 +56,8 @@ DAMAGE = {
 
 def test_a_manifest_of_another_version_is_refused_by_its_number(folder):
     path = folder / "step-000030.json"
-    path.write_text(path.read_text().replace('"schema_version": 3', '"schema_version": 1'))
-    with pytest.raises(ZooError, match=r"step-000030\.json has schema_version 1; this program reads 3"):
+    path.write_text(path.read_text().replace(f'"schema_version": {SCHEMA_VERSION}', '"schema_version": 1'))
+    with pytest.raises(ZooError, match=rf"step-000030\.json has schema_version 1; this program reads {SCHEMA_VERSION}"):
         checkpoint.find(path)
 
 

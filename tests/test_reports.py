@@ -20,7 +20,7 @@ from reports.page import build
 from reports.plotting import spread
 from zoo.errors import ZooError
 from zoo.families import DEFAULT
-from zoo.sealed import read_sealed, write_sealed
+from zoo.sealed import SCHEMA_VERSION, read_sealed, write_sealed
 
 BACKBONES = ["dit(patch=4)", "unet(width=32,attention=1)"]
 EDGES = [-10, -7.5, -5, -2.5, 0, 2.5, 5, 7.5, 10]
@@ -445,7 +445,7 @@ def test_results_that_are_another_cell_s_edited_or_older_are_flagged(small):
     edited = folder / grid["cells"][1]["dir"] / "result.json"
     edited.write_text(re.sub(r'"acc": [0-9.]+', '"acc": 1.0', edited.read_text(), count=1))
     older = folder / grid["cells"][2]["dir"] / "result.json"
-    older.write_text(older.read_text().replace('"schema_version": 3', '"schema_version": 2'))
+    older.write_text(older.read_text().replace(f'"schema_version": {SCHEMA_VERSION}', '"schema_version": 2'))
     text = build(folder).read_text()
     failures = section(text, "Failures")[2:]
     assert [row[1] for row in failures] == ["unreadable"] * 3

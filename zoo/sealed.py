@@ -12,7 +12,9 @@ from pathlib import Path
 from zoo.errors import ZooError
 from zoo.files import read_json, write_json
 
-SCHEMA_VERSION = 3  # of cell.json, grid.json, result.json, failed.json and checkpoints' manifests; 3 added the digest
+# of cell.json, grid.json, result.json, failed.json and checkpoints' manifests. 3 added the digest; 4 tells the DiT's
+# patches their places, so that older weights, of the same names and shapes, would draw other images
+SCHEMA_VERSION = 4
 
 
 def digest(value: object) -> str:
