@@ -123,8 +123,10 @@ def test_a_convolution_is_a_matrix():
     torch.testing.assert_close(as_kernel.detach().flatten(1), as_matrix.detach(), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["dit(width=32,depth=2,heads=1)", "unet(width=16,attention=1)"])
-def test_hidden_matrices_are_those_that_the_image_passes_between_the_first_and_the_last(name):
+@pytest.mark.parametrize(
+    ("name", "also"), [("dit(width=32,depth=2,heads=1)", "nothing"), ("unet(width=16,attention=1)", "time_emb_proj")]
+)
+def test_hidden_matrices_are_those_that_the_image_passes_between_the_first_and_the_last(name, also):
     module, entered = awake(name), {}
     for part, layer in module.named_modules():
         if isinstance(layer, torch.nn.Linear | torch.nn.Conv2d):
@@ -134,4 +136,6 @@ def test_hidden_matrices_are_those_that_the_image_passes_between_the_first_and_t
         module(image, torch.tensor([0.2, 0.7]), torch.tensor([1, 2]))
     passed = [part for part, (one, other) in entered.items() if not torch.equal(one, other)]  # in the order of calls
     assert 0 < len(passed) < len(entered)  # the others are told time and class alone
-    assert set(hidden(module)) == {f"{part}.weight" for part in passed[1:-1]}
+    told = [part for part in entered if part not in passed and part.endswith(also)]
+    assert bool(told) == (also != "nothing")
+    assert set(hidden(module)) == {f"{part}.weight" for part in passed[1:-1] + told}
