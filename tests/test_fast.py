@@ -1,10 +1,13 @@
-"""The fast ways to train give the loss and gradients of the plain one: compiled, in bfloat16, in a GPU's layout."""
+"""The fast ways to train give the loss and gradients of the plain one: compiled, in bfloat16, in a GPU's layout, with
+fused attention. What a GPU records and replays: test_capture.py.
+"""
 
 import pytest
 import torch
 
 from tests.test_backbones import SMALL, awake
 from tests.test_crash import FAMILIES
+from zoo.backbones import dit, unet
 from zoo.environment import compiled
 from zoo.registry import BACKBONES, objective
 
@@ -12,7 +15,6 @@ from zoo.registry import BACKBONES, objective
 WAYS = {
     "compiled": ({"compile": True}, 1e-5, 1e-4),
     "bfloat16": ({"precision": "bfloat16"}, 2e-2, 5e-2),
-    "compiled for CUDA graphs": ({"compile": "graphs"}, 1e-5, 1e-4),
     "compiled bfloat16": ({"compile": True, "precision": "bfloat16"}, 2e-2, 5e-2),
 }
 
@@ -49,12 +51,26 @@ def test_fast_training_is_plain_training(backbone, how, loss_error, gradient_err
         assert (fast_gradient - gradient).norm() <= gradient_error * gradient.norm(), family
 
 
+def fused(net, monkeypatch) -> None:
+    """Attention as a GPU takes it, on the CPU."""
+    monkeypatch.setattr(dit, "attention", torch.nn.functional.scaled_dot_product_attention)
+    for module in net.modules():
+        if isinstance(found := getattr(module, "processor", None), unet.ByDevice):
+            found.written_out = found.fused
+
+
+def gpu_layout(net, monkeypatch) -> None:
+    net.to(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("change", [fused, gpu_layout])
 @pytest.mark.parametrize("backbone", BACKBONES)
-def test_training_in_a_gpu_s_layout_is_plain_training(backbone):
+def test_training_as_a_gpu_does_is_plain_training(backbone, change, monkeypatch):
     net = awake(SMALL[backbone])
     plain = {name: loss_and_gradient(net, net, name, "float32") for name in FAMILIES.values()}
-    net.to(memory_format=torch.channels_last)
+    change(net, monkeypatch)
     for name, (loss, gradient) in plain.items():
         other_loss, other_gradient = loss_and_gradient(net, net, name, "float32")
         assert other_loss == pytest.approx(loss, rel=1e-5), name
         assert (other_gradient - gradient).norm() <= 1e-4 * gradient.norm(), name
+        assert change is gpu_layout or not torch.equal(other_gradient, gradient)  # it did take another way

@@ -89,7 +89,7 @@ def test_the_average_is_the_weighted_sum_of_all_weights(tiny):
     seen, decays = [module.weight.detach().clone()], []
     for k in range(40):
         module(torch.randn(4, 3)).square().sum().backward()
-        state.step(k)
+        state.step(*state.rates(k))
         seen.append(module.weight.detach().clone())
         decays.append(ema_decay(config, k))
     shares = [math.prod(decays)]
@@ -118,10 +118,10 @@ def test_stopped_and_resumed_is_bit_identical(backbone, objective, optimizer, ti
             stop, steps = super().__enter__(), iter(range(100))
             before = State.step
 
-            def step(state, k):
+            def step(state, *rates):
                 if next(steps) == 2:
                     os.kill(os.getpid(), signal.SIGINT)
-                return before(state, k)
+                return before(state, *rates)
 
             monkeypatch.setattr(State, "step", step)
             return stop

@@ -64,7 +64,7 @@ class TrainOptions(Watched):
     precision: str = "auto"
     """auto, float32 or bfloat16"""
     compile: Literal["auto", "graphs"] | bool = "auto"
-    """compile the backbone first: auto where it pays, True, False, or graphs (and replay CUDA graphs on a GPU)"""
+    """compile the backbone first: auto where it pays, True, False, or graphs (and replay steps as CUDA graphs)"""
     checkpointing: bool = False
     """compute activations again in the backward pass: less memory, slower, the same numbers"""
     augment: bool = False

@@ -39,21 +39,29 @@ class Muon:
             self.groups.setdefault(min(shape), {}).setdefault(shape, []).append(name)
 
     @torch.no_grad()
-    def step(self, rate: float) -> None:
-        """One step on the gradients at hand, which stay."""
+    def step(self, rate: float | Tensor) -> None:
+        """One step on the gradients at hand, which stay; rate: a number, or a tensor [] on the device."""
         for shapes in self.groups.values():
             updates = orthogonal([self._ahead(names) for names in shapes.values()])
             for (shape, names), update in zip(shapes.items(), updates, strict=True):
                 ours = [self.parameters[name] for name in names]
                 torch._foreach_mul_(ours, 1 - rate * self.weight_decay)
                 changes = [part.view(p.shape) for part, p in zip(update.to(ours[0].dtype), ours, strict=True)]
-                torch._foreach_add_(ours, changes, alpha=-rate * SCALE * math.sqrt(max(shape)))
+                add(ours, changes, -rate * SCALE * math.sqrt(max(shape)))
 
     def _ahead(self, names: list[str]) -> Tensor:
         """The momentum of matrices of one shape, brought up to date, with Nesterov's look ahead: [n, rows, columns]."""
         grads, kept = [self.parameters[name].grad for name in names], [self.momentum[name] for name in names]
         torch._foreach_lerp_(kept, grads, 1 - MOMENTUM)
         return torch.stack([matrix.flatten(1) for matrix in torch._foreach_lerp(grads, kept, MOMENTUM)])
+
+
+def add(targets: list[Tensor], changes: list[Tensor], factor: float | Tensor) -> None:
+    """targets += factor * changes, in place; a factor that is a tensor is not asked for its value."""
+    if isinstance(factor, Tensor):
+        torch._foreach_add_(targets, torch._foreach_mul(changes, factor))
+    else:
+        torch._foreach_add_(targets, changes, alpha=factor)
 
 
 def orthogonal(stacks: list[Tensor]) -> list[Tensor]:

@@ -29,18 +29,18 @@ def stratified(count: int, generator: torch.Generator) -> Tensor:
 
 
 @lru_cache(maxsize=2)
-def permutation(seed: int, epoch: int, count: int) -> Tensor:
-    """The order of `count` training images in an epoch, [count] int64 on the CPU."""
-    return torch.randperm(count, generator=generator(seed, "order", epoch))
+def permutation(seed: int, epoch: int, count: int, device: str | torch.device = "cpu") -> Tensor:
+    """The order of `count` training images in an epoch, [count] int64; drawn on the CPU, the same on every device."""
+    return torch.randperm(count, generator=generator(seed, "order", epoch)).to(device)
 
 
-def batch_indices(seed: int, step: int, batch: int, count: int) -> Tensor:
+def batch_indices(seed: int, step: int, batch: int, count: int, device: str | torch.device = "cpu") -> Tensor:
     """The images of step `step` (from 0), [batch] int64: epochs' orders joined end to end, none left out or doubled."""
     first = step * batch
     parts = []
     while batch > 0:
         epoch, offset = divmod(first, count)
-        part = permutation(seed, epoch, count)[offset : offset + batch]
+        part = permutation(seed, epoch, count, device)[offset : offset + batch]
         parts.append(part)
         first, batch = first + len(part), batch - len(part)
     return torch.cat(parts)

@@ -35,12 +35,12 @@ class Metrics:
         self.file = None
         self.clock = 0.0, 0
 
-    def add(self, k: int, losses: Tensor, norm: Tensor, logsnr: Tensor, error: Tensor) -> None:
-        """Take in a step (from 0): losses, logsnr and error are [B], norm a scalar."""
+    def add(self, k: int | Tensor, losses: Tensor, norm: Tensor, logsnr: Tensor, error: Tensor) -> None:
+        """Take in step k (from 0; a number or a tensor []): losses, logsnr and error are [B], norm a scalar."""
         loss = losses.double().mean()
         self.sums += torch.stack([loss, norm.double(), torch.ones_like(loss)])
         finite = loss.isfinite() & norm.isfinite()
-        self.first_bad = torch.where((self.first_bad < 0) & ~finite, k, self.first_bad)
+        self.first_bad.copy_(torch.where((self.first_bad < 0) & ~finite, k, self.first_bad))
         known = error.isfinite()
         place = torch.bucketize(logsnr.nan_to_num(0.0), self.edges)
         self.bin_sums[0].index_add_(0, place, error.where(known, 0.0))

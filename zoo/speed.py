@@ -61,7 +61,7 @@ def measure(config: TrainConfig, size: int, device_name: str, seconds: float) ->
     trainer.step(next(steps))
     _wait(device)
     set_up = time.perf_counter() - began
-    activations = activation_bytes(lambda: trainer.step(next(steps)))
+    activations = activation_bytes(lambda: trainer.learn(*trainer.given(next(steps))))
     train = config.batch * _rate(lambda: trainer.step(next(steps)), device, seconds)
     memory = peak_memory(device)
     manifest = {"config": config.model_dump(mode="json"), "standard": data.standard}

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from zoo.config import TrainConfig
 from zoo.errors import ZooError
-from zoo.muon import Muon
+from zoo.muon import Muon, add
 
 BETAS = (0.9, 0.99)  # short runs want a shorter second-moment memory than AdamW's default 0.999
 MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -27,21 +27,39 @@ class State:
         self.trained = self.parameters | self.beside
         self.muon = Muon(hidden(module) if config.optimizer == "muon" else {}, config.weight_decay)
         self.by_adam = {name: p for name, p in self.trained.items() if name not in self.muon.parameters}
+        on_gpu = next(iter(self.parameters.values())).is_cuda
         self.adam = torch.optim.AdamW(
-            self.by_adam.values(), lr=0.0, betas=BETAS, weight_decay=config.weight_decay, fused=True
+            self.by_adam.values(), 0.0, BETAS, weight_decay=config.weight_decay, fused=True, capturable=on_gpu
         )
+        for p in self.by_adam.values():
+            moments = {moment: torch.zeros_like(p, requires_grad=False) for moment in MOMENTS}
+            self.adam.state[p] = {"step": torch.zeros((), device=p.device), **moments}
 
-    def step(self, k: int) -> Tensor:
-        """Step k (from 0) on the gradients at hand, which are cleared; returns their norm before clipping, a scalar."""
-        rate = self.adam.param_groups[0]["lr"] = learning_rate(self.config, k)
+    def rates(self, k: int) -> tuple[float, float]:
+        """(the learning rate, the share of the weights that the average takes in) of step k, from 0."""
+        return learning_rate(self.config, k), 1 - ema_decay(self.config, k)
+
+    def step(self, rate: float | Tensor, share: float | Tensor) -> Tensor:
+        """A step on the gradients at hand, which are cleared; returns their norm before clipping, a scalar.
+
+        rate, share: as `rates` tells them, or tensors [] on the GPU, which a recorded step reads anew.
+        """
+        self.adam.param_groups[0]["lr"] = rate
         norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.config.clip)
         self.adam.step()
         self.muon.step(rate)
+        self.clear()
+        average, weights = list(self.ema.values()), [p.detach() for p in self.parameters.values()]
+        if isinstance(share, Tensor):
+            add(average, torch._foreach_sub(weights, average), share)
+        else:
+            torch._foreach_lerp_(average, weights, share)
+        return norm
+
+    def clear(self) -> None:
+        """Forget the gradients."""
         for p in self.trained.values():
             p.grad = None
-        weights = [p.detach() for p in self.parameters.values()]
-        torch._foreach_lerp_(list(self.ema.values()), weights, 1 - ema_decay(self.config, k))
-        return norm
 
     def weights(self) -> dict[str, Tensor]:
         """The network's weights and their average, under the checkpoint's names."""
@@ -54,6 +72,10 @@ class State:
         for name, p in self.by_adam.items():
             tensors |= {f"opt.{moment}.{name}": self.adam.state[p][moment] for moment in MOMENTS}
         return tensors | {f"opt.momentum.{name}": kept for name, kept in self.muon.momentum.items()}
+
+    def counts(self) -> list[Tensor]:
+        """AdamW's counters of steps, [] each."""
+        return [self.adam.state[p]["step"] for p in self.by_adam.values()]
 
     @torch.no_grad()
     def restore(self, tensors: dict[str, Tensor], step: int) -> None:
@@ -78,8 +100,10 @@ class State:
         for name, kept in self.muon.momentum.items():
             kept.copy_(tensors[f"opt.momentum.{name}"])
         for name, p in self.by_adam.items():
-            moments = {m: torch.zeros_like(p).copy_(tensors[f"opt.{m}.{name}"]) for m in MOMENTS}
-            self.adam.state[p] = {"step": torch.tensor(float(step), device=p.device), **moments}
+            for moment in MOMENTS:
+                self.adam.state[p][moment].copy_(tensors[f"opt.{moment}.{name}"])
+        for steps in self.counts():
+            steps.fill_(step)
 
 
 def hidden(module: nn.Module) -> dict[str, nn.Parameter]:

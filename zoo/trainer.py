@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo import noise, registry
+from zoo.capture import Captured
 from zoo.config import TrainConfig
 from zoo.data import NUM_CLASSES, Dataset, affine, standardise
 from zoo.environment import compiled, pick_precision
@@ -56,7 +57,7 @@ class Batches:
 
     def __call__(self, k: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         batch = self.config.batch
-        chosen = noise.batch_indices(self.config.seed, k, batch, len(self.images)).to(self.device)
+        chosen = noise.batch_indices(self.config.seed, k, batch, len(self.images), self.device)
         images, labels = self.images[chosen], self.labels[chosen]
         if self.config.augment:
             images = affine(images.float() / 255, self._stream("augment", k))
@@ -83,20 +84,55 @@ class Trainer:
         self.auxiliary, self.state = auxiliary, State(self.module, config, auxiliary)
         self.metrics, self.batches = Metrics(folder, device), Batches(config, data, device)
         self.net, self.how = network(config, self.module, device, data.train[0].numel())
+        self.graphs = config.compile == "graphs" and device.type == "cuda"
+        self.recorded: Captured | None = None
 
     def warm_up(self) -> None:
         """Compile and touch everything once, outside the timed steps; weights and random numbers stay as they are."""
         x, labels, _, _ = self.batches(0)
         self.net(x, torch.full((len(x),), 0.5, device=x.device), labels).float().square().mean().backward()
         self.module.zero_grad()
+        if self.graphs:
+            self._capture()
+
+    def _capture(self) -> None:
+        """From now on, steps are replayed from a recording, where one can be made."""
+        changed = [*self.tensors().values(), *self.state.counts(), self.metrics.first_bad]
+        before = [tensor.detach().clone() for tensor in changed]
+        try:
+            self.recorded = Captured(self.learn, self.given(0))
+        except RuntimeError as error:
+            self.state.clear()
+            reason = str(error).strip().partition("\n")[0]
+            say(f"no CUDA graph: the step could not be recorded ({reason}); training goes on without, but slower")
+        with torch.no_grad():
+            for tensor, kept in zip(changed, before, strict=True):
+                tensor.copy_(kept)
 
     def step(self, k: int) -> None:
         """Step k, from 0."""
-        x, labels, u, eps = self.batches(k)
+        run = self.recorded or self.learn
+        run(*self.given(k))
+
+    def given(self, k: int) -> tuple[Tensor | float, ...]:
+        """What `learn` takes for step k: all that differs from step to step."""
+        return *self.batches(k), k, *self.state.rates(k)
+
+    def learn(
+        self,
+        x: Tensor,
+        labels: Tensor,
+        u: Tensor,
+        eps: Tensor,
+        k: int | Tensor,
+        rate: float | Tensor,
+        share: float | Tensor,
+    ) -> None:
+        """A step on a batch; the last three are numbers, or tensors [] on the GPU in a recording."""
         prediction = self.objective.predict(self.net, x, labels, u, eps)
         losses = self.objective.auxiliary.loss(prediction, self.auxiliary)
         losses.mean().backward()
-        norm = self.state.step(k)
+        norm = self.state.step(rate, share)
         error = self.objective.eps_error(prediction).detach()
         self.metrics.add(k, losses.detach(), norm, prediction.logsnr, error)
 

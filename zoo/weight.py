@@ -99,7 +99,7 @@ class P2(X0Weight):
         positive("k", self.k)
 
     def log_x0(self, logsnr: "Tensor") -> "Tensor":
-        return logsnr - self.gamma * logsnr.logaddexp(logsnr.new_tensor(math.log(self.k)))
+        return logsnr - self.gamma * logsnr.logaddexp(logsnr.new_full((), math.log(self.k)))
 
 
 @dataclass(frozen=True)

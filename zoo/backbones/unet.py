@@ -10,6 +10,21 @@ from torch import Tensor, nn
 from zoo.backbones.conditioning import TIME_SCALE
 
 
+class ByDevice:
+    """diffusers' attention: written out on a CPU, where the fused kernel's backward pass is slower; fused elsewhere."""
+
+    def __init__(self):
+        from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
+
+        self.written_out, self.fused = AttnProcessor(), AttnProcessor2_0()
+
+    def __call__(
+        self, attn, hidden_states: Tensor, encoder_hidden_states=None, attention_mask=None, temb=None
+    ) -> Tensor:
+        chosen = self.written_out if hidden_states.device.type == "cpu" else self.fused
+        return chosen(attn, hidden_states, encoder_hidden_states, attention_mask, temb)
+
+
 class UNet(nn.Module):
     """forward(x [B, C, H, W], time [B] in [0, 1], labels [B] int64) -> [B, C, H, W]; label `num_classes` means "none".
 
@@ -20,7 +35,7 @@ class UNet(nn.Module):
         self, image_shape: tuple[int, int, int], num_classes: int, width: int, layers: int, attention: int, head: int
     ):
         # Imported here: diffusers takes seconds to load, and `dit` does not need it.
-        from diffusers.models.attention_processor import Attention, AttnProcessor
+        from diffusers.models.attention_processor import Attention
         from diffusers.models.unets.unet_2d import UNet2DModel
 
         super().__init__()
@@ -40,8 +55,8 @@ class UNet(nn.Module):
             num_class_embeds=num_classes + 1,
         )
         for module in self.net.modules():
-            if isinstance(module, Attention):  # written out: on the CPU the fused kernel's backward pass is slower
-                module.set_processor(AttnProcessor())
+            if isinstance(module, Attention):
+                module.set_processor(ByDevice())
         nn.init.zeros_(self.net.conv_out.weight)  # the network starts as the constant 0, as DDPM's and `dit` do
         nn.init.zeros_(self.net.conv_out.bias)
 

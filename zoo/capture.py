@@ -1,0 +1,46 @@
+"""A training step recorded as one CUDA graph and replayed: a GPU is handed a whole step at once, not kernel by kernel.
+
+What is recorded reads and writes the same memory every time: its tensors are copied into place before a replay, and
+numbers that change from step to step are tensors there. It may not wait for the GPU, copy from the host or draw random
+numbers; tests/test_capture.py checks the first two without a GPU.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+WARM = 3  # runs before the recording, in which kernels are tuned and buffers made
+
+
+class Captured:
+    """`work`, recorded on arguments like `given` (tensors on a GPU, ints, floats), to be called as it is.
+
+    It is run WARM times for that: what it changes is to be put back. Raises RuntimeError if it cannot be recorded.
+    """
+
+    def __init__(self, work: Callable[..., None], given: tuple[Tensor | float, ...]):
+        device = given[0].device
+        self.inputs = [value.clone() if isinstance(value, Tensor) else torch.tensor(value) for value in given]
+        self.inputs = [value.to(device) for value in self.inputs]
+        self.replay = record(lambda: work(*self.inputs), device)
+
+    def __call__(self, *given: Tensor | float) -> None:
+        for mine, value in zip(self.inputs, given, strict=True):
+            mine.copy_(value) if isinstance(value, Tensor) else mine.fill_(value)
+        self.replay()
+
+
+def record(work: Callable[[], None], device: torch.device) -> Callable[[], None]:
+    """What replays `work` on a GPU."""
+    with torch.cuda.device(device):
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            for _ in range(WARM):
+                work()
+        torch.cuda.current_stream().wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            work()
+    return graph.replay
