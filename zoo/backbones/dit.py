@@ -128,7 +128,8 @@ class DiT(nn.Module):
         h = torch.cat([self.label_token(labels)[:, None], self.embed(tokens) + self.place], dim=1)
         for block in self.blocks:
             if self.checkpointing and torch.is_grad_enabled():
-                h = checkpoint(block, h, condition, self.cos, self.sin, use_reentrant=False)
+                given = h, condition, self.cos, self.sin
+                h = checkpoint(block, *given, use_reentrant=False, preserve_rng_state=False)  # nothing is random
             else:
                 h = block(h, condition, self.cos, self.sin)
         shift, scale = self.modulation(F.silu(condition))[:, None].chunk(2, dim=-1)

@@ -1,0 +1,66 @@
+"""On an NVIDIA GPU: steps that are recorded and replayed train as plain ones do, and none waits for the GPU.
+
+What can be proved of it without one is in test_capture.py.
+"""
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.test_backbones import SMALL
+from tests.test_capture import STEPS, config, data
+from tests.test_crash import FAMILIES
+from zoo.registry import BACKBONES
+from zoo.trainer import Trainer
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+
+
+def trainer(folder, graphs: bool, **how) -> Trainer:
+    """One that is warm."""
+    made = Trainer(config(**{"compile": False, **how}), data(), folder, torch.device("cuda", 0))
+    made.graphs = graphs
+    made.warm_up()
+    return made
+
+
+def trained(made: Trainer) -> dict[str, Tensor]:
+    for k in range(STEPS):
+        made.step(k)
+    made.metrics.check()
+    return {name: tensor.detach().double() for name, tensor in made.state.weights().items()}
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        *({"backbone": SMALL["dit"], "objective": name} for name in FAMILIES.values()),
+        {"backbone": SMALL["unet"]},
+        {"backbone": SMALL["dit"], "precision": "float32"},
+        {"backbone": SMALL["dit"], "optimizer": "adamw"},
+        {"backbone": SMALL["dit"], "compile": "graphs"},
+        {"backbone": SMALL["dit"], "checkpointing": True},
+    ],
+    ids=lambda how: " ".join(str(value) for value in how.values()),
+)
+def test_a_recorded_run_is_the_plain_run(how, tmp_path, capsys):
+    plain, fast = trainer(tmp_path, False, **how), trainer(tmp_path, True, **how)
+    assert fast.recorded, capsys.readouterr().out
+    begun = {name: tensor.detach().double().clone() for name, tensor in plain.state.weights().items()}
+    wanted, found = trained(plain), trained(fast)
+    for name in wanted:  # some sums on a GPU are taken in any order, and Muon works in bfloat16 there
+        assert (found[name] - wanted[name]).norm() <= 0.05 * (wanted[name] - begun[name]).norm() + 1e-6, name
+
+
+@pytest.mark.parametrize("graphs", [False, True], ids=["plain", "recorded"])
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_no_step_waits_for_the_gpu(backbone, graphs, tmp_path):
+    made = trainer(tmp_path, graphs, backbone=SMALL[backbone])
+    made.step(0)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for k in range(1, STEPS - 1):
+            made.step(k)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    made.metrics.check()
