@@ -129,7 +129,7 @@ class Table(Circle):
         table = logsnr_table(self, str(t.device))
         position = t * (self.STEPS - 1)
         below = position.floor().clamp(0, self.STEPS - 2).long()
-        return table[below].lerp(table[below + 1], position - below)
+        return table.take(below).lerp(table.take(below + 1), position - below)  # a GPU would wait for table[a scalar]
 
     def time(self, logsnr: "Tensor") -> "Tensor":
         import torch
@@ -137,7 +137,8 @@ class Table(Circle):
         table = logsnr_table(self, str(logsnr.device))
         logsnr = logsnr.clamp(table[-1], table[0])
         below = (torch.searchsorted(-table, -logsnr.contiguous(), right=True) - 1).clamp(0, self.STEPS - 2)
-        return (below + (table[below] - logsnr) / (table[below] - table[below + 1])) / (self.STEPS - 1)
+        above = table.take(below)
+        return (below + (above - logsnr) / (above - table.take(below + 1))) / (self.STEPS - 1)
 
 
 @lru_cache
