@@ -104,7 +104,8 @@ def compiled(
     """(the module or its compiled form, whether it is compiled), with one line of explanation where it cannot be.
 
     `auto` compiles where it pays: on a GPU, and on a CPU with bfloat16 matrix units (measured: three times as fast
-    there, and no gain in float32 without them). `graphs` is True here, and on a GPU the trainer's to carry on.
+    there, and no gain in float32 without them). `graphs` is True here, and on a GPU the trainer's to carry on;
+    it was never run on one yet, so `auto` does not take it.
     """
     import torch
 
