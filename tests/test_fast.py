@@ -42,7 +42,7 @@ def loss_and_gradient(net, forward, name: str, precision: str) -> tuple[float, t
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_fast_training_is_plain_training(backbone, how, loss_error, gradient_error):
     net, precision = awake(SMALL[backbone]), how.get("precision", "float32")
-    forward, is_compiled = compiled(net, how.get("compile", False), precision, print)
+    forward, is_compiled = compiled(net, how.get("compile", False), precision, torch.device("cpu"), print)
     assert is_compiled == bool(how.get("compile"))
     for family, name in FAMILIES.items():
         loss, gradient = loss_and_gradient(net, net, name, "float32")

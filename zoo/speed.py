@@ -72,7 +72,7 @@ def measure(config: TrainConfig, size: int, device_name: str, seconds: float) ->
     setting, asked = Setting(steps=EVALUATIONS), torch.arange(config.batch) % 10
     drawn = _rate(lambda: model.images(asked, setting), device, seconds)
     auto = pick_precision("auto", device, size**2)
-    compiling = compiled(torch.nn.Identity(), "auto", auto, lambda _: None)[1]
+    compiling = compiled(torch.nn.Identity(), "auto", auto, device, lambda _: None)[1]
     usual = Recipe(batch=config.batch, precision=auto, compile=compiling)
     return {
         "train_images_per_s": train,

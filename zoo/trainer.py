@@ -38,7 +38,7 @@ def initialise(config: TrainConfig, image_shape: tuple[int, int, int], device: t
 def network(config: TrainConfig, module: nn.Module, device: torch.device, pixels: int) -> tuple[Network, dict]:
     """(what objectives call, {precision, compiled}): under autocast and compiled where that is faster."""
     precision = pick_precision(config.precision, device, pixels)
-    forward, is_compiled = compiled(module, config.compile, precision, say)
+    forward, is_compiled = compiled(module, config.compile, precision, device, say)
 
     def net(x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
