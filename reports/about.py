@@ -1,6 +1,7 @@
 """What a page says of the run itself: what failed, what was asked for, with which software, by which papers."""
 
 import json
+from collections import Counter
 
 from reports.bibtex import of
 from reports.document import Block, Link, Listing, Paragraph, Table, Text, table
@@ -8,6 +9,26 @@ from reports.run import Run
 from reports.tables import NONE
 
 MESSAGE_LIMIT = 400  # characters of an error that the page shows; the log has the rest
+
+
+def unequal(run: Run) -> str | None:
+    """A warning if cells of one recipe were trained in different precisions, as machines of two kinds do; else None."""
+    groups: dict[tuple[str, str, str], Counter[str]] = {}
+    for cell in run.done:
+        counts = groups.setdefault((cell.dataset, cell.backbone, cell.variant), Counter())
+        counts[cell.result["train"].get("precision", NONE)] += 1
+    parts = [
+        f"of {', '.join(filter(None, group))} "
+        + " and ".join(f"{count} in {name}" for name, count in sorted(counts.items()))
+        for group, counts in groups.items()
+        if len(counts) > 1
+    ]
+    if not parts:
+        return None
+    return (
+        f"Not only the objective differs: cells were trained in different precisions, {'; '.join(parts)}; the tables "
+        "of costs say which. To compare like with like, name a precision in the grid's recipe and train them again."
+    )
 
 
 def failures(run: Run, running: bool = False) -> Table | None:

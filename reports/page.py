@@ -64,7 +64,8 @@ def build(run_dir: Path, running: bool = False) -> Path:
 
 def page(run: Run, figures: list[str], running: bool = False) -> list[Block]:
     """The whole page; figures: the names that were drawn. running: as in `build`."""
-    blocks: list[Block] = [Heading(sentences.title(run), 1), *_said(run.grid.get("notice"), "warning")]
+    warnings = (run.grid.get("notice"), about.unequal(run))
+    blocks: list[Block] = [Heading(sentences.title(run), 1), *(part for w in warnings for part in _said(w, "warning"))]
     lead, variants = recipes(run)
     blocks += [*lead, *answer(run, running), *_said(run.grid.get("sizes_note"), "note")]
     if run.done:

@@ -482,6 +482,16 @@ def test_the_notice_is_at_the_top(small):
     assert "\n> smaller\n" in rest
 
 
+def test_cells_trained_in_different_precisions_are_no_equal_comparison(small):
+    folder, _ = small
+    assert "precisions" not in build(folder).read_text()
+    edit(folder / "mnist/b1/o0/seed0/result.json", lambda result: result["train"].update(precision="float32"))
+    rest = build(folder).read_text().split("\n\n", 1)[1]
+    assert rest.startswith("> [!WARNING]\n> **Not only the objective differs")
+    told = re.findall(r"of mnist, (\S+) (\d in \w+(?: and \d in \w+)+)", rest)
+    assert told == [(BACKBONES[1], "1 in bfloat16 and 1 in float32")]
+
+
 def test_how_to_reproduce_and_papers(small):
     folder, grid = small
     text = build(folder).read_text()
