@@ -217,10 +217,11 @@ class Watch:
             say("\n".join([f"  {gone} of {len(self.plan.chosen)} cells are behind us, {left}", *lines]))
             return
         grid, *cells = self.bars
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns  # a longer line would break those above it
         grid.n = gone
         grid.set_postfix_str(left)
         for place, bar in enumerate(cells):
-            bar.set_description_str(lines[place] if place < len(lines) else "")
+            bar.set_description_str(lines[place][: columns - 1] if place < len(lines) else "")
 
     def left(self, running: Sequence[Job], waiting: Sequence[Cell]) -> float:
         """Seconds to go: the estimates, scaled by what this grid's finished cells took of theirs."""
