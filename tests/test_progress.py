@@ -1,5 +1,6 @@
 """What is seen of a grid at work: bars on a terminal, lines elsewhere, and a page that is kept up to date."""
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -90,6 +91,20 @@ def test_a_terminal_shows_a_bar_for_the_grid_and_a_line_for_each_cell(plan, monk
     assert "smoke |" in shown and "| 2/6 cells in" in shown and "about 7 min to go" in shown
     assert "[3/6] rf: step 7/100" in shown and "[4/6] rf: step 9/100" in shown
     assert 120 * "x" not in shown  # a long line is cut, or it would break the lines above it
+
+
+def test_a_terminal_that_is_gone_ends_nothing(plan, monkeypatch):
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
+    terminal = os.fdopen(theirs, "w")
+    monkeypatch.setattr(sys, "stderr", terminal)
+    watch = Watch(plan, jobs=1)
+    assert watch.bars
+    os.close(ours)
+    watch.tick([plan.job(2, "step 7/100")], plan.chosen[3:])
+    watch.close()
+    with contextlib.suppress(OSError):  # of what it still holds
+        terminal.close()
 
 
 def test_a_terminal_without_a_size_gets_plain_lines(plan, monkeypatch):

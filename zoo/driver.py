@@ -217,7 +217,7 @@ class Watch:
             say("\n".join([f"  {gone} of {len(self.plan.chosen)} cells are behind us, {left}", *lines]))
             return
         grid, *cells = self.bars
-        columns = os.get_terminal_size(sys.stderr.fileno()).columns  # a longer line would break those above it
+        columns = grid.format_dict["ncols"] or 80  # a longer line would break those above it
         grid.n = gone
         grid.set_postfix_str(left)
         for place, bar in enumerate(cells):
