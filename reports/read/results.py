@@ -10,6 +10,7 @@ validation errors; higher for acc, precision, recall, density, coverage, is.
 | status | done, failed, diverged, missing (no file yet) or unreadable (a damaged or foreign result.json) |
 | setting | the control setting in one word, also the name of its pictures |
 | weights, sampler, step_grid, steps | ema or raw; how the noise levels were stepped through |
+| start | logsnr at which sampling began; a path that ends nearer to the data began there |
 | guidance, interval, rescale, clip | guidance 1 is none; shares of noise it is applied in; x_hat clamped or not |
 | evaluations | network evaluations per sample, guidance included |
 | n | generated samples; fid at one n is never compared with fid at another |
@@ -46,7 +47,7 @@ from zoo.objectives.families import SD3
 # fmt: off
 COLUMNS = (
     "grid", "dataset", "backbone", "objective", "seed", "status", "published", "published_rank",
-    "setting", "weights", "sampler", "step_grid", "steps", "guidance", "interval", "rescale", "clip", "evaluations",
+    "setting", "weights", "sampler", "step_grid", "steps", "start", "guidance", "interval", "rescale", "clip", "evaluations",
     "n", "fid", "fid_se", "fid_plain", "fid_floor", "acc", "acc_low", "acc_high",
     *(f"acc_{label}" for label in range(12)),
     "fid2", "fid2_se", "acc2", "cfid_max", *(f"cfid_{label}" for label in range(10)), "pfd", "kid",
