@@ -29,6 +29,9 @@ def _sampler(name: str) -> str:
     return name
 
 
+SamplerName = Annotated[str, AfterValidator(checked(_sampler))]
+
+
 def _step_grid(name: str) -> str:
     step_grid(name)
     return name.replace(" ", "")
@@ -40,7 +43,7 @@ class Sampling(Frozen):
     start: logsnr at which sampling begins, or the path's own end where that is nearer to the data.
     """
 
-    sampler: Annotated[str, AfterValidator(checked(_sampler))] = "euler"
+    sampler: SamplerName = "euler"
     step_grid: Annotated[str, AfterValidator(checked(_step_grid))] = "flow"
     steps: Count = 20
     start: Start = LOGSNR_SPAN[0]

@@ -6,8 +6,8 @@
     trailing    the path's own time in equal parts from its noisiest (arXiv 2305.08891, section 3.3)
 
 All lie within logsnr `start` .. 10, or the path's own span where that is shorter, so that every objective is asked at
-the same noise levels (`trailing` apart, whose levels are the path's). A later start is another control setting: an error
-of eps is multiplied by exp(-logsnr / 2) in x_hat, 148 times at logsnr -10 and 15 times at -5.4, where LDM's path ends.
+the same noise levels (`trailing` apart, whose levels are the path's). A later start is another control setting: x_hat
+takes an error of eps times exp(-logsnr / 2), which is 148 at logsnr -10 and 15 at -5.4, where LDM's path ends.
 After the last time a sampler returns x_hat. torch is not imported at the top.
 """
 
@@ -22,7 +22,6 @@ from zoo.base.names import parse_term
 from zoo.objectives.path import Path
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 LOGSNR_SPAN = (-10.0, 10.0)
