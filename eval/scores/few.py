@@ -63,7 +63,7 @@ def explore(case: BestCase, known: Mapping[Place, float], fid: Callable[[Samplin
         if not left:
             break
         best = min(found, key=found.__getitem__) if found else left[0]
-        near = min(left, key=lambda place: (sum(abs(a - b) for a, b in zip(place, best, strict=True)), place))
+        near = min(left, key=lambda place: (sum(abs(a - b) for a, b in zip(place, best, strict=True)), place[::-1]))
         found[near] = fid(case.at(near))
     return found
 

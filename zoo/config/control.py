@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from zoo.base.errors import choose
 from zoo.base.names import slug
-from zoo.config.schema import Count, Frozen, Positive, checked
+from zoo.config.schema import Frozen, Positive, checked
 from zoo.objectives.path import Path
 from zoo.solvers.sampler import SAMPLERS
 from zoo.solvers.steps import LOGSNR_SPAN, step_grid
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NoiseShare = Annotated[float, Field(ge=0, le=1)]
+Steps = Annotated[int, Field(ge=1, le=10_000)]
 Start = Annotated[float, Field(ge=LOGSNR_SPAN[0], lt=LOGSNR_SPAN[1], allow_inf_nan=False)]
 
 
@@ -49,7 +50,7 @@ class Sampling(Frozen):
 
     sampler: SamplerName = "euler"
     step_grid: Annotated[str, AfterValidator(checked(_step_grid))] = "flow"
-    steps: Count = 20
+    steps: Steps = 20
     start: Start = LOGSNR_SPAN[0]
     guidance: Positive = 1.0
     interval: Annotated[tuple[NoiseShare, NoiseShare], Field(strict=False), AfterValidator(_interval)] = (0.0, 1.0)
