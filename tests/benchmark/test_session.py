@@ -120,7 +120,9 @@ def test_the_tests_verdict_decides_whether_graphs_are_measured(tmp_path):
     session = Session(tmp_path, 5)
     session.results["tests"] = {"status": "failed", "seconds": 1.0}
     assert not any("recorded" in name for name in names_of(session, "cuda"))
-    session.results["tests"] = {"status": "ok", "seconds": 1.0, "data": {}}
+    session.results["tests"] = {"status": "ok", "seconds": 1.0, "data": {"said": "17 skipped in 3.1s"}}
+    assert not any("recorded" in name for name in names_of(session, "cuda"))
+    session.results["tests"] = {"status": "ok", "seconds": 1.0, "data": {"said": "17 passed in 31.2s"}}
     assert sum("recorded" in name for name in names_of(session, "cuda")) == 2
     assert not any("recorded" in name for name in names_of(session, "cpu"))
 
