@@ -28,7 +28,7 @@ class Path(ABC):
 
     @property
     def discrete(self) -> bool:
-        """Whether it, or the path it is made from, trains on DDPM's 1000 integer steps unless its name says otherwise."""
+        """Whether it, or the path it is made from, trains on DDPM's 1000 integer steps unless the name says more."""
         base: Path | None = getattr(self, "base", None)
         return base is not None and base.discrete
 
