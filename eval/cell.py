@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -19,6 +20,12 @@ from zoo.config.cell import CellConfig
 from zoo.config.control import Sampling
 from zoo.config.schema import explain
 
+if TYPE_CHECKING:
+    from eval.judging.net import Judge
+    from eval.scores.reference import Reference
+    from eval.scores.score import Bench
+    from zoo.sampling.model import Model
+
 POINT = ("images", "seconds", "n", "fid", "fid_se", "acc")  # of a snapshot
 PATIENCE_SECONDS = 30.0  # for the cell of a driver that was killed just now to save its state and end
 
@@ -32,7 +39,7 @@ def read_config(folder: Path) -> CellConfig:
         raise explain(error, CellConfig, str(path)) from None
 
 
-def run_cell(folder: Path, places: Watched) -> dict:
+def run_cell(folder: Path, places: Watched) -> dict[str, Any]:
     """Do a cell's work and return its result; a finished cell is only read. Raises ZooError and its kinds."""
     config = read_config(folder)
     with locked(folder, PATIENCE_SECONDS):
@@ -48,7 +55,7 @@ def run_cell(folder: Path, places: Watched) -> dict:
     return result
 
 
-def _check(result: dict) -> None:
+def _check(result: dict[str, Any]) -> None:
     """Raise ZooError, with every finding, for a result that is not what readers expect."""
     try:
         Result.model_validate_json(json.dumps(result))
@@ -56,7 +63,7 @@ def _check(result: dict) -> None:
         raise explain(error, Result, "the cell's result") from None
 
 
-def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
+def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     began = time.perf_counter()
 
     from eval.scores.few import best_case, part_of
@@ -84,7 +91,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
     manifest, tensors = checkpoint.find(folder)
     model = Model(manifest, tensors, data.image_shape, device, config.score.batch)
     write_atomic(folder / "real.png", real_png(data))
-    rows, few = [], {}
+    rows, few = [], {}  # few: what few images score, by the way to draw
     for setting in config.score.controls:
         scored = score(model, setting, config.score.n, bench)
         row = scored.row
@@ -94,11 +101,13 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
             write_atomic(folder / "paths" / f"{setting.name}.png", path_png(scored.film))
         say(f"scored {setting.name}: FID {row['fid']:.3f} ± {row['fid_se']:.3f}, accuracy {row['acc']:.1%}")
         rows.append(row)
-        if setting.weights == config.score.weights[0]:
+        if setting.weights == config.score.weights[0] and (config.score.best or config.score.snapshots):
             few[Sampling(**setting.model_dump(exclude={"weights"}))] = part_of(scored, config.score.few, bench)
     best, drawing = None, sum(row["seconds"] for row in rows)
     if config.score.best:
-        best, scored = best_case(model, config.score, {how: row["fid"] for how, row in few.items()}, bench)
+        best, scored = best_case(
+            model, config.score, config.score.best, {how: row["fid"] for how, row in few.items()}, bench
+        )
         drawing += best.pop("seconds")
         write_atomic(folder / "samples" / "best.png", tile_png(scored.images, scored.labels))
     course = list(_course(model, folder / SNAPSHOTS, config, bench)) if config.score.snapshots else []
@@ -144,7 +153,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
     }
 
 
-def _course(model, folder: Path, config: CellConfig, bench) -> Iterator[dict]:
+def _course(model: "Model", folder: Path, config: CellConfig, bench: "Bench") -> Iterator[dict[str, Any]]:
     """Each snapshot's scores under the first control setting, with the images and seconds of training until then."""
     from eval.scores.few import drawn
     from zoo.training import checkpoint
@@ -158,5 +167,5 @@ def _course(model, folder: Path, config: CellConfig, bench) -> Iterator[dict]:
     model.tensors = final
 
 
-def _judge(judge, real) -> dict:
+def _judge(judge: "Judge", real: "Reference") -> dict[str, Any]:
     return {"name": judge.name, "sha256": judge.sha256, "accuracy": real.row["acc"], "floor": real.floor}

@@ -11,6 +11,7 @@ and labels are the same for every objective, and so are the units of the errors 
 import math
 from collections.abc import Callable
 from statistics import fmean
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,7 +30,7 @@ X0_HIGH = 4  # of them are noisy: logsnr -10 to -4
 
 
 @torch.no_grad()
-def validation(model: Model, weights: str, data: Dataset, n: int) -> dict:
+def validation(model: Model, weights: str, data: Dataset, n: int) -> dict[str, Any]:
     """Mean squared errors of y_hat, eps_hat and x_hat over at most n test images, by level and on average."""
     model.use(weights)
     count = min(n, len(data.test))
@@ -39,8 +40,10 @@ def validation(model: Model, weights: str, data: Dataset, n: int) -> dict:
     return {"n": count, **_by_eps(model, x, labels, count), **_by_x(model, x, labels, data, count)}
 
 
-def _by_eps(model: Model, x: Tensor, labels: Tensor, count: int) -> dict:
-    target, eps_units, levels = [], [], []
+def _by_eps(model: Model, x: Tensor, labels: Tensor, count: int) -> dict[str, Any]:
+    target: list[float] = []
+    eps_units: list[float] = []
+    levels: list[float] = []
     for level in range(LEVELS):
         share = (level + 0.5) / LEVELS
         logsnr = _on_path(model, 2 * math.log(1 / share - 1))
@@ -56,7 +59,7 @@ def _by_eps(model: Model, x: Tensor, labels: Tensor, count: int) -> dict:
     return {**means, "logsnr": levels, "target": target, "eps": eps_units}
 
 
-def _by_x(model: Model, x: Tensor, labels: Tensor, data: Dataset, count: int) -> dict:
+def _by_x(model: Model, x: Tensor, labels: Tensor, data: Dataset, count: int) -> dict[str, Any]:
     path, denoiser = model.objective.path, model.denoiser(Sampling())
     means = class_means(data, model.standard).to(model.device)[labels.to(model.device)]
     known = float((x - means).double().square()[:count].mean())

@@ -70,7 +70,7 @@ def test_the_chosen_one_is_scored_on_images_that_no_choice_saw(model, bench, mon
     monkeypatch.setattr(Model, "images", images)
     config = ScoreConfig(n=300, n_few=260, best=CASE)
     known = {Sampling(steps=2): 2.0, Sampling(steps=9): 0.0}  # the second is no candidate
-    found, scored = few.best_case(model, config, known, bench)
+    found, scored = few.best_case(model, config, CASE, known, bench)
     assert len(found["candidates"]) == 1 + CASE.tries
     assert [each["n"] for each in found["candidates"]] == [260] * 4
     fids = [each["fid"] for each in found["candidates"]]
@@ -113,7 +113,7 @@ def test_the_best_of_equals_is_no_better_than_they_are(bench, digits, monkeypatc
         return replace(EMPTY, row=row)
 
     config = ScoreConfig(n=300, n_few=300, best=BestCase(sampler=("euler",), tries=8))
-    found, _ = few.best_case(Stub(), config, {}, bench)
+    found, _ = few.best_case(Stub(), config, config.best, {}, bench)
     fids = [each["fid"] for each in found["candidates"]]
     mean = sum(fids) / len(fids)
     spread = math.sqrt(sum((fid - mean) ** 2 for fid in fids) / 7)
@@ -133,7 +133,7 @@ def test_a_candidate_without_finite_images_is_passed_over(model, bench, monkeypa
         return plain(model, setting, n, bench)
 
     monkeypatch.setattr(few, "drawn", drawn)
-    found, _ = few.best_case(model, ScoreConfig(n=260, best=BestCase(steps=2, tries=4)), {}, bench)
+    found, _ = few.best_case(model, ScoreConfig(n=260), BestCase(steps=2, tries=4), {}, bench)
     broken = [each for each in found["candidates"] if each["fid"] is None]
     assert broken
     assert all(each["guidance"] > 1 for each in broken)
