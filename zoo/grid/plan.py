@@ -17,7 +17,6 @@ from zoo.data.sets import check_name
 from zoo.grid import files as grid
 from zoo.grid.executor import cores
 from zoo.grid.files import Budget, Cell, Grid
-from zoo.grid.times import check_times
 
 
 @dataclass(frozen=True)
@@ -180,7 +179,7 @@ def check(plan: Plan) -> None:
 
     The keys that differ are named. And for ways to draw that an objective's path has no times for.
     """
-    check_times(plan.chosen)
+    grid.check_times(plan.chosen)
     problems = []
     for cell in plan.chosen:
         path = plan.folder(cell) / "cell.json"
