@@ -62,9 +62,7 @@ def steps(session: Session, device: str, mirror: str | None) -> Iterator[Step]:
     tests = ("-m", "pytest", "tests/test_gpu.py", "-p", "no:cacheprovider", "-q")
     yield Step("tests", tests, 130, ("pytest", "einops", "diffusers"))
     verdict = session.results.get("tests", {})  # skipped tests prove nothing
-    passed = verdict.get("status") == "ok" and "passed" in verdict["data"].get(
-        "said", ""
-    )
+    passed = verdict.get("status") == "ok" and "passed" in verdict["data"].get("said", "")
     for kind, size in scale.sizes.items():
         yield from _speed(scale, kind, size, device, passed)
     for kind, size in scale.sizes.items():
