@@ -114,9 +114,7 @@ def score(
             path = _written(what, labels, asked, Path(folder))
             labels = None
         if labels is not None:
-            raise ZooError(
-                "labels belong to images in memory: a run and a function choose theirs, a file holds its own"
-            )
+            raise ZooError("labels belong to images in memory: a run chooses its own, and a file holds them")
         return _scores(evaluate([path], chosen, asked, where))
 
 
@@ -147,7 +145,7 @@ def _written(what: object, labels: object, asked: Any, folder: Path) -> Path:
     if labels is not None:
         arrays["arr_1"] = torch.as_tensor(labels).cpu().numpy()
     path = folder / "images.npz"
-    np.savez(path, **arrays)
+    np.savez(path, allow_pickle=False, **arrays)
     return path
 
 

@@ -66,10 +66,9 @@ def compare(folder: PathLike) -> "pd.DataFrame":
     found = board(read(Path(folder)))
     rows = []
     for row in found["rows"]:
-        parts = {
-            name: value for kind in ("families", "steps") for name, value in row[kind].items() if len(row[kind]) > 1
-        }
-        rows.append({key: value for key, value in row.items() if key not in ("families", "steps")} | parts)
+        plain = {key: value for key, value in row.items() if key not in ("families", "steps")}
+        several = [row[kind] for kind in ("families", "steps") if len(row[kind]) > 1]
+        rows.append(plain | {name: value for parts in several for name, value in parts.items()})
     return pd.DataFrame(rows)
 
 

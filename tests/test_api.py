@@ -73,7 +73,8 @@ def test_the_face_is_imported_without_torch_or_anything_else():
 @pytest.mark.parametrize("first", ["import zoo.train", "import zoo.api", "from zoo.train import main", "pass"])
 def test_train_is_the_verb_in_every_order_of_imports(first):
     """`python -m zoo.train` is a module of the same name."""
-    code = f"{first}\nimport zoo\nfrom zoo import train\nimport zoo.train as module\nprint(zoo.train.__module__, train is zoo.train)"
+    code = f"{first}\nimport zoo\nfrom zoo import train\nimport zoo.train as module\n"
+    code += "print(zoo.train.__module__, train is zoo.train)"
     assert in_python(code).stdout.strip() == "zoo.api True"
 
 
@@ -121,8 +122,8 @@ def test_a_function_is_asked_for_labels_in_the_training_set_s_proportions(data, 
 
     def images(labels: torch.Tensor) -> torch.Tensor:
         asked.append(labels)
-        chosen = [int((digits.train_labels == label).nonzero()[i]) for i, label in enumerate(labels.tolist())]
-        return digits.train[chosen]
+        places = {label: iter((digits.train_labels == label).nonzero()[:, 0].tolist()) for label in range(10)}
+        return digits.train[[next(places[label]) for label in labels.tolist()]]
 
     scores = zoo.score(images, dataset="digits", n=400, data_dir=data, device="cpu")
     wanted = digits.train_labels.bincount().double() / len(digits.train)

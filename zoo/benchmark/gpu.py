@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from zoo.benchmark.session import Session, Step
 
@@ -76,13 +77,13 @@ def _speed(scale: Scale, kind: str, size: str, device: str, graphs: bool) -> Ite
             continue
         batch = scale.large if mode == "compiled, large batch" else scale.batch
         config = {"objective": OBJECTIVE, "backbone": size, "batch": batch, "images": batch * 10**6, **how}
-        asked = {"what": "mode", "config": config, "size": 28, "device": device, "seconds": 2.0}
+        asked: dict[str, Any] = {"what": "mode", "config": config, "size": 28, "device": device, "seconds": 2.0}
         yield child(f"speed {kind}: {mode}", 90, BACKBONES[kind], **asked)
         if mode == "compiled bfloat16":  # again, with a warm cache of compiled code
             yield child(f"speed {kind}: {mode}, warm", 60, BACKBONES[kind], **asked)
 
 
-def speed(results: dict, kind: str) -> float:
+def speed(results: dict[str, Any], kind: str) -> float:
     """Images a second of the fastest mode at the usual batch; 0.0 if none was measured."""
     found = [
         one["data"]["train_images_per_s"]
@@ -133,7 +134,7 @@ def _run(
     yield Step(f"score {name}", ("-m", "eval.fid", str(folder), *drawn, *places), 90, needs)
 
 
-def fid(results: dict, name: str) -> float | None:
+def fid(results: dict[str, Any], name: str) -> float | None:
     """The FID of a run of d., if it was scored."""
     one = results.get(f"score {name}", {})
     return one["data"]["score"]["fid"] if one.get("status") == "ok" else None
