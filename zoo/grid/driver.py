@@ -2,14 +2,17 @@
 
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Sequence
 
 from tabulate import tabulate
 
 from zoo.base.errors import Busy, Diverged
+from zoo.base.files import replacing
 from zoo.base.progress import say
 from zoo.base.sealed import read_sealed, write_sealed
+from zoo.config.control import score_words
 from zoo.grid import plan as plans
 from zoo.grid import record
 from zoo.grid.executor import (
@@ -28,6 +31,8 @@ from zoo.grid.plan import Plan
 from zoo.objectives.families import SD3
 
 POLL_SECONDS = 0.5
+LINE = 96  # columns of a line of a notice
+ENDED = ("done", "failed", "diverged")  # what a run skips
 PLAIN_SECONDS = 30.0  # between two lines about a running cell where nobody watches
 
 
@@ -51,12 +56,23 @@ def show(plan: Plan) -> None:
         "status",
         "time",
     ]
-    left = sum(plan.seconds(cell) for cell in plan.chosen if plan.status(cell) != "done")
     print(tabulate(rows, header, disable_numparse=True))
     print(
         f"\ngrid {plan.name}: {plan.grid.description}\n{len(plan.chosen)} cells on {' and '.join(plan.budgets)}, budget"
-        f" {plan.kind}, in {plan.out}; about {clock(left / plan.jobs)} to go with {plan.jobs} at once (estimated)"
+        f" {plan.kind}, in {plan.out}; {_left(plan)}"
     )
+
+
+def _left(plan: Plan) -> str:
+    """What is still to do, in words."""
+    states = [plan.status(cell) for cell in plan.chosen]
+    left = sum(plan.seconds(cell) for cell, state in zip(plan.chosen, states, strict=True) if state not in ENDED)
+    if all(state == "done" for state in states):
+        return "all done"
+    if all(state in ENDED for state in states):
+        bad = len(states) - states.count("done")
+        return f"{states.count('done')} done, {bad} failed or diverged: --retry failed tries these again"
+    return f"about {clock(left / plan.jobs)} to go with {plan.jobs} at once (estimated)"
 
 
 def dry_run(plan: Plan, retry: bool) -> None:
@@ -78,7 +94,7 @@ def run(plan: Plan, command: list[str], options, finished: Callable[[], None] = 
     plans.prepare(plan)
     record.write_grid(plan, options)
     if plan.notice:
-        say(f"\n{'!' * 100}\n{plan.notice}\n{'!' * 100}\n")
+        _tell(plan, verbose=options.verbose)
     waiting, running = _to_do(plan, retry=options.retry == "failed"), []
     jobs = min(plan.jobs, max(1, len(waiting)))
     threads = None if plan.kind == "gpu" else max(1, cores() // jobs)
@@ -128,6 +144,16 @@ def run(plan: Plan, command: list[str], options, finished: Callable[[], None] = 
     return list(_not_done(plan))
 
 
+def _tell(plan: Plan, verbose: bool) -> None:
+    """Say which data set was taken instead; the cause goes into the run's log, and to the terminal if `verbose`."""
+    lines = [line for text in plan.notice.split(". ") for line in textwrap.wrap(text.rstrip(".") + ".", LINE)]
+    if plan.cause:
+        with replacing(plan.out / LOG, len(plan.cause)) as file:
+            file.write(f"{plan.notice}\n{plan.cause}\n".encode())
+        lines += textwrap.wrap(plan.cause, LINE) if verbose else []
+    say("\n".join(["", *(f"! {line}" for line in lines), ""]))
+
+
 def _to_do(plan: Plan, retry: bool) -> list[Cell]:
     cells = []
     for cell in plan.chosen:
@@ -154,9 +180,7 @@ class Job:
             failed.unlink(missing_ok=True)
             score = read_sealed(self.folder / "result.json")["scores"][0]
             took = clock(time.monotonic() - self.began)
-            return (
-                f"{self.head}: FID {score['fid']:.2f} ± {score['fid_se']:.2f}, accuracy {score['acc']:.1%}, in {took}"
-            )
+            return f"{self.head}: {score_words(score)}, in {took}"
         if status == Busy.exit_code:
             return f"{self.head}: another process is at work on it"
         if status in (130, 143):
@@ -214,7 +238,7 @@ class Watch:
         left = f"about {clock(self.left(running, waiting))} to go"
         lines = [f"  {job.head}: {last_line(job.worker.log)}" for job in running]
         if not self.bars:
-            say("\n".join([f"  {gone} of {len(self.plan.chosen)} cells are behind us, {left}", *lines]))
+            say("\n".join([f"  {gone} of {len(self.plan.chosen)} cells have ended, {left}", *lines]))
             return
         grid, *cells = self.bars
         columns = grid.format_dict["ncols"] or 80  # a longer line would break those above it
