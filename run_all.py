@@ -88,14 +88,18 @@ def main() -> int:
 
 
 def final_page(folder: Path) -> str:
-    """Write the report; returns where the time went, and the page's path."""
+    """Write the report; returns where the time went, the rank table, the verdict, and the page's path."""
     from reports.page import build
     from reports.read.load import load
+    from reports.render import terminal
+    from reports.words.ending import ending
     from reports.words.tables import time_table
+    from zoo.base.helptext import terminal_columns
 
     began = time.perf_counter()
-    page = build(folder).with_suffix(".html")
-    return f"\n{time_table(load(folder), report=time.perf_counter() - began)}\n\n{page}"
+    page, run = build(folder).with_suffix(".html"), load(folder)
+    times = time_table(run, report=time.perf_counter() - began)
+    return f"\n{times}\n\n{terminal.render(ending(run, page), terminal_columns()).rstrip()}"
 
 
 def worker(options: Options) -> int:

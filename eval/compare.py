@@ -15,7 +15,6 @@ from zoo.base.errors import ZooError, run_main
 from zoo.base.options import MUCH, option
 from zoo.cli import parse
 
-
 MOST_REPLICATES = 1_000_000
 
 
@@ -34,9 +33,7 @@ def main() -> None:
     if not options.folder:
         raise ZooError("which runs? python -m eval.compare DIR; the folder of a run, as in runs/default")
     if not 1 <= options.replicates <= MOST_REPLICATES:
-        raise ZooError(
-            f"--replicates {options.replicates:,} must be at least 1, and at most {MOST_REPLICATES:,}"
-        )
+        raise ZooError(f"--replicates {options.replicates:,} must be at least 1, and at most {MOST_REPLICATES:,}")
     if not Path(options.folder).is_dir():
         raise ZooError(f"{options.folder} is no folder. Give that of a run, as in runs/default")
     found = board(read(Path(options.folder)), replicates=options.replicates)

@@ -22,7 +22,7 @@ from zoo.data.sets import IMAGE_SHAPES, check_name
 class Options(SettingOptions, Places):
     """Score one set of images, or two."""
 
-    a: str = option("", "a run's folder, its step-NNNNNN.safetensors, an .npz file or a folder of PNGs", positional=True)
+    a: str = option("", "a run's folder, step-NNNNNN.safetensors, an .npz file or a folder of PNGs", positional=True)
     b: str | None = option(None, "another one, to be compared with the first", positional=True)
     n: int = option(1000, "images to draw from a checkpoint (10,000 for numbers to publish)", MUCH)
     dataset: str | None = option(

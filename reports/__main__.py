@@ -10,6 +10,7 @@ from pathlib import Path
 from reports.page import build
 from zoo.base.errors import ZooError, run_main
 from zoo.base.files import write_atomic
+from zoo.base.helptext import terminal_columns
 from zoo.base.limits import require_writable
 from zoo.base.options import WHERE, option
 from zoo.cli import parse
@@ -65,7 +66,7 @@ def _compare(given: Compare) -> str:
         require_writable(out, "--out")
     found = changes.compare(Path(given.a), Path(given.b))
     if out is None:
-        return terminal.render(changetables.blocks(found, ROWS)).rstrip()
+        return terminal.render(changetables.blocks(found, ROWS), terminal_columns()).rstrip()
     write_atomic(out, writers[out.suffix](found))
     return f"{changetables.summary(found)}\n{out}"
 

@@ -49,9 +49,7 @@ class TrainOptions(Watched):
     """Train one objective on one backbone."""
 
     objective: str = option("rf/lognorm(0,1)", "a name such as rf, eps/cosine or v/cosine+minsnr(5)", metavar="NAME")
-    backbone: str = option(
-        "dit", "dit or unet, with sizes: dit(width=128), unet(width=32,attention=1)", metavar="NAME"
-    )
+    backbone: str = option("dit", "dit or unet, with sizes: dit(width=128), unet(width=32,attention=1)", metavar="NAME")
     dataset: str = option("mnist", "mnist, fashion or digits", metavar="NAME")
     images: int = option(60_000, "images seen in training", MUCH)
     seed: int = option(0, "seed of everything random", MUCH)

@@ -13,6 +13,7 @@ from zoo.base import streams
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
+
 class ZooError(Exception):
     """Bad input: printed without a traceback, exit status 2."""
 

@@ -1,6 +1,8 @@
-"""The text that `--help` prints: usage, what the command does, and its options in groups, for a terminal of any width."""
+"""The text that `--help` prints: usage, what the command does, and its options in groups, for any width."""
 
+import os
 import shutil
+import sys
 import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -22,6 +24,11 @@ def columns() -> int:
     return max(NARROWEST, min(WIDEST, shutil.get_terminal_size((80, 24)).columns))
 
 
+def terminal_columns() -> int | None:
+    """The same where a terminal shows standard output, or COLUMNS is set; else None: lines may be long."""
+    return columns() if os.environ.get("COLUMNS") or sys.stdout.isatty() else None
+
+
 def page(command: str, about: str, places: Sequence[str], entries: Sequence[Entry]) -> str:
     """The help of a command. places: its positional arguments. about: paragraphs, split by empty lines."""
     width = columns()
@@ -30,7 +37,9 @@ def page(command: str, about: str, places: Sequence[str], entries: Sequence[Entr
     for paragraph in about.strip().split("\n\n"):
         shown = paragraph.splitlines()
         typed = any("  " in line.strip() for line in shown)  # a table of examples stays as it is written
-        lines += [*(line for text in (shown if typed else [" ".join(shown)]) for line in _wrapped(text, "", "", width)), ""]
+        for text in shown if typed else [" ".join(shown)]:
+            lines += _wrapped(text, "", "", width)
+        lines.append("")
     group = ""
     for entry in entries:
         if entry.group != group:

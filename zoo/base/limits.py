@@ -20,7 +20,7 @@ def memory() -> int:
 
 
 def require_memory(least: int, what: str, remedy: str) -> None:
-    """Raise ZooError where `what` needs more than this machine's memory. least: bytes that it needs at the very least."""
+    """Raise ZooError where `what` needs more than this machine's memory. least: bytes that it needs, or fewer."""
     if least > (here := memory()):
         raise ZooError(f"{what} needs at least {size(least)} of memory, and this machine has {size(here)}. {remedy}")
 

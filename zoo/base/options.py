@@ -94,33 +94,34 @@ class _Parser:
                 continue
             head, equals, value = word.partition("=")
             flag = head.replace("_", "-")
-            if (negated := "--" + flag.removeprefix("--no-")) in self.named and flag.startswith("--no-"):
-                if self.kinds[self.named[negated].name].flag:
-                    self._no_value(flag, equals, words)
-                    given[self.named[negated].name] = False
-                    continue
-            if flag not in self.named:
+            plain = "--" + flag.removeprefix("--no-")
+            off = flag != plain and plain in self.named and self.kinds[self.named[plain].name].flag
+            if not off and flag not in self.named:
                 self._unknown(head)
-            name = self.named[flag].name
+            name = self.named[plain if off else flag].name
             kind = self.kinds[name]
             if kind.flag:
                 self._no_value(flag, equals, words)
-                given[name] = True
+                given[name] = not off
                 continue
             taken = [value] if equals else []
             while len(taken) < kind.most and words and (words[0] == "-" or not _is_option(words[0])):
                 taken.append(words.pop(0))
             if len(taken) < kind.least:
                 count = "a value" if kind.least == 1 else f"{kind.least} values"
-                raise ZooError(f"{flag} needs {count}: {kind.allowed() or 'see ' + self.command + ' --help'}")
-            given[name] = kind.value(flag, taken)
+                raise ZooError(f"{flag} needs {count}: {kind.allowed() or self._such_as(name)}")
+            given[name] = kind.value(flag, taken, self._such_as(name))
         if len(free) > len(self.positional):
             extra = free[len(self.positional)]
             takes = f"Allowed: {' '.join(self.places)}, then options" if self.places else "Allowed: options"
             raise ZooError(f"unexpected argument {extra!r}. {takes}, as {self.command} --help shows")
         for f, word in zip(self.positional, free, strict=False):
-            given[f.name] = self.kinds[f.name].value(_metavar(f), [word])
+            given[f.name] = self.kinds[f.name].value(_metavar(f), [word], self._such_as(f.name))
         return given
+
+    def _such_as(self, name: str) -> str:
+        """What an option's value may be, as the help says it."""
+        return next(f.metadata["about"] for f in fields(self.options) if f.name == name)
 
     def _no_value(self, flag: str, equals: str, words: list[str]) -> None:
         if equals or (words and words[0].lower() in ("true", "false")):
@@ -193,14 +194,15 @@ class _Kind:
             return ", ".join(self.words)
         return f"{NUMBERS[self.base][0]} such as {NUMBERS[self.base][1]}" if self.base in NUMBERS else ""
 
-    def value(self, flag: str, texts: list[str]) -> object:
-        """The value of these words. Raises ZooError, naming the option, for a word that is none."""
-        found = tuple(self._one(flag, text) for text in texts)
+    def value(self, flag: str, texts: list[str], about: str) -> object:
+        """The value of these words. about: what a text may be. Raises ZooError, naming the option, for a word that is
+        none."""
+        found = tuple(self._one(flag, text, about) for text in texts)
         return found if self.many else found[0]
 
-    def _one(self, flag: str, text: str) -> object:
+    def _one(self, flag: str, text: str, about: str) -> object:
         if not text.strip():
-            raise ZooError(f"{flag} {text!r} is empty: give {self.allowed() or 'a text'}, or leave {flag} out")
+            raise ZooError(f"{flag} {text!r} is empty: give {self.allowed() or about}")
         if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
             raise ZooError(f"{flag} {text!r} holds a character that does not print. Allowed: printable ones")
         if self.words:

@@ -83,7 +83,11 @@ def _causes(findings: list) -> list:
 
 def _is_branch(where: tuple) -> bool:
     """Whether a place ends with the name that pydantic gives to one type of a union, which is no field's."""
-    return bool(where) and isinstance(where[-1], str) and re.match(r"(bool|int|float|str|literal\[.*)$", where[-1]) is not None
+    return (
+        bool(where)
+        and isinstance(where[-1], str)
+        and re.match(r"(bool|int|float|str|literal\[.*)$", where[-1]) is not None
+    )
 
 
 def _fields_at(model: type[BaseModel], where: tuple) -> list[str]:

@@ -2,14 +2,12 @@
 
 import os
 import sys
-import textwrap
 import time
 from collections.abc import Callable, Iterable, Sequence
 
 from tabulate import tabulate
 
 from zoo.base.errors import Busy, Diverged
-from zoo.base.files import replacing
 from zoo.base.progress import say
 from zoo.base.sealed import read_sealed, write_sealed
 from zoo.config.control import score_words
@@ -27,11 +25,11 @@ from zoo.grid.executor import (
     worth_retrying,
 )
 from zoo.grid.files import Cell
+from zoo.grid.notice import tell
 from zoo.grid.plan import Plan
 from zoo.objectives.families import SD3
 
 POLL_SECONDS = 0.5
-LINE = 96  # columns of a line of a notice
 ENDED = ("done", "failed", "diverged")  # what a run skips
 PLAIN_SECONDS = 30.0  # between two lines about a running cell where nobody watches
 
@@ -94,7 +92,7 @@ def run(plan: Plan, command: list[str], options, finished: Callable[[], None] = 
     plans.prepare(plan)
     record.write_grid(plan, options)
     if plan.notice:
-        _tell(plan, verbose=options.verbose)
+        tell(plan, options.verbose)
     waiting, running = _to_do(plan, retry=options.retry == "failed"), []
     jobs = min(plan.jobs, max(1, len(waiting)))
     threads = None if plan.kind == "gpu" else max(1, cores() // jobs)
@@ -142,16 +140,6 @@ def run(plan: Plan, command: list[str], options, finished: Callable[[], None] = 
             worker.dismiss()
         record.write_grid(plan, options)
     return list(_not_done(plan))
-
-
-def _tell(plan: Plan, verbose: bool) -> None:
-    """Say which data set was taken instead; the cause goes into the run's log, and to the terminal if `verbose`."""
-    lines = [line for text in plan.notice.split(". ") for line in textwrap.wrap(text.rstrip(".") + ".", LINE)]
-    if plan.cause:
-        with replacing(plan.out / LOG, len(plan.cause)) as file:
-            file.write(f"{plan.notice}\n{plan.cause}\n".encode())
-        lines += textwrap.wrap(plan.cause, LINE) if verbose else []
-    say("\n".join(["", *(f"! {line}" for line in lines), ""]))
 
 
 def _to_do(plan: Plan, retry: bool) -> list[Cell]:

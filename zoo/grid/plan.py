@@ -17,7 +17,6 @@ from zoo.data.sets import check_name
 from zoo.grid import files as grid
 from zoo.grid.executor import cores
 
-
 MOST_JOBS = 1024
 
 
@@ -89,14 +88,15 @@ def make(options, fetch: bool) -> Plan:
     wishes = options.dataset.split(",") if options.dataset else list(loaded.dataset)
     for wish in wishes:
         check_name(wish, more=("auto",))
-    earlier = read_sealed(out / "grid.json") if (out / "grid.json").is_file() else {}
-    datasets, notice, cause = _datasets(wishes, earlier, options, fetch)
     kind, images = _budget(options.budget, options.device)
-    budgets = {dataset: loaded.budget(kind, dataset) for dataset in datasets}
+    jobs = _jobs(options.jobs, kind)
     if options.seeds is not None and options.seeds < 1:
         raise ZooError(f"--seeds {options.seeds} is too small: --seeds must be at least 1")
     if not options.timeout > 0:
         raise ZooError(f"--timeout {options.timeout:g} is too small: --timeout must be above 0 seconds")
+    earlier = read_sealed(out / "grid.json") if (out / "grid.json").is_file() else {}
+    datasets, notice, cause = _datasets(wishes, earlier, options, fetch)
+    budgets = {dataset: loaded.budget(kind, dataset) for dataset in datasets}
     cells = [c for d, budget in budgets.items() for c in grid.cells(loaded, d, budget, options.seeds, images)]
     cells.sort(key=lambda cell: cell.config.train.seed)  # a grid cut short has whole seeds
     if earlier and set(earlier.get("datasets", ())) != set(datasets):
@@ -112,7 +112,7 @@ def make(options, fetch: bool) -> Plan:
         kind=kind,
         budget_requested=options.budget,
         seeds=options.seeds or loaded.seeds,
-        jobs=_jobs(options.jobs, kind),
+        jobs=jobs,
         out=out,
         cells=cells,
         chosen=grid.select(cells, options.only),
@@ -134,7 +134,7 @@ def _datasets(wishes: list[str], earlier: dict, options, fetch: bool) -> tuple[l
         causes += [cause] if cause else []
     if notices and len(found) < len(wishes):
         notices.append(f"{len(found)} of {len(wishes)} data sets are left, and so fewer control settings.")
-    return found, " ".join(notices) or None, "\n".join(causes) or None
+    return found, "\n".join(dict.fromkeys(notices)) or None, "\n".join(causes) or None
 
 
 def _dataset(wish: str, options, fetch: bool, fallback: bool) -> tuple[str, str | None, str | None]:
@@ -154,8 +154,8 @@ def _dataset(wish: str, options, fetch: bool, fallback: bool) -> tuple[str, str 
             raise
         what = "All that follows is" if wish == "auto" else "The part that was to be about it is"
         notice = (
-            f"{archives.TORCHVISION[name]} is not available: neither in the data folder nor from a server. "
-            f"{what} about `digits`, scikit-learn's 8 x 8 images, instead. "
+            f"{archives.TORCHVISION[name]} is not available, neither in the data folder nor from a server.\n"
+            f"{what} about `digits`, scikit-learn's 8 x 8 images, instead.\n"
             "Connect to the network or give --mirror PLACE; --verbose shows the cause."
         )
         cause = str(error).replace(str(data_dir), "DATA_DIR")

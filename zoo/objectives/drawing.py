@@ -9,7 +9,7 @@ from zoo.objectives.fingerprint import SPAN
 
 
 def draw(chosen: Objective, reference: Objective | None = None, kind: str = "png") -> bytes:
-    """A picture of a kind (png, svg or pdf): noise at the left, data at the right; the reference in grey, for comparison."""
+    """A picture, png, svg or pdf: noise at the left, data at the right; the reference in grey, for comparison."""
     logsnr = torch.linspace(-SPAN, SPAN, 481, dtype=torch.float64)
     with style():
         figure, axes = panels(1, 2, 4.2, 2.8, gaps=(0.8, 0.6), margins=(0.7, 0.3, 0.6, 0.45))
