@@ -1,5 +1,6 @@
 """What a run says at its end, in a terminal: who came where, the verdict in a sentence, and where the page lies."""
 
+import os
 from pathlib import Path
 
 from eval.ranks.text import interval_text, rank_text
@@ -17,7 +18,8 @@ def ending(run: Run, page: Path) -> list[Block]:
     blocks: list[Block] = []
     if run.done:
         blocks += [*_ranks(run), *_verdict(run)]
-    return [*blocks, Paragraph(f"The page: {page}")]
+    place = os.fsencode(page).decode(errors="replace")  # readable also where the locale knows ASCII only
+    return [*blocks, Paragraph(f"The page: {place}")]
 
 
 def _verdict(run: Run) -> list[Block]:
@@ -39,7 +41,7 @@ def _ranks(run: Run) -> list[Block]:
                     continue
                 rows.append([*head, _place(run, part, backbone), *numbers])
                 head = ["", "", ""]
-    header = ["objective", "rank", "95% interval", "on", *(_title(run, setting) for setting in shown)]
+    header = ["objective", "rank", "95%\ninterval", "on", *(_title(run, setting) for setting in shown)]
     lead = f"{run.fid_name} and accuracy by the {shown[0].kind} weights, means over seeds; ranks over all settings:"
     more = len(found["rows"]) - MOST
     rest = [Paragraph(f"{more} more objectives are on the page.")] if more > 0 else []
@@ -54,7 +56,7 @@ def _headline(run: Run) -> list[Setting]:
 def _title(run: Run, setting: Setting) -> str:
     label = run.label(setting)
     label = label.replace("guidance 1", "no guidance", 1) if setting.guidance == 1 else label
-    return f"{label}:\nfid, accuracy"
+    return f"{label}:\nfid, acc"
 
 
 def _place(run: Run, part: Run, backbone: str) -> str:
@@ -66,7 +68,7 @@ def _place(run: Run, part: Run, backbone: str) -> str:
 
 def _numbers(part: Run, backbone: str, name: str, setting: Setting) -> str:
     fid, acc = (part.stat(backbone, name, setting, metric) for metric in ("fid", "acc"))
-    return f"{_form(fid, '{:.2f}', 1)}  {_form(acc, '{:.1f}%', 100):>6}"
+    return f"{_form(fid, '{:.2f}', 1)} {_form(acc, '{:.1f}%', 100):>6}"
 
 
 def _form(stat: Stat | None, form: str, unit: float) -> str:

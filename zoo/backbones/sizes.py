@@ -104,7 +104,7 @@ class UNetSize(Backbone):
 
     def least(self, image_shape: ImageShape) -> tuple[int, int]:
         _, height, width = image_shape
-        return 100 * self.layers * self.width**2, 4 * height * width * self.width
+        return 400 * (1 + self.layers) * self.width**2, 4 * height * width * self.width
 
     def build(self, image_shape: ImageShape, num_classes: int) -> "nn.Module":
         from zoo.backbones.unet import UNet
