@@ -48,7 +48,7 @@ def _lines(name: Text) -> str:
     return "\n".join(map(plain, name.split("\n"))) if isinstance(name, str) else plain(name)
 
 
-def _record(header: Sequence[str], row: Sequence[str], names: int, wrap: Callable) -> str:
+def _record(header: Sequence[str], row: Sequence[str], names: int, wrap: Callable[..., str]) -> str:
     """A row as lines: its names, then what the other columns hold."""
     head = ", ".join(field for field in row[:names] if field.strip())
     rest = [

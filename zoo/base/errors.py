@@ -71,6 +71,7 @@ def run_main(main: Callable[[], int | None]) -> None:
     output is told by the exit status.
     """
     streams.ready()
+    status: str | int | None
     try:
         status = main() or 0
     except SystemExit as end:
@@ -83,9 +84,9 @@ def run_main(main: Callable[[], int | None]) -> None:
             raise
         print(f"error: {known}", file=sys.stderr)
         status = known.exit_code
-    if (error := streams.lost()) is not None:
-        print(f"error: standard output: {error.strerror}", file=sys.stderr)
-        status = status or (DiskFull.exit_code if error.errno in FULL else 2)
+    if (lost := streams.lost()) is not None:
+        print(f"error: standard output: {lost.strerror}", file=sys.stderr)
+        status = status or (DiskFull.exit_code if lost.errno in FULL else 2)
     sys.exit(status)
 
 

@@ -121,7 +121,7 @@ class _Parser:
 
     def _such_as(self, name: str) -> str:
         """What an option's value may be, as the help says it."""
-        return next(f.metadata["about"] for f in fields(self.options) if f.name == name)
+        return next(str(f.metadata["about"]) for f in fields(self.options) if f.name == name)
 
     def _no_value(self, flag: str, equals: str, words: list[str]) -> None:
         if equals or (words and words[0].lower() in ("true", "false")):
@@ -142,13 +142,13 @@ class _Parser:
                     made.append(self._entry(group, flag, f))
         return made
 
-    def _own_first(self) -> list[tuple[str, Field]]:
+    def _own_first(self) -> list[tuple[str, Field[Any]]]:
         """The options, those of the command's own class before those that it shares."""
         classes = [part for part in self.options.__mro__ if part is not object]
         depth = {name: i for i, part in reversed([*enumerate(classes)]) for name in part.__annotations__}
         return sorted(self.named.items(), key=lambda item: depth[item[1].name])
 
-    def _entry(self, group: str, flag: str, f: Field) -> Entry:
+    def _entry(self, group: str, flag: str, f: Field[Any]) -> Entry:
         kind, about = self.kinds[f.name], f.metadata["about"]
         if kind.flag:
             return Entry(group, *((f"--no-{flag[2:]}", f.metadata["off"]) if f.default is True else (flag, about)))
@@ -222,12 +222,12 @@ class _Kind:
         return number
 
 
-def _flag(f: Field) -> str:
+def _flag(f: Field[Any]) -> str:
     return f"--{f.name.replace('_', '-')}"
 
 
-def _metavar(f: Field) -> str:
-    return f.metadata["metavar"] or f.name.upper()
+def _metavar(f: Field[Any]) -> str:
+    return str(f.metadata["metavar"]) or f.name.upper()
 
 
 def _is_option(word: str) -> bool:

@@ -10,6 +10,7 @@ import io
 import os
 import select
 import sys
+from typing import Any
 
 NAMES = ("stdin", "stdout", "stderr")
 PLAIN = {"±": "+-", "×": "x", "·": ".", "…": "..", "–": "-", "—": "-", "−": "-", "≤": "<=", "≥": ">=", "→": "->"}
@@ -32,7 +33,7 @@ class Sink(io.RawIOBase):
     def isatty(self) -> bool:
         return os.isatty(self.descriptor)
 
-    def write(self, data) -> int:
+    def write(self, data: Any) -> int:
         """Bytes written, or dropped."""
         while self.error is None:
             try:

@@ -1,8 +1,8 @@
 """What checked configurations are built of: frozen models, their field types, and errors that name every finding."""
 
 import re
-from collections.abc import Callable
-from typing import Annotated, get_args
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -11,6 +11,7 @@ from zoo.base.errors import ZooError, choose, nearest
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+T = TypeVar("T")
 
 
 class Frozen(BaseModel):
@@ -31,7 +32,7 @@ def checked(parse: Callable[[str], str]) -> Callable[[str], str]:
     return validate
 
 
-def distinct(names: tuple) -> tuple:
+def distinct(names: tuple[T, ...]) -> tuple[T, ...]:
     """A field's validator: nothing is given twice."""
     twice = sorted({str(name) for name in names if names.count(name) > 1})
     if twice:
@@ -57,11 +58,12 @@ def explain(error: ValidationError, model: type[BaseModel], source: str) -> ZooE
     return ZooError("\n  ".join([f"{source} cannot be used:", *lines]))
 
 
-def _causes(findings: list) -> list:
+def _causes(findings: Sequence[Any]) -> list[Any]:
     """The findings without those that only follow from another: a tuple counts as too short for its bad items, and a
     value that may be of several types is refused once for each of them, which becomes one finding."""
     places = [finding["loc"] for finding in findings]
-    kept, unions = [], {}
+    kept: list[Any] = []
+    unions: dict[tuple[int | str, ...], Any] = {}
     for finding in findings:
         where = finding["loc"]
         within = any(other[: len(where)] == where and len(other) > len(where) for other in places)
@@ -81,23 +83,20 @@ def _causes(findings: list) -> list:
     return kept
 
 
-def _is_branch(where: tuple) -> bool:
+def _is_branch(where: tuple[int | str, ...]) -> bool:
     """Whether a place ends with the name that pydantic gives to one type of a union, which is no field's."""
-    return (
-        bool(where)
-        and isinstance(where[-1], str)
-        and re.match(r"(bool|int|float|str|literal\[.*)$", where[-1]) is not None
-    )
+    last = where[-1] if where else None
+    return isinstance(last, str) and re.match(r"(bool|int|float|str|literal\[.*)$", last) is not None
 
 
-def _fields_at(model: type[BaseModel], where: tuple) -> list[str]:
+def _fields_at(model: type[BaseModel], where: tuple[int | str, ...]) -> list[str]:
     for part in where:
         if part in model.model_fields:  # list positions and keys of a table lead to the same model
-            model = _model_in(model.model_fields[part].annotation)
+            model = _model_in(model.model_fields[part].annotation) or model
     return list(model.model_fields)
 
 
-def _model_in(annotation) -> type[BaseModel] | None:
+def _model_in(annotation: object) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for part in get_args(annotation) if (found := _model_in(part))), None)

@@ -12,7 +12,7 @@ WIDTH = 96  # columns of a line
 
 def tell(plan: Plan, verbose: bool) -> None:
     """Say the plan's notice, one sentence a line; its cause goes into the run's log, and is said too if `verbose`."""
-    lines = plan.notice.splitlines()
+    lines = (plan.notice or "").splitlines()
     if plan.cause:
         write_atomic(plan.out / LOG, f"{plan.notice}\n{plan.cause}\n".encode())
         lines += textwrap.wrap(plan.cause, WIDTH) if verbose else []
