@@ -19,7 +19,8 @@ from zoo.base.errors import choose, run_main
 from zoo.base.files import write_json
 from zoo.base.limits import require_writable
 from zoo.base.options import EXPERT, MUCH, WHERE, option
-from zoo.benchmark.modes import CEILING, MODES, RANDOM_IMAGES, Plan, checked_config, measured, run, table
+from zoo.benchmark import RANDOM_IMAGES
+from zoo.benchmark.modes import CEILING, MODES, Plan, checked_config, measured, run, table
 from zoo.cli import parse
 from zoo.config.fits import fit_images, fit_training
 

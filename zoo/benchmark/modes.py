@@ -30,7 +30,6 @@ MODES: dict[str, dict[str, Any]] = {  # what each changes of the default recipe
     "compiled bfloat16, checkpointing": {"precision": "bfloat16", "compile": True, "checkpointing": True},
 }
 CEILING = "ceiling"
-RANDOM_IMAGES = 10_000  # that training draws its batches from
 DAY = 86_400  # seconds
 SLOW = 10  # a precision so many times slower than float32 is not tried
 RATES = ("train_images_per_s", "evaluations_per_s")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from zoo.base.environment import compiled, peak_memory, pick_device, pick_precision, versions
-from zoo.benchmark.modes import RANDOM_IMAGES
+from zoo.benchmark import RANDOM_IMAGES
 from zoo.config.cell import Recipe, TrainConfig
 from zoo.config.control import Setting
 from zoo.data.dataset import Dataset

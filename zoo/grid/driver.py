@@ -93,7 +93,7 @@ def run(plan: Plan, command: list[str], options: Any, finished: Callable[[], Non
     plans.prepare(plan)
     record.write_grid(plan, options)
     if plan.notice:
-        tell(plan, options.verbose)
+        tell(plan.notice, plan.cause, plan.out, options.verbose)
     waiting = _to_do(plan, retry=options.retry == "failed")
     running: list[Job] = []
     jobs = min(plan.jobs, max(1, len(waiting)))

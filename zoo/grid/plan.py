@@ -16,6 +16,7 @@ from zoo.config.fits import fit
 from zoo.data import archives
 from zoo.data.sets import check_name
 from zoo.grid import files as grid
+from zoo.grid import notice as notices
 from zoo.grid.executor import cores
 from zoo.grid.files import Budget, Cell, Grid
 
@@ -156,14 +157,8 @@ def _dataset(wish: str, options: Any, fetch: bool, fallback: bool) -> tuple[str,
     except ZooError as error:
         if wish != "auto" and not fallback:
             raise
-        what = "All that follows is" if wish == "auto" else "The part that was to be about it is"
-        notice = (
-            f"{archives.TORCHVISION[name]} is not available, neither in the data folder nor from a server.\n"
-            f"{what} about `digits`, scikit-learn's 8 x 8 images, instead.\n"
-            "Connect to the network or give --mirror PLACE; --verbose shows the cause."
-        )
-        cause = str(error).replace(str(data_dir), "DATA_DIR")
-        return "digits", notice, cause.replace(options.mirror, "MIRROR") if options.mirror else cause
+        notice = notices.unavailable(archives.TORCHVISION[name], whole=wish == "auto")
+        return "digits", notice, notices.cause(error, data_dir, options.mirror)
     return name, None, None
 
 
