@@ -12,7 +12,7 @@ WIDTH = 96  # columns of a line
 
 
 def unavailable(name: str, whole: bool) -> str:
-    """Three lines for a data set that is neither here nor on a server; whole: all of the grid is on `digits` instead."""
+    """Three lines for a data set that is neither here nor on a server; whole: all of the grid is on `digits`."""
     what = "All that follows is" if whole else "The part that was to be about it is"
     return (
         f"{name} is not available, neither in the data folder nor from a server.\n"
@@ -28,7 +28,7 @@ def cause(error: ZooError, data_dir: Path, mirror: str | None) -> str:
 
 
 def tell(notice: str, why: str | None, folder: Path, verbose: bool) -> None:
-    """Say the notice, one sentence a line; its cause goes into the log of the run's folder, and is said if `verbose`."""
+    """Say the notice, one sentence a line; its cause goes into the log of the folder, and is said if `verbose`."""
     lines = notice.splitlines()
     if why:
         write_atomic(folder / LOG, f"{notice}\n{why}\n".encode())
