@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from zoo.base.errors import run_main
+from zoo.base.options import EXPERT, MUCH, WHERE, option
 from zoo.cli import Watched, parse
 
 
@@ -17,30 +18,31 @@ from zoo.cli import Watched, parse
 class Options(Watched):
     """Run a grid."""
 
-    grid: str = "default"
-    """default, sd3, beyond, samplers, recipe, smoke, or a TOML file"""
-    list: bool = False
-    """show the cells, how they stand and how long they take, and stop"""
-    dry_run: bool = False
-    """show what would be done, without doing it"""
-    only: str | None = None
-    """only cells whose name contains this; * and ? stand for any text, any letter"""
-    backbone: str | None = None
-    """only this one of the grid's backbones; unlike --only, the others are no part of the grid then"""
-    seeds: int | None = None
-    """runs of each pairing, seeds 0 to N - 1 (default: the grid's)"""
-    dataset: str | None = None
-    """auto (MNIST if it can be had, else digits), mnist, fashion, digits, or several as in mnist,digits"""
-    budget: str = "auto"
-    """auto, cpu, gpu, or the number of images that each cell sees"""
-    out: str | None = None
-    """folder of the results (default: runs/GRID)"""
-    retry: Literal["failed"] | None = None
-    """failed: try failed cells again"""
-    jobs: int | None = None
-    """cells at once (default: 1 on a GPU, else one for each CPU core, at most 4)"""
-    timeout: float = 1800.0
-    """seconds that a cell may be silent before it is stopped and tried again"""
+    grid: str = option("default", "default, sd3, beyond, samplers, recipe, smoke, or a TOML file", metavar="GRID")
+    only: str | None = option(
+        None, "only cells whose name contains this; * and ? stand for any text, any letter", metavar="TEXT"
+    )
+    backbone: str | None = option(
+        None, "only this one of the grid's backbones; unlike --only, the others are no part of the grid then",
+        metavar="NAME",
+    )  # fmt: skip
+    dataset: str | None = option(
+        None, "auto (MNIST if it is available, else digits), mnist, fashion, digits, or several as in mnist,digits",
+        metavar="NAMES",
+    )  # fmt: skip
+    list: bool = option(False, "show the cells, their status and how long they take, and stop")
+    dry_run: bool = option(False, "show what would be done, without doing it")
+    retry: Literal["failed"] | None = option(None, "failed: try failed cells again")
+    seeds: int | None = option(None, "runs of each pairing, seeds 0 to N - 1 (default: the grid's)", MUCH)
+    budget: str = option("auto", "auto, cpu, gpu, or the number of images that each cell sees", MUCH, metavar="BUDGET")
+    out: str | None = option(None, "folder of the results (default: runs/GRID)", WHERE, metavar="DIR")
+    verbose: bool = option(False, "tell the cause, too, where MNIST is not available", EXPERT)
+    jobs: int | None = option(
+        None, "cells at once (default: 1 on a GPU, else one for each CPU core, at most 4)", EXPERT
+    )
+    timeout: float = option(
+        1800.0, "seconds without output after which a cell is stopped and tried again", EXPERT, metavar="SECONDS"
+    )
 
 
 def main() -> int:

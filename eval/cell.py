@@ -17,6 +17,7 @@ from zoo.base.progress import say
 from zoo.base.sealed import read_sealed, sealed
 from zoo.cli import Watched
 from zoo.config.cell import CellConfig
+from zoo.config.control import score_words
 from zoo.config.schema import explain
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
         write_atomic(folder / "copies" / f"{setting.name}.png", copies_png(scored, data))
         if setting.weights == "ema" and setting.guidance == 1:
             write_atomic(folder / "paths" / f"{setting.name}.png", path_png(scored.film))
-        say(f"scored {setting.name}: FID {row['fid']:.3f} ± {row['fid_se']:.3f}, accuracy {row['acc']:.1%}")
+        say(f"scored: {score_words(row)}")
         rows.append(row)
     course = list(_course(model, folder / SNAPSHOTS, config, bench)) if config.score.snapshots else []
     if course:
@@ -149,7 +150,7 @@ def _course(model: "Model", folder: Path, config: CellConfig, bench: "Bench") ->
     for path in reversed(checkpoint.manifests(folder)):
         manifest, model.tensors = checkpoint.read(path)
         row = score(model, setting, config.score.n, bench).row
-        say(f"scored after {manifest['images']:,} images: FID {row['fid']:.3f} ± {row['fid_se']:.3f}")
+        say(f"scored after {manifest['images']:,} images: {score_words(row)}")
         yield {**row, "images": manifest["images"], "seconds": manifest["seconds"], "drawing": row["seconds"]}
     model.tensors = final
 

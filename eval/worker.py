@@ -7,9 +7,8 @@ one fails; each cell's output goes to the log in its folder.
 from dataclasses import dataclass
 from pathlib import Path
 
-from tyro.conf import Positional
-
 from zoo.base.errors import ZooError, run_main
+from zoo.base.options import option
 from zoo.cli import Watched, parse
 
 
@@ -17,8 +16,9 @@ from zoo.cli import Watched, parse
 class Options(Watched):
     """Do a cell's work."""
 
-    cell: Positional[str] = ""
-    """a cell's folder, which holds its cell.json; -: those that standard input names"""
+    cell: str = option(
+        "", "a cell's folder, which holds its cell.json; -: those that standard input names", positional=True
+    )
 
 
 def main() -> int:

@@ -30,6 +30,7 @@ class GridRun:
     folder: Path
     page: Path
     not_done: tuple[str, ...]
+    report_seconds: float = 0.0  # that the page took
 
     @property
     def table(self) -> "pd.DataFrame":
@@ -139,7 +140,9 @@ def run(made: "Plan", options: Any) -> GridRun:
         with contextlib.suppress(ZooError):  # the page is no longer that of a grid at work
             build(made.out)
         raise
-    return GridRun(made.out, build(made.out).with_suffix(".html"), tuple(not_done))
+    began = time.perf_counter()
+    page_path = build(made.out).with_suffix(".html")
+    return GridRun(made.out, page_path, tuple(not_done), time.perf_counter() - began)
 
 
 @contextlib.contextmanager
@@ -156,10 +159,13 @@ def _terminate_as_interrupt() -> Iterator[None]:
 
 
 def ending(found: GridRun) -> str:
-    """What the terminal says at the end of a grid: where the time went, and the page's path."""
+    """What the terminal shows at the end of a grid: where the time went, the ranks, the verdict, and the page's path."""
     from reports.read.load import load
+    from reports.render import terminal
+    from reports.words import ending as words
     from reports.words.tables import time_table
+    from zoo.base.helptext import terminal_columns
 
-    began = time.perf_counter()
     run = load(found.folder)
-    return f"\n{time_table(run, report=time.perf_counter() - began)}\n\n{found.page}"
+    times = time_table(run, report=found.report_seconds)
+    return f"\n{times}\n\n{terminal.render(words.ending(run, found.page), terminal_columns()).rstrip()}"

@@ -94,6 +94,14 @@ def png(figure: Figure, greys: int | None = None) -> bytes:
     return out.getvalue()
 
 
+def vector(figure: Figure, kind: str) -> bytes:
+    """The figure as svg or pdf, without a date."""
+    out = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "zoo"}):
+        figure.savefig(out, format=kind, metadata={"Date": None} if kind == "svg" else {"CreationDate": None})
+    return out.getvalue()
+
+
 def _reduced(image: Image.Image) -> tuple[np.ndarray, np.ndarray]:
     """(COLOURS colours, [N, 3]; the place of each pixel's among them, [H, W]), all uint8.
 

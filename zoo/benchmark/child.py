@@ -1,6 +1,6 @@
 """One measurement in this process: python -m zoo.benchmark.child '{"what": "ceiling", ..}' prints JSON.
 
-It needs neither tyro nor tabulate, so that a machine without them can still be measured.
+It does not need tabulate, so that a machine without it can still be measured.
 """
 
 import json

@@ -37,7 +37,7 @@ class _Traffic(TorchDispatchMode):
     """Adds up the bytes that operations read and write, and counts them."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it without types
         self.bytes = self.launches = 0
 
     def __torch_dispatch__(

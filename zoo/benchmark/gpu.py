@@ -15,7 +15,7 @@ from typing import Any
 from zoo.benchmark.session import Session, Step
 
 OBJECTIVE = "rf/lognorm(0,1)"
-COMMANDS = ("tyro", "safetensors", "filelock", "tqdm", "tabulate", "scikit-learn", "scipy", "pillow")
+COMMANDS = ("safetensors", "filelock", "tqdm", "tabulate", "scikit-learn", "scipy", "pillow")
 BACKBONES = {"dit": ("einops",), "unet": ("diffusers",)}  # and the packages that they need
 
 
@@ -39,7 +39,7 @@ SCALES = {
     "cpu": Scale({"dit": "dit(patch=4,width=128)", "unet": "unet(width=16,attention=1)"}, 16, 64, 300, 78, (10, 5),
                  (8e-3, 4e-3), 2_000),
 }  # fmt: skip
-MODES = {  # in order; what each changes of the recipe
+MODES: dict[str, dict[str, Any]] = {  # in order; what each changes of the recipe
     "compiled bfloat16": {"precision": "bfloat16", "compile": True},
     "recorded": {"precision": "bfloat16", "compile": "graphs"},
     "eager bfloat16": {"precision": "bfloat16", "compile": False},

@@ -50,8 +50,8 @@ class Session:
     out: Path
     minutes: float
     missing: set[str] = field(default_factory=set)
-    environment: dict[str, str] = field(default_factory=dict[str, Any])
-    results: dict[str, dict[str, Any]] = field(default_factory=dict[str, Any])
+    environment: dict[str, str] = field(default_factory=dict)
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
     table: Callable[[dict[str, Any]], str] = lambda _: ""
 
     def __post_init__(self) -> None:
