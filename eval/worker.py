@@ -16,9 +16,7 @@ from zoo.cli import Watched, parse
 class Options(Watched):
     """Do a cell's work."""
 
-    cell: str = option(
-        "", "a cell's folder, which holds its cell.json; -: those that standard input names", positional=True
-    )
+    cell: str = option("", "a cell's folder with its cell.json; -: those that standard input names", positional=True)
 
 
 def main() -> int:

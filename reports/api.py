@@ -159,7 +159,7 @@ def _terminate_as_interrupt() -> Iterator[None]:
 
 
 def ending(found: GridRun) -> str:
-    """What the terminal shows at the end of a grid: where the time went, the ranks, the verdict, and the page's path."""
+    """What the terminal shows at the end of a grid: times, ranks, the verdict, and the page's path."""
     from reports.read.load import load
     from reports.render import terminal
     from reports.words import ending as words
