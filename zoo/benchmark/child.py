@@ -6,9 +6,10 @@ It needs neither tyro nor tabulate, so that a machine without them can still be 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 
-def run(asked: dict) -> dict:
+def run(asked: dict[str, Any]) -> dict[str, Any]:
     """What is asked for: `ceiling`, `mode` (training and sampling), `cost` (counted), or `ema` (weights to a file)."""
     import torch
 

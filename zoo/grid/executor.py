@@ -31,6 +31,7 @@ TIMED_OUT = 124  # the status of a cell that fell silent
 DONE = b"done\n"
 LOG = "log.txt"
 ATTEMPTS = 3  # of a cell, in one run of the driver
+ROOT = Path(__file__).parents[2]  # where a worker finds this project, whatever its working directory
 
 
 def die_with_driver() -> None:
@@ -67,6 +68,7 @@ class Worker:
 
     def _start(self, output: BinaryIO) -> None:
         self.channel, theirs = socket.socketpair()
+        found = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         with theirs:
             self.process = subprocess.Popen(  # noqa: S603 (our own interpreter and file)
                 self.command,
@@ -74,7 +76,13 @@ class Worker:
                 stderr=subprocess.STDOUT,
                 stdin=theirs.fileno(),
                 start_new_session=True,
-                env={**os.environ, **self.limit, DRIVER: str(os.getpid()), "PYTHONUNBUFFERED": "1"},
+                env={
+                    **os.environ,
+                    **self.limit,
+                    DRIVER: str(os.getpid()),
+                    "PYTHONUNBUFFERED": "1",
+                    "PYTHONPATH": found,
+                },
             )
         self.channel.setblocking(False)
         self.started = True
