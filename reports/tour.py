@@ -22,6 +22,7 @@ SOURCE, NOTEBOOK = HERE / "tour.md", HERE / "tour.ipynb"
 CODE = re.compile(r"^```python\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
 SECONDS = 600  # that one cell may take
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+METADATA = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
 
 
 def cells(text: str) -> list[tuple[str, str]]:
@@ -33,11 +34,15 @@ def cells(text: str) -> list[tuple[str, str]]:
 
 def notebook(text: str) -> "NotebookNode":
     """The cells of a text, not run yet. Their names are their places, so that the same text gives the same file."""
-    from nbformat import v4
+    import nbformat.v4
 
+    v4: Any = nbformat.v4  # its functions have no type hints
     makers: dict[str, Any] = {"markdown": v4.new_markdown_cell, "code": v4.new_code_cell}
     made = [makers[kind](source, id=f"cell-{place}") for place, (kind, source) in enumerate(cells(text))]
-    return v4.new_notebook(cells=made, metadata={"kernelspec": KERNEL, "language_info": {"name": "python"}})
+    book: NotebookNode = v4.new_notebook(
+        cells=made, metadata={"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    )
+    return book
 
 
 def execute(book: "NotebookNode", folder: Path) -> None:
@@ -49,20 +54,21 @@ def execute(book: "NotebookNode", folder: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "CUDA_VISIBLE_DEVICES": ""}
     client = NotebookClient(book, timeout=SECONDS, kernel_name=KERNEL["name"], record_timing=False)
     client.execute(cwd=str(folder), env=environment)
-    book.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    book.metadata = METADATA
 
 
 def main() -> None:
     """Make the notebook again, run it, and print its path."""
     try:
         import nbclient  # noqa: F401
-        import nbformat
+        import nbformat.v4
     except ImportError as error:
         raise ZooError(f"the package {error.name} is not installed: pip install 'objective-zoo[test]'") from None
+    writes: Any = nbformat.writes
     book = notebook(SOURCE.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:
         execute(book, Path(folder))
-    write_atomic(NOTEBOOK, (nbformat.writes(book) + "\n").encode())
+    write_atomic(NOTEBOOK, (writes(book) + "\n").encode())
     print(NOTEBOOK)
 
 
