@@ -25,7 +25,7 @@ def data_folder(data_dir: PathLike | None) -> Path:
     return Path(data_dir if data_dir is not None else os.environ.get("ZOO_DATA", "data"))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Run:
     """A trained run: its folder, its configuration, and the step of its newest checkpoint."""
 
@@ -35,6 +35,10 @@ class Run:
     seconds: float  # of training
     device: str = "cpu"
     _models: dict[int, "Model"] = field(default_factory=dict, repr=False)
+
+    def __repr__(self) -> str:
+        what = f"{self.config.objective} on {self.config.backbone}, {self.config.dataset}, seed {self.config.seed}"
+        return f"Run({what}: {self.step * self.config.batch:,} images, in {str(self.folder)!r})"
 
     def model(self, batch: int = 128) -> "Model":
         """The checkpoint ready to sample, in batches of this size; read once."""

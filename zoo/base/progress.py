@@ -45,15 +45,25 @@ class Pulse:
             print(text, file=sys.stderr, flush=True)
 
 
+def _bar(**given: Any) -> Any:
+    """A bar of tqdm's, as a widget in a notebook that has ipywidgets, and in text without a warning elsewhere."""
+    import warnings
+
+    from tqdm import TqdmWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TqdmWarning)
+        from tqdm.auto import tqdm
+    return tqdm(**given)
+
+
 class Progress:
     """Shows the rows of metrics.jsonl as they come."""
 
     def __init__(self, steps: int, first: int = 0):
-        from tqdm.auto import tqdm
-
         self.steps = steps
         watched = SHOWN.get() and (sys.stderr.isatty() or "ipykernel" in sys.modules)
-        self.bar = tqdm(total=steps, initial=first, unit="step", leave=False) if watched else None
+        self.bar = _bar(total=steps, initial=first, unit="step", leave=False) if watched else None
         self.last = time.monotonic()
 
     def show(self, row: dict[str, Any]) -> None:
