@@ -19,6 +19,7 @@ from zoo.grid import files as grid
 from zoo.grid import notice as notices
 from zoo.grid.executor import cores
 from zoo.grid.files import Budget, Cell, Grid
+from zoo.grid.times import check_times
 
 MOST_JOBS = 1024
 
@@ -184,8 +185,9 @@ def _jobs(wish: int | None, kind: str) -> int:
 def check(plan: Plan) -> None:
     """Raise ZooError for chosen cells' files that cannot be used, all at once, and for a cell of another configuration.
 
-    The keys that differ are named.
+    The keys that differ are named. And for ways to draw that an objective's path has no times for.
     """
+    check_times(plan.chosen)
     problems = []
     for cell in plan.chosen:
         fit(cell.config)
