@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from reports.words.document import Block, Bullets, Heading, Listing, Paragraph, Picture, Table, plain
+from reports.words.document import Block, Bullets, Facts, Fold, Heading, Listing, Paragraph, Picture, Table, plain
 
 WIDTH = 110
 
@@ -24,8 +24,14 @@ def _block(block: Block) -> str:
             return _wrapped(plain(text))
         case Bullets(items):
             return "\n".join(_wrapped(plain(item), "- ", "  ") for item in items)
+        case Facts(items):
+            return "\n".join(_wrapped(f"{what}: {plain(value)}", "- ", "  ") for what, value in items)
+        case Fold(title, inner):
+            return "\n\n".join([plain(title), *map(_block, inner)])
         case Table():
-            rows = [[plain(field) for field in row] for row in (*block.rows, *block.foot)]
+            rest = [""] * (len(block.header) - 1)
+            body = [row for title, part in block.parts for row in ([(title, *rest)] if title else []) + [*part]]
+            rows = [[plain(field) for field in row] for row in (*body, *block.foot)]
             sides = ["left" if i < block.names else "right" for i in range(len(block.header))]
             header = [plain(name) for name in block.header]
             return tabulate(rows, header, disable_numparse=True, colalign=sides if rows else None)
