@@ -15,12 +15,12 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from reports.read.run import Run
 from zoo.base.figure import GREY, PALETTE, panels, short
 
-LINES = ("-", "--")  # a second way to tell neighbours apart
+LINES = ("-", "--")  # a second way to distinguish neighbours
 MARKERS = "oDs^vP"
 LOG_FROM = 8  # a range wider than this gets a logarithmic axis
 LEADER = {"arrowstyle": "-", "shrinkA": 0}  # the line from a label to what it names
 WIDEST = 10.9  # inches: a page's column at DPI
-STEPS = 24  # colours of a heat map: more cannot be told apart, and cost bytes
+STEPS = 24  # colours of a heat map: more look the same, and cost bytes
 MANY = 16  # objectives from which on rows get lower
 
 

@@ -40,12 +40,12 @@ RELOAD_SECONDS = 30  # of a page whose grid is at work
 WRAP = 28  # characters from which a column of a table may be broken into lines
 TALL = 25  # rows from which a table scrolls within itself, under its header
 LONG_HEADER = 12  # characters from which a column's name may be broken into lines
-BAR = (
+BAR = Markup(
     '{}<svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true">'
     '<rect width="{}" height="1"/></svg>'
 )
 # packed, since a large grid's file is a few megabytes; the page's script unpacks it
-DOWNLOAD = '<a class="file" download="{}.gz" data-name="{}" href="data:application/gzip;base64,{}">{}</a>'
+DOWNLOAD = Markup('<a class="file" download="{}.gz" data-name="{}" href="data:application/gzip;base64,{}">{}</a>')
 
 
 def render(
@@ -64,7 +64,8 @@ def render(
     )
     inline = partial(_inline, files=files or {})
     environment.filters |= {"inline": inline, "plain": plain, "kind": lambda block: type(block).__name__}
-    environment.filters |= {"wraps": _wraps, "name": partial(_name, inline=inline), "stem": lambda name: Path(name).stem}
+    environment.filters |= {"wraps": _wraps, "name": partial(_name, inline=inline)}
+    environment.filters |= {"stem": lambda name: Path(name).stem}
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     return environment.get_template("page.html.j2").render(
         blocks=blocks,
@@ -92,10 +93,10 @@ def _mark(part: Mark, files: Mapping[str, bytes]) -> Markup:
     if isinstance(part, Code):
         return Markup("<code>{}</code>").format(words)
     if isinstance(part, Bar):
-        return Markup(BAR).format(words, round(100 * min(max(part.share, 0), 1)))
+        return BAR.format(words, round(100 * min(max(part.share, 0), 1)))
     if isinstance(part, Download) and part.name in files:
         packed = base64.b64encode(gzip.compress(files[part.name], mtime=0)).decode()
-        return Markup(DOWNLOAD).format(part.name, part.name, packed, words)
+        return DOWNLOAD.format(part.name, part.name, packed, words)
     if isinstance(part, Download):
         part = Link(part.text, part.name)
     if isinstance(part, Link) and leads_somewhere(part.url):

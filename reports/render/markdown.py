@@ -47,7 +47,9 @@ def anchor(title: str) -> str:
 
 def _contents(blocks: Sequence[Block]) -> list[str]:
     titles = [plain(block.text) for block in blocks if isinstance(block, Heading) and block.level == 2]
-    return ["Contents: " + " · ".join(f"[{md(title)}](#{anchor(title)})" for title in titles)] if len(titles) > 1 else []
+    if len(titles) < 2:
+        return []
+    return ["Contents: " + " · ".join(f"[{md(title)}](#{anchor(title)})" for title in titles)]
 
 
 def md(value: object) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from reports.read.run import Run
 from reports.words.bibtex import of
 from reports.words.document import Block, Link, Listing, Paragraph, Table, Text, table
-from reports.words.tables import NONE
+from reports.words.forms import NONE
 
 MESSAGE_LIMIT = 400  # characters of an error that the page shows; the log has the rest
 
@@ -45,7 +45,7 @@ def failures(run: Run, running: bool = False) -> Table | None:
 
 def configuration(run: Run) -> Table:
     """What was asked for: the grid's fields, and each data set's settings."""
-    elsewhere = {"schema_version", "cells", "versions", "judges", "notice", "sizes_note", "command", "settings"}
+    elsewhere = {"schema_version", "cells", "versions", "judges", "notice", "cause", "sizes_note", "command", "settings"}
     fields = {key: value for key, value in run.grid.items() if key not in elsewhere}
     parts, several = run.grid.get("settings") or {}, len(run.datasets) > 1
     for name in run.datasets:
@@ -61,7 +61,6 @@ def versions(run: Run) -> Table:
         shown |= {f"{at}judge: {key}": part.judge[key] for key in ("name", "sha256", "accuracy") if key in part.judge}
         hashes = sorted({cell.result["data"]["sha256"] for cell in part.done if "data" in cell.result})
         shown |= {f"{at}images and labels: sha256": ", ".join(hashes)} if hashes else {}
-        shown |= {f"{at}floor: {key}": part.floor[key] for key in sorted(part.floor)}
     return _pairs(shown, "what")
 
 
