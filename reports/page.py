@@ -32,7 +32,7 @@ COST = (
 RANKS = (
     "Under each control setting scores are averaged over seeds and Pareto fronts peeled over FID and accuracy; a rank "
     "is the mean number of an objective's front over {count}. The confidence set holds the ranks that an objective may "
-    "truly have, given how much runs differ; two objectives cannot be distinguished where that leaves their order open. "
+    "truly have, given how much runs differ; two objectives cannot be distinguished where it leaves their order open. "
     "Equal ranks are sorted by FID."
 )
 SETTINGS = (

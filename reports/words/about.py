@@ -45,7 +45,8 @@ def failures(run: Run, running: bool = False) -> Table | None:
 
 def configuration(run: Run) -> Table:
     """What was asked for: the grid's fields, and each data set's settings."""
-    elsewhere = {"schema_version", "cells", "versions", "judges", "notice", "cause", "sizes_note", "command", "settings"}
+    elsewhere = {"schema_version", "cells", "versions", "judges", "notice", "cause", "sizes_note"}
+    elsewhere |= {"command", "settings", "digest"}
     fields = {key: value for key, value in run.grid.items() if key not in elsewhere}
     parts, several = run.grid.get("settings") or {}, len(run.datasets) > 1
     for name in run.datasets:

@@ -12,8 +12,8 @@ from reports.words.forms import NONE, number
 
 ABOUT = (
     "Each objective at its own best: of {count} ways to sample ({fields}) the one of the lowest FID was chosen on some "
-    "samples and scored on others, the same for all objectives. Sorted by this FID; the last column is the place in the "
-    "order above less the place here, so that a positive number gains from the choice."
+    "samples and scored on others, the same for all objectives. Sorted by this FID; places gained: the place in the "
+    "comparison's order by FID less the place here."
 )
 FIELDS = {
     "sampler": ("sampler", "{}"), "step_grid": ("step grid", "{}"), "steps": ("steps", "{}"),

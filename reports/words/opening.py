@@ -122,15 +122,16 @@ def facts(run: Run) -> list[tuple[str, Text]]:
     if (starts := _all(run, "start")) != NONE:
         found.append(("start, logsnr", starts))
     found.append(("samples scored", _all(run, "n")))
-    devices = dict.fromkeys(
-        f"{one.get('device', '')}{f', {threads} thread' + 's' * (threads != 1) if (threads := one.get('threads')) else ''}"
-        f"{', ' + one['precision'] if one.get('precision') else ''}"
-        for one in trained
-    )
-    found.append(("machine", "; ".join(devices)))
+    found.append(("machine", "; ".join(dict.fromkeys(map(_machine, trained)))))
     minutes = sum(cell.result["seconds"].get("total", 0) for cell in run.done if cell.result) / 60
     found.append(("minutes of all runs", f"{minutes:,.0f}" if minutes >= 10 else f"{minutes:.1f}"))
     return found
+
+
+def _machine(train: dict) -> str:
+    """`cpu, 2 threads, bfloat16`"""
+    threads = counted(train["threads"], "thread") if train.get("threads") else None
+    return ", ".join(filter(None, (train.get("device"), threads, train.get("precision"))))
 
 
 def _by_backbone(run: Run, key: str) -> str:

@@ -65,7 +65,7 @@ def class_note(run: Run) -> Paragraph:
     """Under which setting the classes were scored."""
     return Paragraph(
         f"{_under(run)}; samples of all seeds together. "
-        "Digits: judged to be what was asked for. Black and white: that all over; they do not count in \"all digits\"."
+        'Digits: judged to be what was asked for. Black and white: that all over; they do not count in "all digits".'
     )
 
 
