@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -17,6 +18,12 @@ from zoo.base.sealed import read_sealed, sealed
 from zoo.cli import Watched
 from zoo.config.cell import CellConfig
 from zoo.config.schema import explain
+
+if TYPE_CHECKING:
+    from eval.judging.net import Judge
+    from eval.scores.reference import Reference
+    from eval.scores.score import Bench
+    from zoo.sampling.model import Model
 
 POINT = ("images", "seconds", "fid", "fid_se", "acc")  # of a snapshot
 PATIENCE_SECONDS = 30.0  # for the cell of a driver that was killed just now to save its state and end
@@ -31,7 +38,7 @@ def read_config(folder: Path) -> CellConfig:
         raise explain(error, CellConfig, str(path)) from None
 
 
-def run_cell(folder: Path, places: Watched) -> dict:
+def run_cell(folder: Path, places: Watched) -> dict[str, Any]:
     """Do a cell's work and return its result; a finished cell is only read. Raises ZooError and its kinds."""
     config = read_config(folder)
     with locked(folder, PATIENCE_SECONDS):
@@ -47,7 +54,7 @@ def run_cell(folder: Path, places: Watched) -> dict:
     return result
 
 
-def _check(result: dict) -> None:
+def _check(result: dict[str, Any]) -> None:
     """Raise ZooError, with every finding, for a result that is not what readers expect."""
     try:
         Result.model_validate_json(json.dumps(result))
@@ -55,7 +62,7 @@ def _check(result: dict) -> None:
         raise explain(error, Result, "the cell's result") from None
 
 
-def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
+def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     began = time.perf_counter()
 
     from eval.scores.score import Bench, copies_png, path_png, real_png, score, tile_png
@@ -133,7 +140,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
     }
 
 
-def _course(model, folder: Path, config: CellConfig, bench) -> Iterator[dict]:
+def _course(model: "Model", folder: Path, config: CellConfig, bench: "Bench") -> Iterator[dict[str, Any]]:
     """Each snapshot's scores under the first control setting, with the images and seconds of training until then."""
     from eval.scores.score import score
     from zoo.training import checkpoint
@@ -147,5 +154,5 @@ def _course(model, folder: Path, config: CellConfig, bench) -> Iterator[dict]:
     model.tensors = final
 
 
-def _judge(judge, real) -> dict:
+def _judge(judge: "Judge", real: "Reference") -> dict[str, Any]:
     return {"name": judge.name, "sha256": judge.sha256, "accuracy": real.row["acc"], "floor": real.floor}

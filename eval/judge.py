@@ -5,7 +5,6 @@ python -m eval.judge train --dataset mnist --version v2  another version, under 
 """
 
 from pathlib import Path
-from typing import Literal
 
 import tyro
 
@@ -14,11 +13,11 @@ from eval.scores import gate as judge_gate
 from zoo.base.errors import run_main
 from zoo.base.files import read_json
 from zoo.data.dataset import load
-from zoo.data.sets import DATASETS
+from zoo.data.sets import DataName
 
 
 def check(
-    dataset: Literal[DATASETS] = "mnist", data_dir: Path = Path("data"), mirror: str | None = None, device: str = "cpu"
+    dataset: DataName = "mnist", data_dir: Path = Path("data"), mirror: str | None = None, device: str = "cpu"
 ) -> int:
     """Print the gate's table for the judges of seeds 0 and 1 of a data set; the status is 1 if a bound is missed.
 
@@ -34,7 +33,7 @@ def check(
 
 
 def train(
-    dataset: Literal[DATASETS] = "mnist",
+    dataset: DataName = "mnist",
     seed: int = 0,
     version: str = VERSION,
     data_dir: Path = Path("data"),
@@ -61,7 +60,8 @@ def train(
 
 def main() -> int | None:
     """The command line: `check` or `train`."""
-    return tyro.extras.subcommand_cli_from_dict({"check": check, "train": train})
+    status: int | None = tyro.extras.subcommand_cli_from_dict({"check": check, "train": train})
+    return status
 
 
 if __name__ == "__main__":

@@ -131,7 +131,8 @@ def parse(options: type, command: str, about: str | None, positional: bool = Fal
     _spell_out(options)
     config = (tyro.conf.FlagCreatePairsOff, tyro.conf.HelptextFromCommentsOff)
     description = (about or "").strip()
-    chosen = tyro.cli(Annotated[options, config[0]], prog=command, description=description, config=config)
+    marked: Any = Annotated[options, config[0]]
+    chosen = tyro.cli(marked, prog=command, description=description, config=config)
     plugins.load(getattr(chosen, "plugin", None))
     check_tracker(getattr(chosen, "track", None))
     return chosen
@@ -141,7 +142,8 @@ def _spell_out(options: type) -> None:
     """Write `str | None` as Union[str, None]: for the former tyro loads typeguard, which takes a tenth of a second."""
     for part in options.__mro__[:-1]:
         for name, kind in part.__annotations__.items():
-            plain, *notes = get_args(kind) if get_origin(kind) is Annotated else (kind,)
+            origin: object = get_origin(kind)
+            plain, *notes = get_args(kind) if origin is Annotated else (kind,)
             if isinstance(plain, UnionType):
                 plain = Union[get_args(plain)]  # noqa: UP007
                 part.__annotations__[name] = Annotated[(plain, *notes)] if notes else plain

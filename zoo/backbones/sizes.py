@@ -34,7 +34,7 @@ class Backbone(ABC):
             x, time, labels = torch.zeros(1, *image_shape), torch.zeros(1), torch.zeros(1, dtype=torch.int64)
             with FlopCounterMode(display=False) as counter, torch.no_grad():
                 module(x, time, labels)
-        return counter.get_total_flops()
+        return int(counter.get_total_flops())
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class DiTSize(Backbone):
     heads: int = 0
     patch: int = 2
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if min(self.width, self.depth, self.patch) < 1 or self.heads < 0:
             raise ValueError(
                 "width, depth and patch are at least 1, and heads at least 0 (0: one for each 64 of width)"
@@ -80,7 +80,7 @@ class UNetSize(Backbone):
     attention: int = 2
     head: int = 32
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.width < 16 or self.width % 16 or self.layers < 1:
             raise ValueError("width must be a multiple of 16, and layers at least 1")
         if not 0 <= self.attention <= 2:

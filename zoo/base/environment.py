@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.base.errors import ZooError
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+Precision = Literal["float32", "bfloat16"]
 PACKAGES = ("torch", "torchvision", "diffusers", "einops", "numpy", "scipy", "scikit-learn", "torchmetrics")
 # glibc's M_MMAP_THRESHOLD (bytes, its largest), M_TRIM_THRESHOLD and M_TOP_PAD
 ALLOCATOR = {-3: 32 << 20, -1: (1 << 31) - 1, -2: 64 << 20}
@@ -84,7 +85,7 @@ def keep_memory() -> None:
             mallopt(parameter, value)
 
 
-def pick_precision(wish: str, device: "torch.device", pixels: int) -> str:
+def pick_precision(wish: Precision | Literal["auto"], device: "torch.device", pixels: int) -> Precision:
     """`float32` or `bfloat16`: on a GPU, or a CPU with instructions for it unless the images are tiny (measured)."""
     if wish != "auto":
         return wish
@@ -107,7 +108,7 @@ def _instructions() -> frozenset[str]:
 
 def compiled(
     module: "nn.Module", wish: bool | str, precision: str, device: "torch.device", say: Callable[[str], None]
-) -> "tuple[Callable, bool]":
+) -> "tuple[Callable[..., Any], bool]":
     """(the module or its compiled form, whether it is compiled), with one line of explanation where it cannot be.
 
     `auto` compiles what is in bfloat16 on a GPU, or on a CPU with matrix units (three times as fast there). On a CPU

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from zoo.base.errors import DiskFull, ZooError
 
@@ -56,7 +56,7 @@ def write_json(path: Path, value: object) -> None:
     write_atomic(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
 
 
-def read_json(path: Path) -> dict:
+def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file. Raises ZooError, naming the file, if it is none."""
     try:
         value = json.loads(path.read_bytes())
@@ -67,7 +67,7 @@ def read_json(path: Path) -> dict:
     return value
 
 
-def read_rows(path: Path) -> tuple[list[dict], int]:
+def read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
     """(the objects in a file of one JSON object a line, how many other lines it has); a missing file has none.
 
     A crash leaves a torn last line, a damaged disk others; what is whole counts.

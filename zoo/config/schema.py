@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Annotated, get_args
+from typing import Annotated, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -11,6 +11,7 @@ from zoo.base.errors import ZooError, choose, nearest
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+T = TypeVar("T")
 
 
 class Frozen(BaseModel):
@@ -31,7 +32,7 @@ def checked(parse: Callable[[str], str]) -> Callable[[str], str]:
     return validate
 
 
-def distinct(names: tuple) -> tuple:
+def distinct(names: tuple[T, ...]) -> tuple[T, ...]:
     """A field's validator: nothing is given twice."""
     twice = sorted({str(name) for name in names if names.count(name) > 1})
     if twice:
@@ -57,14 +58,14 @@ def explain(error: ValidationError, model: type[BaseModel], source: str) -> ZooE
     return ZooError("\n  ".join([f"{source} cannot be used:", *lines]))
 
 
-def _fields_at(model: type[BaseModel], where: tuple) -> list[str]:
+def _fields_at(model: type[BaseModel], where: tuple[int | str, ...]) -> list[str]:
     for part in where:
         if part in model.model_fields:  # list positions and keys of a table lead to the same model
-            model = _model_in(model.model_fields[part].annotation)
+            model = _model_in(model.model_fields[part].annotation) or model
     return list(model.model_fields)
 
 
-def _model_in(annotation) -> type[BaseModel] | None:
+def _model_in(annotation: object) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for part in get_args(annotation) if (found := _model_in(part))), None)

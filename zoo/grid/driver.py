@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from tabulate import tabulate
 
@@ -69,7 +70,7 @@ def dry_run(plan: Plan, retry: bool) -> None:
         print(f"{verb:4}  {plan.folder(cell)}  ({status}; {train.images:,} images, batch {train.batch})")
 
 
-def run(plan: Plan, command: list[str], options, finished: Callable[[], None] = lambda: None) -> list[str]:
+def run(plan: Plan, command: list[str], options: Any, finished: Callable[[], None] = lambda: None) -> list[str]:
     """Do all that is left of the plan, and return one line for each chosen cell that is not done in the end.
 
     command: what starts a worker, before its options. KeyboardInterrupt passes through, after the running cells have
@@ -79,14 +80,17 @@ def run(plan: Plan, command: list[str], options, finished: Callable[[], None] = 
     record.write_grid(plan, options)
     if plan.notice:
         say(f"\n{'!' * 100}\n{plan.notice}\n{'!' * 100}\n")
-    waiting, running = _to_do(plan, retry=options.retry == "failed"), []
+    waiting = _to_do(plan, retry=options.retry == "failed")
+    running: list[Job] = []
     jobs = min(plan.jobs, max(1, len(waiting)))
     threads = None if plan.kind == "gpu" else max(1, cores() // jobs)
     places = ["--cell", "-", "--data-dir", options.data_dir, "--device", options.device]
     places += ["--mirror", options.mirror] if options.mirror else []
     places += ["--plugin", options.plugin] if options.plugin else []
     places += ["--track", options.track] if options.track else []
-    watch, tries, idle = Watch(plan, jobs), {}, []
+    watch = Watch(plan, jobs)
+    tries: dict[str, int] = {}
+    idle: list[Worker] = []
     if waiting:
         finished()
     try:
@@ -194,7 +198,8 @@ class Watch:
 
     def __init__(self, plan: Plan, jobs: int):
         self.plan, self.jobs, self.last = plan, jobs, time.monotonic()
-        self.done, self.took, self.estimated = set(), 0.0, 0.0
+        self.done: set[str] = set()
+        self.took, self.estimated = 0.0, 0.0
         self.bars = []
         if sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns:  # some have no size
             from tqdm import tqdm

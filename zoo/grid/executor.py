@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from zoo.base.errors import Busy
 
@@ -45,8 +46,12 @@ def die_with_driver() -> None:
 class Worker:
     """A process that does cells, one after the other; the output of each is appended to the log in its folder."""
 
+    process: subprocess.Popen[bytes]  # these two from the first cell on
+    channel: socket.socket
+    ended: int | None
+
     def __init__(self, command: list[str], threads: int | None):
-        self.command, self.process, self.channel = command, None, None
+        self.command, self.started = command, False
         self.limit = {} if threads is None or "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(threads)}
 
     def begin(self, folder: Path) -> None:
@@ -55,23 +60,24 @@ class Worker:
         self.ended, self.timed_out = None, False
         folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
-            if self.process is None or not self.alive:
+            if not self.started or not self.alive:
                 self._start(output)
         with suppress(BrokenPipeError):  # it is ending just now, as `status` will tell
             self.channel.sendall(f"{folder}\n".encode())
 
-    def _start(self, output) -> None:
+    def _start(self, output: BinaryIO) -> None:
         self.channel, theirs = socket.socketpair()
         with theirs:
             self.process = subprocess.Popen(  # noqa: S603 (our own interpreter and file)
                 self.command,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 start_new_session=True,
                 env={**os.environ, **self.limit, DRIVER: str(os.getpid()), "PYTHONUNBUFFERED": "1"},
             )
         self.channel.setblocking(False)
+        self.started = True
 
     def status(self) -> int | None:
         """Of its cell: None while it works, then 0 or the exit status (negative: killed by that signal; TIMED_OUT:

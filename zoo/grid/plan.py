@@ -5,6 +5,7 @@ torch is not imported here, so that `run_all.py --list` answers at once.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from zoo.base.environment import has_gpu
 from zoo.base.errors import ZooError, choose
@@ -15,6 +16,7 @@ from zoo.data import archives
 from zoo.data.sets import check_name
 from zoo.grid import files as grid
 from zoo.grid.executor import cores
+from zoo.grid.files import Budget, Cell, Grid
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,8 @@ class Plan:
     """Everything decided before the first cell starts. `cells` is the whole grid, `chosen` what --only leaves of it."""
 
     name: str
-    grid: grid.Grid
-    budgets: dict[str, grid.Budget]  # by data set
+    grid: Grid
+    budgets: dict[str, Budget]  # by data set
     dataset_requested: list[str]
     notice: str | None
     kind: str
@@ -31,34 +33,34 @@ class Plan:
     seeds: int
     jobs: int
     out: Path
-    cells: list[grid.Cell]
-    chosen: list[grid.Cell]
+    cells: list[Cell]
+    chosen: list[Cell]
 
-    def folder(self, cell: grid.Cell) -> Path:
+    def folder(self, cell: Cell) -> Path:
         """A cell's folder."""
         return self.out / cell.folder
 
-    def head(self, cell: grid.Cell) -> str:
+    def head(self, cell: Cell) -> str:
         """What a line about a cell begins with."""
         train = cell.config.train
         place = f"[{self.chosen.index(cell) + 1}/{len(self.chosen)}]"
         return f"{place} {cell.objective} on {train.backbone}, seed {train.seed}"
 
-    def status(self, cell: grid.Cell) -> str:
+    def status(self, cell: Cell) -> str:
         """done, failed, diverged, started or to do. Raises ZooError for a file that cannot be used."""
         folder = self.folder(cell)
         if self.result(cell):
             return "done"
         if (folder / "failed.json").is_file():
-            return read_sealed(folder / "failed.json")["status"]
+            return str(read_sealed(folder / "failed.json")["status"])
         return "started" if any(folder.glob("step-*.json")) else "to do"
 
-    def seconds(self, cell: grid.Cell) -> float:
+    def seconds(self, cell: Cell) -> float:
         """What a finished cell took, or the estimate for another."""
         result = self.result(cell)
-        return result["seconds"]["total"] if result else cell.seconds
+        return float(result["seconds"]["total"]) if result else cell.seconds
 
-    def result(self, cell: grid.Cell) -> dict | None:
+    def result(self, cell: Cell) -> dict[str, Any] | None:
         """A finished cell's result. Raises ZooError for one that is damaged or another cell's."""
         path = self.folder(cell) / "result.json"
         if not path.is_file():
@@ -69,7 +71,7 @@ class Plan:
         return result
 
 
-def make(options, fetch: bool) -> Plan:
+def make(options: Any, fetch: bool) -> Plan:
     """The plan for run_all's options. fetch: whether the data set may be downloaded now.
 
     Raises ZooError for anything unknown, and for a data set that was asked for and cannot be had.
@@ -113,7 +115,7 @@ def make(options, fetch: bool) -> Plan:
     )
 
 
-def _datasets(wishes: list[str], earlier: dict, options, fetch: bool) -> tuple[list[str], str | None]:
+def _datasets(wishes: list[str], earlier: dict[str, Any], options: Any, fetch: bool) -> tuple[list[str], str | None]:
     """(the data sets, a loud notice if they are not the ones that were hoped for).
 
     A wish of a grid's file falls back to `digits`; a data set that the command line names is had, or an error.
@@ -130,7 +132,7 @@ def _datasets(wishes: list[str], earlier: dict, options, fetch: bool) -> tuple[l
     return found, " ".join(notices) or None
 
 
-def _dataset(wish: str, options, fetch: bool, fallback: bool) -> tuple[str, str | None]:
+def _dataset(wish: str, options: Any, fetch: bool, fallback: bool) -> tuple[str, str | None]:
     """(data set, why it is not the one hoped for)."""
     name, data_dir = "mnist" if wish == "auto" else wish, Path(options.data_dir)
     if name not in archives.SHA256:

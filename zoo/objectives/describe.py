@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from typing import Any
 
 from tabulate import tabulate
 
@@ -30,7 +31,11 @@ def describe(chosen: Objective) -> str:
 
 def equation(chosen: Objective) -> list[str]:
     """The objective as formulas, one line for each part, with its argument values and its paper."""
-    shown = [("x_t = alpha x + sigma eps", chosen.path), ("", chosen.density), ("y =", chosen.target)]
+    shown: list[tuple[str, Any]] = [
+        ("x_t = alpha x + sigma eps", chosen.path),
+        ("", chosen.density),
+        ("y =", chosen.target),
+    ]
     shown += [("weight =", chosen.weight), ("noise:", chosen.coupling), ("loss =", chosen.auxiliary)]
     rows = []
     for head, axis in shown:
@@ -64,7 +69,7 @@ def _levels(chosen: Objective) -> list[list[str]]:
     return [row + (len(LEVELS) + 1 - len(row)) * [""] for row in rows]
 
 
-def _numbers(values) -> list[str]:
+def _numbers(values: Iterable[float]) -> list[str]:
     return [f"{round(value, 12):.3g}" for value in values]
 
 
