@@ -21,8 +21,8 @@ TERMS = {
     "controlled pair": "Two objectives that differ in one thing only, so that a difference in score is due to it.",
     "EMA": "Exponential moving average: weights averaged over the last steps of training, which draw better than the "
     "last ones.",
-    "FID": "Frechet distance between the judge's features of samples and of training images; 0 is the same distribution,"
-    " lower is better. fid@300 is from 300 samples, and is compared with no other number of samples.",
+    "FID": "Frechet distance between the judge's features of samples and of training images; 0: the same distribution, "
+    "lower is better. fid@300 is from 300 samples, and is compared with no other number of samples.",
     "floor": "FID of real test images against training images: about the lowest that a perfect model would reach.",
     "guidance": "Pushing each step of sampling away from the prediction without a label; 1 is no guidance, 2 is twice "
     "the difference.",
