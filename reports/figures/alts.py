@@ -24,7 +24,9 @@ def _extremes(run: Run, setting: Setting | None = None) -> str:
         found = {o: stat for o in run.objectives if setting and (stat := run.stat(backbone, o, setting, "fid"))}
         if found:
             low, high = (choose(found, key=lambda o: found[o].mean) for choose in (min, max))
-            parts.append(f"on {backbone} lowest {low} ({fid_mean(found[low])}), highest {high} ({fid_mean(found[high])})")
+            parts.append(
+                f"on {backbone} lowest {low} ({fid_mean(found[low])}), highest {high} ({fid_mean(found[high])})"
+            )
     return "; ".join(parts)
 
 
@@ -45,7 +47,9 @@ def _ranks(run: Run) -> str:
     rows = [row for row in run.board["rows"] if row["rank"] is not None]
     best = ", ".join(f"{row['objective']} {row['rank']:.2f}" for row in rows[:3])
     last = f"; last {rows[-1]['objective']} {rows[-1]['rank']:.2f}" if len(rows) > 3 else ""
-    return f"A table of places under {run.board['settings']} control settings in shades of blue; mean ranks {best}{last}."
+    return (
+        f"A table of places under {run.board['settings']} control settings in shades of blue; mean ranks {best}{last}."
+    )
 
 
 def _samples(run: Run, backbone: str, setting: Setting) -> str:

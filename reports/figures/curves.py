@@ -104,7 +104,7 @@ def weights(run: Run) -> Figure | None:
         look = styles[(bright or group)[0]]
         x, y = kept[group[0]]
         _line(ax, x, y, look)
-        for i, o in enumerate(bright):
+        for i, o in reversed(list(enumerate(bright))):  # of equal heights the last one is named at the top
             ends.append((float(x[-1]), float(y[-1])))
             names.append(f"= {o}" if i else o)
             colours.append(look[0])
@@ -148,7 +148,9 @@ def x_hat_error(run: Run) -> Figure | None:
     if not curves:
         return None
     styles, right = looks(run), text_width(run.objectives) + 0.2
-    figure, axes = per_backbone(run, fit(2, 0.7, right, right + 0.5), 3.2, left=0.7, gap=right + 0.5, right=right, top=0.4)
+    figure, axes = per_backbone(
+        run, fit(2, 0.7, right, right + 0.5), 3.2, left=0.7, gap=right + 0.5, right=right, top=0.4
+    )
     for ax, backbone in zip(axes, run.backbones, strict=True):
         found = {o: curves[backbone, o] for o in run.objectives if (backbone, o) in curves}
         for o, (x, y) in found.items():
@@ -156,9 +158,13 @@ def x_hat_error(run: Run) -> Figure | None:
         ax.set_yscale("log")
         plain_ticks(ax, "y", [value for _, y in found.values() for value in y])
         ax.axhline(1, color=GREY, ls=":")
-        ax.set_xlabel("logsnr  (noise at the left, data at the right)")
+        ax.set_xlabel("logsnr  (data at the left, noise at the right)")
         ax.set_ylabel("error of x_hat / of the class mean")
-        _name_ends(ax, {o: (x[-1], y[-1]) for o, (x, y) in found.items()}, styles)
+        levels = [value for x, _ in found.values() for value in x]
+        ax.set_xlim(max(levels, default=1) + 0.5, min(levels, default=0))
+        ax.set_ylim(ax.get_ylim())
+        bright = named(styles, list(found))
+        label_ends(ax, [(found[o][0][0], found[o][1][0]) for o in bright], bright, [styles[o][0] for o in bright])
     return figure
 
 

@@ -45,7 +45,7 @@ def strip(run: Run) -> Figure | None:
         x, top = (i % columns) * (wide + GAP), (i // columns) * (high + LABEL + GAP // 2)
         y = down - top - LABEL - high
         place(figure, block.repeat(scale, 0).repeat(scale, 1), x, y)
-        ax.text(x, y + high + 4, short(name, int(wide / 7.4)), ha="left", va="bottom", fontsize=8.5)
+        ax.text(x, y + high + 4, short(name, int(wide / 6.4)), ha="left", va="bottom", fontsize=8)
     return figure
 
 

@@ -20,7 +20,7 @@ LIMIT = 160  # characters of a warning that are always shown
 LEGEND = "Bars: the longer, the higher; a low FID and a high accuracy are good."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Place:
     """A column of scores: data set and backbone, with the setting."""
 
@@ -57,14 +57,13 @@ def ranks(run: Run) -> list[Block]:
     """The table of ranks with FID and accuracy under the headline settings, and how it is read."""
     shown = run.board["rows"][:ROWS]
     columns = places(run)
-    most = {}
-    for column in columns:
-        known = [stat.mean for row in shown if (stat := column.stat(row["objective"]))]
-        most[column] = max(known, default=0.0)
+    most = [
+        max((stat.mean for row in shown if (stat := column.stat(row["objective"]))), default=0.0) for column in columns
+    ]
     header = ["objective", "mean rank", SET, *(_title(run, column) for column in columns)]
     rows = []
     for row in shown:
-        scores = [_field(column, row["objective"], most[column]) for column in columns]
+        scores = [_field(column, row["objective"], top) for column, top in zip(columns, most, strict=True)]
         rows.append([row["objective"], rank_text(row), set_text(row), *scores])
     more = len(run.board["rows"]) - len(shown)
     note = f" {counted(more, 'more objective')} below, in Ranks." if more > 0 else ""

@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from reports.read.run import BLANKS, CLASSES, SECONDS, Cell, Run, Stat
 from reports.words.document import Bold, Table, Text, grouped, table
-from reports.words.forms import NONE, acc_text, fid_at, fid_text, number
+from reports.words.forms import NONE, acc_mean, acc_text, fid_at, fid_mean, fid_text, number
 from zoo.objectives.families import SD3, Published
 
 TRAINING = 3  # forward and backward over forward alone
@@ -17,7 +17,7 @@ TRAINING = 3  # forward and backward over forward alone
 
 def comparison(run: Run) -> Table:
     """Objective x backbone: FID and accuracy under each compared setting, and what training took."""
-    header = ["objective", "seeds done"]
+    header = ["objective", "seeds"]
     for setting in run.headline:
         header += [f"{fid_at(setting)}, {run.label(setting)}", f"accuracy, {run.label(setting)}"]
     study = run.grid.get("name") == "sd3"  # shows the ranks printed there
@@ -53,7 +53,7 @@ def _printed(name: str) -> str:
 
 
 def weights(run: Run) -> Table:
-    """FID and accuracy of every kind of weights, side by side per setting."""
+    """FID and accuracy of every kind of weights, side by side per setting; means over seeds."""
     plain = {}
     for setting in run.settings:
         if replace(setting, weights=run.headline[0].weights) in run.headline:
@@ -64,8 +64,8 @@ def weights(run: Run) -> Table:
     header += [f"accuracy {s.kind}, {run.label(s)}" for s in pairs]
 
     def row(backbone: str, name: str) -> list[Text]:
-        fids = [fid_text(run.stat(backbone, name, s, "fid")) for s in pairs]
-        return [name, *fids, *(acc_text(run.stat(backbone, name, s, "acc")) for s in pairs)]
+        fids = [fid_mean(run.stat(backbone, name, s, "fid")) for s in pairs]
+        return [name, *fids, *(acc_mean(run.stat(backbone, name, s, "acc")) for s in pairs)]
 
     return grouped(header, by_backbone(run, row))
 
@@ -88,7 +88,6 @@ def per_class(run: Run) -> Table:
 def cost(run: Run) -> Table:
     """What every row took; means over the seeds that are done, and the total of all."""
     columns = {
-        "images": ("images", "{:,.0f}", 1),
         **{f"{word} s": (("seconds", part), "{:,.0f}", 1) for part, word in SECONDS.items()},
         "images/s": ("images_per_s", "{:,.0f}", 1),
         "peak MiB": ("peak_memory_bytes", "{:,.0f}", 2**20),
