@@ -6,6 +6,7 @@ in. Finished, partial and failed runs are all pages.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from eval.ranks import text as rank_words
 from reports.figures.alts import seen
@@ -108,12 +109,12 @@ def _sections(run: Run, figures: list[str], prefix: str, where: str) -> list[Blo
     """What is said of one data set; prefix: of its figures' names; where: the end of its headings."""
 
     def show(section: str) -> list[Block]:
-        return _pictures(run, figures, section, prefix)
+        return [*_pictures(run, figures, section, prefix)]
 
-    training = [Heading(f"Training{where}"), *(show("Training") or [Paragraph("No training curves yet.")])]
+    training: list[Block] = [Heading(f"Training{where}"), *(show("Training") or [Paragraph("No training curves yet.")])]
     if not run.done:
         return training
-    blocks = [Heading(f"Comparison{where}"), sentences.leaders(run), tables.comparison(run)]
+    blocks: list[Block] = [Heading(f"Comparison{where}"), sentences.leaders(run), tables.comparison(run)]
     blocks += [sentences.how_to_read(run), *show("Comparison"), *_folded("Pareto fronts", show("Fronts"))]
     first, *others = show("Samples") or [Paragraph("No pictures.")]
     blocks += [Heading(f"Samples{where}"), first, *_folded("More samples", others)]
@@ -147,4 +148,8 @@ def _ranks(run: Run) -> list[Block]:
     places = f"{', '.join(found['datasets'])}; {', '.join(found['families'])}"
     kinds = " and ".join(dict.fromkeys(setting.kind for setting in run.settings))
     count = f"{found['settings']} control settings ({places}; {kinds} weights)"
-    return [Paragraph(RANKS.format(count=count)), ranktables.ranks(found), *map(Paragraph, rank_words.notes(found))]
+    return [Paragraph(RANKS.format(count=count)), ranktables.ranks(found), *_notes(found)]
+
+
+def _notes(found: dict[str, Any]) -> list[Block]:
+    return [Paragraph(text) for text in rank_words.notes(found)]

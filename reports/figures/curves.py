@@ -152,19 +152,19 @@ def x_hat_error(run: Run) -> Figure | None:
         run, fit(2, 0.7, right, right + 0.5), 3.2, left=0.7, gap=right + 0.5, right=right, top=0.4
     )
     for ax, backbone in zip(axes, run.backbones, strict=True):
-        found = {o: curves[backbone, o] for o in run.objectives if (backbone, o) in curves}
-        for o, (x, y) in found.items():
+        drawn = {o: curves[backbone, o] for o in run.objectives if (backbone, o) in curves}
+        for o, (x, y) in drawn.items():
             _line(ax, x, y, styles[o], marker="o")
         ax.set_yscale("log")
-        plain_ticks(ax, "y", [value for _, y in found.values() for value in y])
+        plain_ticks(ax, "y", [value for _, y in drawn.values() for value in y])
         ax.axhline(1, color=GREY, ls=":")
         ax.set_xlabel("logsnr  (data at the left, noise at the right)")
         ax.set_ylabel("error of x_hat / of the class mean")
-        levels = [value for x, _ in found.values() for value in x]
+        levels = [value for x, _ in drawn.values() for value in x]
         ax.set_xlim(max(levels, default=1) + 0.5, min(levels, default=0))
         ax.set_ylim(ax.get_ylim())
-        bright = named(styles, list(found))
-        label_ends(ax, [(found[o][0][0], found[o][1][0]) for o in bright], bright, [styles[o][0] for o in bright])
+        bright = named(styles, list(drawn))
+        label_ends(ax, [(drawn[o][0][0], drawn[o][1][0]) for o in bright], bright, [styles[o][0] for o in bright])
     return figure
 
 

@@ -88,7 +88,7 @@ def _along(x: np.ndarray, y: np.ndarray) -> list[tuple[float, float]]:
 
 
 def places(run: Run) -> Figure | None:
-    """The objectives' places under every control setting, as a heat map with a row an objective, the best at the top."""
+    """The objectives' places under every control setting: a heat map, a row an objective, the best at the top."""
     scores = scores_of(run.entries, KEYS, run.objectives)
     order = sorted(range(len(scores.controls)), key=lambda i: _place(run, scores.controls[i]))
     found, means = order_by_setting(scores)

@@ -167,14 +167,14 @@ def heat_map(
     """
     there = [at for at, value in np.ndenumerate(shares) if not np.isnan(value)]
     boxes = [Rectangle((x[column] - 0.48, row - 0.46), 0.96, 0.92) for row, column in there]
-    steps = [round(STEPS * min(max(shares[at], 0), 1)) / STEPS for at in there]
+    steps = [round(STEPS * min(max(float(shares[at]), 0.0), 1.0)) / STEPS for at in there]
     if colours.endswith("_r"):
         steps = [1 - strength * (1 - step) for step in steps]
     faces = colormaps[colours](steps)
     ax.add_collection(PatchCollection(boxes, facecolors=faces, linewidths=0), autolim=False)
     for (row, column), face in zip(there, faces, strict=True):
         ink = "white" if face[:3] @ (0.299, 0.587, 0.114) < 0.55 else "black"
-        ax.text(x[column], row, texts[row, column], ha="center", va="center", color=ink, fontsize=size)
+        ax.text(x[column], row, str(texts[row, column]), ha="center", va="center", color=ink, fontsize=size)
     ax.set_xlim(min(x) - 0.55, max(x) + 0.55)
     ax.set_ylim(len(shares) - 0.5, -0.5)
     ax.xaxis.tick_top()

@@ -131,7 +131,7 @@ def gallery(rows: Sequence[Row], title: str, columns: Sequence[str]) -> Figure:
 
 def tiles_of(run: Run, backbone: str, objective: str, setting: Setting) -> np.ndarray | None:
     """An objective's samples, [rows, classes, H, W], of the first seed that has any."""
-    found, _ = _of(run, backbone, objective, setting, lambda tiles: tiles)
+    found: np.ndarray | None = _of(run, backbone, objective, setting, lambda tiles: tiles)[0]
     return found
 
 

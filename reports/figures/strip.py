@@ -1,4 +1,4 @@
-"""The first screen's strip: ten digits of each objective side by side, the best by rank first, real ones before them."""
+"""The first screen's strip: ten digits of each objective side by side, the best by rank first, after real ones."""
 
 import numpy as np
 from matplotlib.figure import Figure

@@ -32,7 +32,7 @@ from reports.words.document import (
 
 def render(blocks: Sequence[Block]) -> str:
     """The whole page, its contents before the second section."""
-    parts, listed = [], False
+    parts, listed = list[str](), False
     for block in blocks:
         if isinstance(block, Heading) and block.level == 2 and not listed:
             parts, listed = [*parts, *_contents(blocks)], True
@@ -81,7 +81,9 @@ def _block(block: Block) -> str:
             return "\n".join(f"- {_line(item)}" for item in items)
         case Table():
             rest = [""] * (len(block.header) - 1)
-            rows = [row for title, part in block.parts for row in ([(_bold(title), *rest)] if title else []) + [*part]]
+            rows: list[Sequence[Text]] = []
+            for title, part in block.parts:
+                rows += [[_bold(title), *rest], *part] if title else part
             return table(block.header, (*rows, *block.foot), block.names)
         case Picture(name, caption, alt):
             picture = f"![{md(alt or Path(name).stem)}](figures/{quote(name)})"

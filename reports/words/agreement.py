@@ -8,7 +8,7 @@ import numpy as np
 from eval.ranks.ranking import Control, Scores, mean_ranks, resampled
 from eval.ranks.sensitivity import agreement
 from reports.read.run import Run
-from reports.words.document import Code, Text
+from reports.words.document import Code, Mark, Text
 from reports.words.phrases import FEW, names, percent
 
 DRAWS = 500  # resamples for a share that is told in per cent
@@ -29,14 +29,14 @@ def by_fid_alone(scores: Scores, lead: str, tau: float | None) -> Text | None:
     if same and (tau is None or tau >= AGREE):
         return None
     share = "" if tau is None else f" (Kendall's tau of the two orders: {tau:.2f})"
-    text: tuple = ("The order depends on the score: by FID alone ",)
+    text: tuple[Mark, ...] = ("The order depends on the score: by FID alone ",)
     text += (Code(lead), " is first too, but the others change places") if same else (*names(first), " would be first")
     return (*text, f"{share}. Accuracy counts as much as FID in these ranks.")
 
 
 def over_training(run: Run) -> Text | None:
     """Whether the objectives change places by FID between the first and the last scored point of training."""
-    parts, changed = [], False
+    parts, changed = list[Mark](), False
     for part in (run.on(dataset) for dataset in run.datasets):
         for backbone in part.backbones:
             courses = {o: _course(part, backbone, o) for o in part.objectives}
@@ -46,12 +46,14 @@ def over_training(run: Run) -> Text | None:
             if len(both) < 3:
                 continue
             found = agreement(*zip(*both.values(), strict=True))
-            then, now = (min(both, key=lambda o, k=k: both[o][k]) for k in (0, 1))
+            then, now = min(both, key=lambda o: both[o][0]), min(both, key=lambda o: both[o][1])
             end = max(max(courses[o]) for o in both)
             tau = f"Kendall's tau {found['tau']:.2f}" if found else "no tau"
             where = f"{backbone} on {part.datasets[0]}" if len(run.datasets) > 1 else backbone
             changed |= found is None or found["tau"] < 1
-            who = (Code(now), " has the lowest FID at both") if then == now else (Code(then), " led, now ", Code(now))
+            who: tuple[Mark, ...] = (
+                (Code(now), " has the lowest FID at both") if then == now else (Code(then), " led, now ", Code(now))
+            )
             parts += ["; ", f"{where}: {tau} between {start:,} and {end:,} images, ", *who]
     if not parts:
         return None
@@ -75,11 +77,12 @@ def varies(scores: Scores, key: Callable[[Control], str], what: str) -> Text:
         return f"There is one {what} to compare on, {places[0]}: whether another would rank alike is not known."
     if len(scores.objectives) < 2:
         return f"With one objective there is nothing to say of what the {what} changes in the order."
-    parts = {name: scores.part(lambda control, n=name: key(control) == n) for name in places}
+    controls = {name: {control for control in scores.controls if key(control) == name} for name in places}
+    parts = {name: scores.part(own.__contains__) for name, own in controls.items()}
     ranks = {name: mean_ranks(part) for name, part in parts.items()}
-    text = [*_agree(ranks, what)]
+    text: list[Mark] = [*_agree(ranks, what)]
     changes = [(ranks[b] - ranks[a], a, b) for a in places for b in places if a != b]
-    gains = [(float(gain[i]), i, a, b) for gain, a, b in changes for i in np.flatnonzero(np.isfinite(gain))]
+    gains = [(float(gain[i]), i, a, b) for gain, a, b in changes for i in np.flatnonzero(np.isfinite(gain)).tolist()]
     gain, i, a, b = max(gains, key=lambda found: found[0], default=(0.0, 0, "", ""))
     if gain > 0:
         text += [" The largest change: ", Code(scores.objectives[i]),
@@ -88,7 +91,7 @@ def varies(scores: Scores, key: Callable[[Control], str], what: str) -> Text:
     return tuple(text)
 
 
-def _agree(ranks: dict[str, np.ndarray], what: str) -> list:
+def _agree(ranks: dict[str, np.ndarray], what: str) -> list[str]:
     """`The backbones agree in part: Kendall's tau between their ranks is 0.64 ..`, and whether one is first on all."""
     firsts = {name: tuple(np.flatnonzero(r == np.nanmin(r))) for name, r in ranks.items()}
     same = "the same objective is" if len(set(firsts.values())) == 1 else "another objective is"

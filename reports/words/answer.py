@@ -4,6 +4,7 @@ Where a grid is unfinished or runs failed, objectives are compared only where al
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from eval.ranks.board import KEYS, board
 from eval.ranks.effects import sampled
@@ -11,7 +12,7 @@ from eval.ranks.ranking import Entry, scores_of
 from reports.read.run import Run
 from reports.read.setting import Setting
 from reports.words.agreement import by_fid_alone, over_training, varies
-from reports.words.document import Block, Bold, Bullets, Code, Paragraph, Text
+from reports.words.document import Block, Bold, Bullets, Code, Mark, Paragraph, Text
 from reports.words.forms import end_text
 from reports.words.phrases import FEW, counted, names, percent
 
@@ -50,7 +51,7 @@ def ground(entries: Sequence[Entry], objectives: Sequence[str]) -> tuple[list[En
     return kept, [name for name in objectives if name in most]
 
 
-def sentences(run: Run, entries: Sequence[Entry], objectives: Sequence[str], found: dict) -> list[Text]:
+def sentences(run: Run, entries: Sequence[Entry], objectives: Sequence[str], found: dict[str, Any]) -> list[Text]:
     """The verdict first; then what FID alone, the backbone, the data set and the time of training change.
 
     found: the board of these entries.
@@ -79,7 +80,7 @@ def _state(
     states = [cell.status for cell in run.cells]
     others = sorted(set(states) - {"done"} - ({"missing"} if running else set()))
     rest = ", ".join(f"{states.count(state)} {state}" for state in others)
-    text: list = ["The grid is at work: "] if running else []
+    text: list[Mark] = ["The grid is at work: "] if running else []
     text += [f"{len(run.done)} of {counted(len(states), 'cell')} are done"]
     text += [f"; {rest} (see Failures)." if rest else "."]
     text += [f" {states.count('missing')} to come; what stands here will change."] if running else []
@@ -124,7 +125,7 @@ def _alone(run: Run, name: str) -> Text:
     return (Bold(name), f" is the only objective that was scored, so there is nothing to rank.{scores}")
 
 
-def _leader(found: dict) -> Text:
+def _leader(found: dict[str, Any]) -> Text:
     """The verdict: `rf is first. Its mean rank is 1.38 ..`, or that there is no clear winner, and why."""
     rows = [row for row in found["rows"] if row["rank"] is not None]
     lead = rows[0]
@@ -142,7 +143,7 @@ def _leader(found: dict) -> Text:
     else:
         name = lead["objective"]
         clear = lead["low"] is not None and not alike and found["seeds"] >= FEW
-        text = (Bold(f"{name} is first"), f" of {len(rows)} objectives: ") if clear else (
+        text = (Bold(name), f" is first of {len(rows)} objectives: ") if clear else (
             Bold("No clear winner."), " ", Code(name), f" comes first of {len(rows)} objectives: ")  # fmt: skip
         text += (f"its mean rank is {lead['rank']:.2f}{ends} {over}",)
     if found["seeds"] < 2:
@@ -154,7 +155,7 @@ def _leader(found: dict) -> Text:
     return (*text, ". ", *_apart(Code(lead["objective"]), alike, [name for name in others if name not in alike]))
 
 
-def _apart(lead: Code, alike: Sequence[str], behind: Sequence[str]) -> tuple:
+def _apart(lead: Code, alike: Sequence[str], behind: Sequence[str]) -> tuple[Mark, ...]:
     """Who cannot be distinguished from the first, and how many can."""
     if not alike:
         whole = "The other one is" if len(behind) == 1 else f"All {len(behind)} others are"
@@ -165,20 +166,21 @@ def _apart(lead: Code, alike: Sequence[str], behind: Sequence[str]) -> tuple:
 
 def _by_sampling(lead: str, others: Sequence[str], entries: Sequence[Entry], seeds: int) -> Text:
     """Whose FID is above the leader's by more than sampling explains, under every control setting that has both."""
-    runs = {(e.objective, e.dataset, e.backbone, e.seed): {Setting.of(row): row for row in e.rows} for e in entries}
-    clear, near = [], []
+    runs = {(e.objective, (e.dataset, e.backbone, e.seed)): {Setting.of(row): row for row in e.rows} for e in entries}
+    clear, near = list[str](), list[str]()
     for name in others:
         tests = [
             found.low is not None and found.low > 0
-            for (objective, *cell), rows in runs.items()
+            for (objective, cell), rows in runs.items()
             for setting, row in rows.items()
             if objective == lead
-            and (other := runs.get((name, *cell), {}).get(setting))
+            and (other := runs.get((name, cell), {}).get(setting))
             and (found := sampled([(other, row)], "fid"))
         ]
         (clear if tests and all(tests) else near).append(name)
     runs_of = "one run of each" if seeds < 2 else "one run of some"
-    text: list = [f"What training again would change is not known from {runs_of}. By the error of sampling alone, "]
+    why = f"What training again would change is not known from {runs_of}. By the error of sampling alone, "
+    text: list[Mark] = [why]
     if not clear:
         return (*text, "no other objective has a higher FID than ", Code(lead), " under every control setting.")
     text += names(clear) if near else ["the other one" if len(others) == 1 else f"all {len(others)} others"]

@@ -5,6 +5,7 @@ The way is chosen on some of the samples and scored on others, so that choosing 
 
 from collections.abc import Sequence
 from statistics import fmean, stdev
+from typing import Any
 
 from reports.read.run import Cell, Run
 from reports.words.document import Block, Heading, Paragraph, Table, Text, grouped
@@ -34,29 +35,31 @@ def best_case(run: Run, where: str = "") -> list[Block]:
     return [*blocks, _table(run, found, varied)]
 
 
-def lowest(cell: Cell) -> dict | None:
-    """The score of the chosen way to sample, on samples that were not used for choosing."""
-    return (_best(cell) or {}).get("score")
+def _score(cell: Cell) -> dict[str, Any]:
+    """The score of the chosen way to sample, on samples that were not used for choosing; {} without one."""
+    found: dict[str, Any] = _best(cell).get("score") or {}
+    return found
 
 
-def _best(cell: Cell) -> dict:
-    return (cell.result or {}).get("best") or {}
+def _best(cell: Cell) -> dict[str, Any]:
+    found: dict[str, Any] = cell.facts.get("best") or {}
+    return found
 
 
 def _scored(run: Run, backbone: str, objective: str) -> list[Cell]:
-    return [cell for cell in run.group(backbone, objective) if lowest(cell)]
+    return [cell for cell in run.group(backbone, objective) if _score(cell)]
 
 
 def _table(run: Run, found: dict[str, dict[str, list[Cell]]], varied: Sequence[str]) -> Table:
     header = ["objective", "fid", "accuracy", *(FIELDS[key][0] for key in varied), "places gained"]
     groups = []
     for backbone, rows in found.items():
-        fids = {o: [lowest(cell)["fid"] for cell in cells] for o, cells in rows.items()}
+        fids = {o: [_score(cell)["fid"] for cell in cells] for o, cells in rows.items()}
         usual = [o for o in run.by_fid(backbone) if o in fids]
         order = sorted(fids, key=lambda o: fmean(fids[o]))
         lines = []
         for place, o in enumerate(order):
-            accs = [lowest(cell)["acc"] for cell in rows[o]]
+            accs = [_score(cell)["acc"] for cell in rows[o]]
             gained = f"{usual.index(o) - place:+d}" if o in usual else NONE
             chosen = [_chosen(rows[o], key) for key in varied]
             lines.append([o, _fid(rows[o], fids[o]), f"{100 * fmean(accs):.1f}%", *chosen, gained.replace("+0", "0")])
@@ -67,7 +70,7 @@ def _table(run: Run, found: dict[str, dict[str, list[Cell]]], varied: Sequence[s
 def _fid(cells: Sequence[Cell], fids: Sequence[float]) -> Text:
     """`5.80 ± 0.30` for one seed, `5.80 (5.20..6.10)` for more."""
     if len(fids) == 1:
-        error = lowest(cells[0]).get("fid_se") or 0.0
+        error = _score(cells[0]).get("fid_se") or 0.0
         return f"{number(fids[0], error)} ± {number(error, error)}" if error else number(fids[0])
     error = stdev(fids) / len(fids) ** 0.5
     return f"{number(fmean(fids), error)} ({number(min(fids), error)}..{number(max(fids), error)})"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
 from eval.ranks.text import rank_text
 from reports.read.run import Run, Stat
@@ -110,7 +111,7 @@ def _field(column: Place, objective: str, most: float) -> Text:
 
 def facts(run: Run) -> list[tuple[str, Text]]:
     """(what, value): data, images seen, parameters, sampler, steps, start, machine, minutes."""
-    trained = [cell.result["train"] for cell in run.done if cell.result]
+    trained = [cell.facts["train"] for cell in run.done]
     found: list[tuple[str, Text]] = [("data", ", ".join(run.datasets))]
     for what, key in (("images seen, each run", "images"), ("parameters", "parameters")):
         values = _by_backbone(run, key)
@@ -122,12 +123,12 @@ def facts(run: Run) -> list[tuple[str, Text]]:
         found.append(("start, logsnr", starts))
     found.append(("samples scored", _all(run, "n")))
     found.append(("machine", "; ".join(dict.fromkeys(map(_machine, trained)))))
-    minutes = sum(cell.result["seconds"].get("total", 0) for cell in run.done if cell.result) / 60
+    minutes = sum(cell.facts["seconds"].get("total", 0) for cell in run.done) / 60
     found.append(("minutes of all runs", f"{minutes:,.0f}" if minutes >= 10 else f"{minutes:.1f}"))
     return found
 
 
-def _machine(train: dict) -> str:
+def _machine(train: dict[str, Any]) -> str:
     """`cpu, 2 threads, bfloat16`"""
     threads = counted(train["threads"], "thread") if train.get("threads") else None
     return ", ".join(filter(None, (train.get("device"), threads, train.get("precision"))))
@@ -138,7 +139,7 @@ def _by_backbone(run: Run, key: str) -> str:
     found: dict[str, str] = {}
     for part in (run.on(dataset) for dataset in run.datasets):
         for backbone in part.backbones:
-            values = [c.result["train"][key] for c in part.done if c.backbone == backbone and key in c.result["train"]]
+            values = [c.facts["train"][key] for c in part.done if c.backbone == backbone and key in c.facts["train"]]
             if values:
                 where = f"{backbone.split('(')[0]}{f' on {part.datasets[0]}' if len(run.datasets) > 1 else ''}"
                 found[where] = f"{fmean(values):,.0f}"

@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 
-from reports.words.document import Code
+from reports.words.document import Code, Mark
 
 MOST, FEW = 5, 3  # names in a row; below so many seeds no order is claimed
 
 
-def names(found: Sequence[str]) -> tuple:
+def names(found: Sequence[str]) -> tuple[Mark, ...]:
     """`a`, `b` and `c`; of many the first."""
-    shown = [Code(name) for name in found[:MOST]]
-    more = len(found) - len(shown)
-    ends = [*shown, f"{more} more"] if more else shown
+    ends: list[Mark] = [Code(name) for name in found[:MOST]]
+    ends += [f"{len(found) - MOST} more"] if len(found) > MOST else []
     joints = ["", *[", "] * (len(ends) - 2), " and "] if len(ends) > 1 else [""]
     return tuple(part for pair in zip(joints, ends, strict=True) for part in pair if part)
 

@@ -1,6 +1,7 @@
 """Tables of what follows from scores: ranks, paired differences, settings, and the scores besides FID and accuracy."""
 
 from statistics import fmean
+from typing import Any
 
 from eval.ranks.board import KEYS
 from eval.ranks.ranking import Scores, scores_of
@@ -33,7 +34,7 @@ HELD_OUT = {  # error on test images -> (its column, its form)
 
 def other_scores(run: Run) -> Table:
     """The scores besides FID and accuracy under the highest guidance, means over seeds; real test images below."""
-    real = (run.done[0].result.get("real") or {}) if run.done else {}
+    real = (run.done[0].facts.get("real") or {}) if run.done else {}
     columns = {name: OTHER[name] for name in OTHER if real.get(name) is not None or name == "fid2"}
 
     def row(backbone: str, name: str) -> list[Text]:
@@ -45,7 +46,7 @@ def other_scores(run: Run) -> Table:
             values.append(form_of(form, fmean(known)) if known else NONE)
         return [name, *values]
 
-    second = ((run.done[0].result.get("second_judge") or {}).get("floor") or {}).get("fid") if run.done else None
+    second = ((run.done[0].facts.get("second_judge") or {}).get("floor") or {}).get("fid") if run.done else None
     floors = {**real, "fid2": second}
     real_row = ["real test images", *(form_of(columns[key][1], floors.get(key)) for key in columns), NONE, NONE]
     header = ["objective", *(name for name, _ in (*columns.values(), *HELD_OUT.values()))]
@@ -84,7 +85,7 @@ def every_setting(run: Run) -> Table:
     return grouped(header, groups, names=2)
 
 
-def ranks(board: dict) -> Table:
+def ranks(board: dict[str, Any]) -> Table:
     """The leader board: mean Pareto fronts with their confidence sets."""
     families = board["families"] if len(board["families"]) > 1 else []
     steps = board["steps"] if len(board["steps"]) > 1 else []
@@ -101,7 +102,7 @@ def ranks(board: dict) -> Table:
     return table(header, rows, names=1)
 
 
-def set_text(row: dict) -> str:
+def set_text(row: dict[str, Any]) -> str:
     """A rank's confidence set, `1 to 3`; - for one seed."""
     return NONE if row["low"] is None else f"{end_text(row['low'])} to {end_text(row['high'])}"
 
@@ -113,11 +114,14 @@ def differences(run: Run, leaders: dict[str, str]) -> Table:
         header += [f"{fid_at(setting)}, {run.label(setting)}", f"accuracy, points, {run.label(setting)}"]
     scores = scores_of(run.entries, KEYS)
 
+    def of(backbone: str, key: tuple[object, ...]) -> Scores:
+        return scores.part(lambda control: control.backbone == backbone and control.setting == key)
+
     def row(backbone: str, name: str) -> list[Text]:
         cells = []
         for setting in run.headline:
             key = tuple(getattr(setting, field) for field in KEYS)
-            part = scores.part(lambda c, b=backbone, k=key: c.backbone == b and c.setting == k)
+            part = of(backbone, key)
             cells += [_difference(part, metric, name, leaders[backbone], unit) for metric, unit in UNITS.items()]
         return [name, *cells]
 
@@ -133,7 +137,7 @@ def _difference(part: Scores, metric: str, a: str, b: str, unit: float) -> str:
     found = paired(part, metric, a, b) if part.controls else None
     if found is None:
         return NONE
-    if found.low is None:
+    if found.low is None or found.high is None:
         return f"{unit * found.mean:+.{decimals(0)}f}"
     places = decimals(unit * (found.high - found.low) / 4)
     low, mean, high = (f"{unit * value:+.{places}f}" for value in (found.low, found.mean, found.high))

@@ -4,10 +4,12 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import fmean
+from typing import Any
 
 from tabulate import tabulate
 
 from reports.read.run import BLANKS, CLASSES, SECONDS, Cell, Run, Stat
+from reports.read.setting import Setting
 from reports.words.document import Bold, Table, Text, grouped, table
 from reports.words.forms import NONE, acc_mean, acc_text, fid_at, fid_mean, fid_text, number
 from zoo.objectives.families import SD3, Published
@@ -54,7 +56,7 @@ def _printed(name: str) -> str:
 
 def weights(run: Run) -> Table:
     """FID and accuracy of every kind of weights, side by side per setting; means over seeds."""
-    plain = {}
+    plain: dict[Setting, list[Setting]] = {}
     for setting in run.settings:
         if replace(setting, weights=run.headline[0].weights) in run.headline:
             plain.setdefault(replace(setting, weights=""), []).append(setting)
@@ -87,7 +89,7 @@ def per_class(run: Run) -> Table:
 
 def cost(run: Run) -> Table:
     """What every row took; means over the seeds that are done, and the total of all."""
-    columns = {
+    columns: dict[str, tuple[str | tuple[str, str], str, float]] = {
         **{f"{word} s": (("seconds", part), "{:,.0f}", 1) for part, word in SECONDS.items()},
         "images/s": ("images_per_s", "{:,.0f}", 1),
         "peak MiB": ("peak_memory_bytes", "{:,.0f}", 2**20),
@@ -98,12 +100,15 @@ def cost(run: Run) -> Table:
         cells = run.group(backbone, name)
         numbers = [_mean(cells, key, form, unit) for key, form, unit in columns.values()]
         speed = [
-            _train(c, "flop_per_image") * _train(c, "images_per_s") * TRAINING / 1e9 for c in cells if _has_speed(c)
+            flop * rate * TRAINING / 1e9
+            for cell in cells
+            if (flop := _train(cell, "flop_per_image")) is not None
+            and (rate := _train(cell, "images_per_s")) is not None
         ]
         return [name, *numbers, f"{fmean(speed):,.0f}" if speed else NONE]
 
     totals = {f"{word} s": f"{spent:,.0f}" for word, spent in time_spent(run.done).items()}
-    total = [Bold("all that are done"), *(totals.get(name, "") for name in columns), ""]
+    total: list[Text] = [Bold("all that are done"), *(totals.get(name, "") for name in columns), ""]
     return grouped(["objective", *columns, "GFLOP/s"], by_backbone(run, row), foot=[total])
 
 
@@ -121,7 +126,7 @@ def machine(run: Run) -> Table:
 
 def time_spent(done: Sequence[Cell]) -> dict[str, float]:
     """Seconds of cells that are done, added up by what they were spent on."""
-    return {word: sum(cell.result["seconds"][part] for cell in done) for part, word in SECONDS.items()}
+    return {word: sum(cell.facts["seconds"][part] for cell in done) for part, word in SECONDS.items()}
 
 
 def time_table(run: Run, report: float) -> str:
@@ -136,7 +141,7 @@ def time_table(run: Run, report: float) -> str:
     return f"Seconds of the cells that are done, added up; the report took {report:.0f} s:\n\n{whole}"
 
 
-def _best(stats: list[Stat | None], text: Callable[[Stat | None], str], choose: Callable) -> list[Text]:
+def _best(stats: list[Stat | None], text: Callable[[Stat | None], str], choose: Callable[..., Any]) -> list[Text]:
     """The column as text, its best value in bold."""
     best = choose((stat.mean for stat in stats if stat), default=None)
     return [Bold(text(stat)) if stat and stat.mean == best else text(stat) for stat in stats]
@@ -154,7 +159,7 @@ def by_backbone(run: Run, row: Callable[[str, str], list[Text]]) -> list[tuple[T
 
 def _mistake(run: Run, backbone: str, name: str) -> str:
     """`4 as 9 (12%)`: of the samples asked to be a 4, the share that was judged to be a 9."""
-    found = {}
+    found: dict[tuple[int, int], int] = {}
     for score in (cell.score(run.highest) for cell in run.group(backbone, name)):
         for asked, row in enumerate((score or {}).get("confusion") or []):
             for judged, count in enumerate(row):
@@ -170,12 +175,8 @@ def _mistake(run: Run, backbone: str, name: str) -> str:
 def _train(cell: Cell, key: str | tuple[str, str]) -> float | None:
     """A number of the training section, or of another if a pair names it."""
     section, key = key if isinstance(key, tuple) else ("train", key)
-    found = (cell.result or {}).get(section, {})
-    return found.get(key)
-
-
-def _has_speed(cell: Cell) -> bool:
-    return None not in (_train(cell, "flop_per_image"), _train(cell, "images_per_s"))
+    found: float | None = cell.facts.get(section, {}).get(key)
+    return found
 
 
 def _mean(cells: list[Cell], key: str | tuple[str, str], form: str, unit: float = 1) -> str:

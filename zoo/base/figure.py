@@ -94,7 +94,7 @@ def png(figure: Figure, greys: int | None = None) -> bytes:
     out, paletted = io.BytesIO(), Image.fromarray(places)
     paletted.putpalette(colours.tobytes())
     about = PngImagePlugin.PngInfo()
-    if boxes := [_box(one, image.height) for one in figure.images]:
+    if boxes := [_box(one, image.height) for one in figure.images if isinstance(one, FigureImage)]:
         about.add_text(PHOTOS, " ".join(",".join(map(str, box)) for box in boxes))
     paletted.save(out, "PNG", optimize=True, bits=4 if len(colours) <= 16 else 8, pnginfo=about)
     return out.getvalue()
