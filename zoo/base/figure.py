@@ -100,6 +100,14 @@ def png(figure: Figure, greys: int | None = None) -> bytes:
     return out.getvalue()
 
 
+def vector(figure: Figure, kind: str) -> bytes:
+    """The figure as svg or pdf, without a date."""
+    out = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "zoo"}):
+        figure.savefig(out, format=kind, metadata={"Date": None} if kind == "svg" else {"CreationDate": None})
+    return out.getvalue()
+
+
 def photographs(data: bytes) -> list[tuple[int, int, int, int]]:
     """The boxes (left, top, width, height) of a PNG by `png` that hold pictures, not paper and ink."""
     text = Image.open(io.BytesIO(data)).text.get(PHOTOS, "")  # type: ignore[attr-defined]
