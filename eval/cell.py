@@ -17,7 +17,7 @@ from zoo.base.progress import say
 from zoo.base.sealed import read_sealed, sealed
 from zoo.cli import Watched
 from zoo.config.cell import CellConfig
-from zoo.config.control import Sampling
+from zoo.config.control import Sampling, score_words
 from zoo.config.schema import explain
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
         write_atomic(folder / "copies" / f"{setting.name}.png", copies_png(scored, data))
         if setting.weights == "ema" and setting.guidance == 1:
             write_atomic(folder / "paths" / f"{setting.name}.png", path_png(scored.film))
-        say(f"scored {setting.name}: FID {row['fid']:.3f} ± {row['fid_se']:.3f}, accuracy {row['acc']:.1%}")
+        say(f"scored: {score_words(row)}")
         rows.append(row)
         if setting.weights == config.score.weights[0] and (config.score.best or config.score.snapshots):
             few[Sampling(**setting.model_dump(exclude={"weights"}))] = part_of(scored, config.score.few, bench)
@@ -162,7 +162,8 @@ def _course(model: "Model", folder: Path, config: CellConfig, bench: "Bench") ->
     for path in reversed(checkpoint.manifests(folder)):
         manifest, model.tensors = checkpoint.read(path)
         row = drawn(model, setting, config.score.few, bench)
-        say(f"scored after {manifest['images']:,} images: FID {row['fid']:.3f} ± {row['fid_se']:.3f}")
+        told = score_words({**setting.model_dump(), "n": config.score.few, **row})
+        say(f"scored after {manifest['images']:,} images: {told}")
         yield {**row, "images": manifest["images"], "seconds": manifest["seconds"], "drawing": row["seconds"]}
     model.tensors = final
 

@@ -21,6 +21,10 @@ class Backbone(ABC):
     def build(self, image_shape: ImageShape, num_classes: int) -> "nn.Module":
         """A fresh network; label `num_classes` means "none"."""
 
+    def least(self, image_shape: ImageShape) -> tuple[int, int]:
+        """Lower bounds: (parameters, numbers that training keeps of an image); (0, 0) where nothing is known."""
+        return 0, 0
+
     def forward_flop(self, image_shape: ImageShape, num_classes: int) -> int:
         """Floating-point operations of one image's forward pass (a multiply-add counts two).
 
@@ -64,6 +68,11 @@ class DiTSize(Backbone):
         if height % self.patch or width % self.patch:
             raise ValueError(f"patch={self.patch} does not divide the image's {height} x {width} pixels")
 
+    def least(self, image_shape: ImageShape) -> tuple[int, int]:
+        _, height, width = image_shape
+        tokens = height * width // self.patch**2
+        return 12 * self.depth * self.width**2, 4 * tokens * self.width
+
     def build(self, image_shape: ImageShape, num_classes: int) -> "nn.Module":
         from zoo.backbones.dit import DiT
 
@@ -92,6 +101,10 @@ class UNetSize(Backbone):
         _, height, width = image_shape
         if height % 4 or width % 4:
             raise ValueError(f"unet halves the image twice: {height} x {width} pixels are not multiples of 4")
+
+    def least(self, image_shape: ImageShape) -> tuple[int, int]:
+        _, height, width = image_shape
+        return 400 * (1 + self.layers) * self.width**2, 4 * height * width * self.width
 
     def build(self, image_shape: ImageShape, num_classes: int) -> "nn.Module":
         from zoo.backbones.unet import UNet

@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import platform
+import re
 import resource
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 Precision = Literal["float32", "bfloat16"]
 PACKAGES = ("torch", "torchvision", "diffusers", "einops", "numpy", "scipy", "scikit-learn", "torchmetrics")
+DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")  # torch knows more, such as meta, on which nothing is computed
 # glibc's M_MMAP_THRESHOLD (bytes, its largest), M_TRIM_THRESHOLD and M_TOP_PAD
 ALLOCATOR = {-3: 32 << 20, -1: (1 << 31) - 1, -2: 64 << 20}
 
@@ -57,15 +59,23 @@ def has_gpu() -> bool:
     return Path("/dev/nvidiactl").exists() and os.environ.get("CUDA_VISIBLE_DEVICES", "0") not in ("", "-1")
 
 
+def check_device(name: str) -> str:
+    """The name of a device, checked without torch. Raises ZooError for one that is none of those meant."""
+    if not DEVICE.fullmatch(name):
+        raise ZooError(f"device {name!r} does not work here: unknown. Allowed: auto, cpu, cuda, cuda:N")
+    return name
+
+
 def pick_device(name: str) -> "torch.device":
     """`auto`, or a torch device name. Raises ZooError for one that does not work here."""
     import torch
 
+    check_device(name)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.zeros(1, device=name).device
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ZooError(f"device {name!r} does not work here: {reason}. Allowed: auto, cpu, cuda, cuda:N") from None
     if device.type == "cpu":

@@ -60,7 +60,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file. Raises ZooError, naming the file, if it is none."""
     try:
         value = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ZooError(f"{path} cannot be read as JSON: {error}") from None
     if not isinstance(value, dict):
         raise ZooError(f"{path} should hold a JSON object, not {type(value).__name__}")
@@ -76,7 +76,7 @@ def read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
     for line in path.read_bytes().splitlines() if path.is_file() else []:
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             row = None
         rows += [row] if isinstance(row, dict) else []
         others += not isinstance(row, dict)

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from zoo.base.errors import ZooError
+from zoo.base.errors import ZooError, choose
 from zoo.base.progress import say
 from zoo.config.cell import TrainConfig
 from zoo.config.schema import explain
@@ -30,6 +30,7 @@ MODES: dict[str, dict[str, Any]] = {  # what each changes of the default recipe
     "compiled bfloat16, checkpointing": {"precision": "bfloat16", "compile": True, "checkpointing": True},
 }
 CEILING = "ceiling"
+DAY = 86_400  # seconds
 SLOW = 10  # a precision so many times slower than float32 is not tried
 RATES = ("train_images_per_s", "evaluations_per_s")
 
@@ -50,9 +51,12 @@ class Plan:
 
     def __post_init__(self) -> None:
         if unknown := [mode for mode in self.modes if mode not in MODES]:
-            raise ZooError(f"unknown mode {unknown[0]!r}. Allowed: {', '.join(MODES)}")
-        if min(self.rounds, self.jobs) < 1 or not self.seconds > 0:
-            raise ZooError("--rounds and --jobs must be at least 1, and --seconds above 0")
+            raise choose("mode", unknown[0], MODES)
+        for name, most in (("size", 4096), ("rounds", 1000), ("jobs", 1024)):
+            if not 1 <= (value := getattr(self, name)) <= most:
+                raise ZooError(f"--{name} {value:,} must be at least 1, and at most {most:,}")
+        if not 0 < self.seconds <= DAY:
+            raise ZooError(f"--seconds {self.seconds:g} must be above 0, and at most {DAY:,}")
 
 
 def measured(plan: Plan, what: str) -> dict[str, Any]:

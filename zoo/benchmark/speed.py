@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from zoo.base.environment import compiled, peak_memory, pick_device, pick_precision, versions
+from zoo.benchmark import RANDOM_IMAGES
 from zoo.config.cell import Recipe, TrainConfig
 from zoo.config.control import Setting
 from zoo.data.dataset import Dataset
@@ -54,7 +55,7 @@ def _product(dtype: torch.dtype, largest: int, device: torch.device, seconds: fl
 def measure(config: TrainConfig, size: int, device_name: str, seconds: float) -> dict[str, Any]:
     """Training and sampling of a backbone on random images of this size: rates, set-up seconds, memory."""
     device, shape = pick_device(device_name), (1, size, size)
-    images = torch.randint(0, 256, (10_000, *shape), dtype=torch.uint8)
+    images = torch.randint(0, 256, (RANDOM_IMAGES, *shape), dtype=torch.uint8)
     labels = torch.arange(len(images)) % 10
     data = Dataset("random", images, labels, images[:10], labels[:10], sha256="")
     began = time.perf_counter()

@@ -43,7 +43,7 @@ class TrainConfig(Recipe):
     dataset: DataName = "mnist"
     backbone: BackboneName = "dit"
     objective: ObjectiveName = "rf"
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, le=2**53)] = 0
     images: Count = 60_000
 
     @property

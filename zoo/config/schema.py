@@ -1,8 +1,8 @@
 """What checked configurations are built of: frozen models, their field types, and errors that name every finding."""
 
 import re
-from collections.abc import Callable
-from typing import Annotated, TypeVar, get_args
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -12,6 +12,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 
 class Frozen(BaseModel):
@@ -40,10 +41,18 @@ def distinct(names: tuple[T, ...]) -> tuple[T, ...]:
     return names
 
 
+def validated(model: type[M], given: dict[str, Any], source: str) -> M:
+    """A checked configuration. Raises ZooError with every finding at once."""
+    try:
+        return model(**given)
+    except ValidationError as error:
+        raise explain(error, model, source) from None
+
+
 def explain(error: ValidationError, model: type[BaseModel], source: str) -> ZooError:
     """All of a validation's findings in one error: source, key, value, what is allowed, the nearest known key."""
     lines = []
-    for finding in error.errors(include_url=False):
+    for finding in _causes(error.errors(include_url=False)):
         key = ".".join(str(part) for part in finding["loc"])
         if finding["type"] == "extra_forbidden":
             allowed = _fields_at(model, finding["loc"][:-1])
@@ -56,6 +65,37 @@ def explain(error: ValidationError, model: type[BaseModel], source: str) -> ZooE
             value = "" if finding["type"] == "missing" else f" = {finding['input']!r}"
             lines.append(f"{key}{value}: {message}")
     return ZooError("\n  ".join([f"{source} cannot be used:", *lines]))
+
+
+def _causes(findings: Sequence[Any]) -> list[Any]:
+    """The findings without those that only follow from another: a tuple counts as too short for its bad items, and a
+    value that may be of several types is refused once for each of them, which becomes one finding."""
+    places = [finding["loc"] for finding in findings]
+    kept: list[Any] = []
+    unions: dict[tuple[int | str, ...], Any] = {}
+    for finding in findings:
+        where = finding["loc"]
+        within = any(other[: len(where)] == where and len(other) > len(where) for other in places)
+        if finding["type"] == "too_short" and within:
+            continue
+        branches = [other for other in places if other[:-1] == where[:-1] and _is_branch(other)]
+        if not _is_branch(where) or len(branches) < 2:
+            kept.append(finding)
+        elif where[:-1] not in unions:
+            allowed = []
+            for other in findings:
+                if other["loc"] in branches:
+                    allowed.append(other.get("ctx", {}).get("expected") or "True or False")
+            message = f"Input should be {', or '.join(dict.fromkeys(allowed))}"
+            unions[where[:-1]] = {**finding, "type": "union", "loc": where[:-1], "msg": message}
+            kept.append(unions[where[:-1]])
+    return kept
+
+
+def _is_branch(where: tuple[int | str, ...]) -> bool:
+    """Whether a place ends with the name that pydantic gives to one type of a union, which is no field's."""
+    last = where[-1] if where else None
+    return isinstance(last, str) and re.match(r"(bool|int|float|str|literal\[.*)$", last) is not None
 
 
 def _fields_at(model: type[BaseModel], where: tuple[int | str, ...]) -> list[str]:

@@ -146,8 +146,8 @@ def load(name: str) -> Grid:
         raise choose("grid", name, names())
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ZooError(f"grid {path} cannot be read: {error}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ZooError(f"grid {path} cannot be read as TOML: {error}") from None
     if isinstance(wish := data.get("budgets"), str):  # those of a grid that comes with the project
         if wish not in names() or path == FOLDER / f"{wish}.toml":
             raise choose(f"grid in grid {path}, budgets:", wish, set(names()) - {path.stem})
