@@ -162,9 +162,8 @@ def _course(model: "Model", folder: Path, config: CellConfig, bench: "Bench") ->
     for path in reversed(checkpoint.manifests(folder)):
         manifest, model.tensors = checkpoint.read(path)
         row = drawn(model, setting, config.score.few, bench)
-        say(
-            f"scored after {manifest['images']:,} images: {score_words({**setting.model_dump(), 'n': config.score.few, **row})}"
-        )
+        told = score_words({**setting.model_dump(), "n": config.score.few, **row})
+        say(f"scored after {manifest['images']:,} images: {told}")
         yield {**row, "images": manifest["images"], "seconds": manifest["seconds"], "drawing": row["seconds"]}
     model.tensors = final
 
