@@ -16,9 +16,10 @@ from zoo.base.progress import say
 from zoo.base.sealed import read_sealed, sealed
 from zoo.cli import Watched
 from zoo.config.cell import CellConfig
+from zoo.config.control import Sampling
 from zoo.config.schema import explain
 
-POINT = ("images", "seconds", "fid", "fid_se", "acc")  # of a snapshot
+POINT = ("images", "seconds", "n", "fid", "fid_se", "acc")  # of a snapshot
 PATIENCE_SECONDS = 30.0  # for the cell of a driver that was killed just now to save its state and end
 
 
@@ -58,6 +59,7 @@ def _check(result: dict) -> None:
 def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
     began = time.perf_counter()
 
+    from eval.scores.few import best_case, part_of
     from eval.scores.score import Bench, copies_png, path_png, real_png, score, tile_png
     from eval.scores.validation import validation
     from zoo import plugins
@@ -82,7 +84,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
     manifest, tensors = checkpoint.find(folder)
     model = Model(manifest, tensors, data.image_shape, device, config.score.batch)
     write_atomic(folder / "real.png", real_png(data))
-    rows = []
+    rows, few = [], {}
     for setting in config.score.controls:
         scored = score(model, setting, config.score.n, bench)
         row = scored.row
@@ -92,11 +94,18 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
             write_atomic(folder / "paths" / f"{setting.name}.png", path_png(scored.film))
         say(f"scored {setting.name}: FID {row['fid']:.3f} ± {row['fid_se']:.3f}, accuracy {row['acc']:.1%}")
         rows.append(row)
+        if setting.weights == config.score.weights[0]:
+            few[Sampling(**setting.model_dump(exclude={"weights"}))] = part_of(scored, config.score.few, bench)
+    best, drawing = None, sum(row["seconds"] for row in rows)
+    if config.score.best:
+        best, scored = best_case(model, config.score, {how: row["fid"] for how, row in few.items()}, bench)
+        drawing += best.pop("seconds")
+        write_atomic(folder / "samples" / "best.png", tile_png(scored.images, scored.labels))
     course = list(_course(model, folder / SNAPSHOTS, config, bench)) if config.score.snapshots else []
+    drawing += sum(point["drawing"] for point in course)
     if course:
-        course.append({**rows[0], "images": trained["images"], "seconds": trained["seconds"], "drawing": 0.0})
+        course.append({**next(iter(few.values())), "images": trained["images"], "seconds": trained["seconds"]})
     held_out = {kind: validation(model, kind, data, config.score.n) for kind in config.score.weights}
-    drawing = sum(row["seconds"] for row in rows) + sum(point["drawing"] for point in course)
     seconds = {
         "start": ready - began,
         "setup": trained["setup_seconds"],
@@ -113,6 +122,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
         "train": {name: trained[name] for name in (*facts, *how)}
         | {
             "steps": trained["step"],
+            "clipped": trained["clipped_steps"] / trained["step"],
             "images_per_s": trained["images"] / trained["seconds"],
             "flop_per_image": backbone_size(config.train.backbone).forward_flop(data.image_shape, NUM_CLASSES),
             "logsnr_edges": LOGSNR_EDGES,
@@ -122,6 +132,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
         "data": {"name": data.name, "sha256": data.sha256},
         "real": real.row,
         "scores": rows,
+        "best": best,
         "snapshots": [{key: point[key] for key in POINT} for point in course],
         "fingerprint": fingerprint(objective(config.train.objective)),
         "validation": held_out,
@@ -135,13 +146,13 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
 
 def _course(model, folder: Path, config: CellConfig, bench) -> Iterator[dict]:
     """Each snapshot's scores under the first control setting, with the images and seconds of training until then."""
-    from eval.scores.score import score
+    from eval.scores.few import drawn
     from zoo.training import checkpoint
 
     setting, final = config.score.controls[0], model.tensors
     for path in reversed(checkpoint.manifests(folder)):
         manifest, model.tensors = checkpoint.read(path)
-        row = score(model, setting, config.score.n, bench).row
+        row = drawn(model, setting, config.score.few, bench)
         say(f"scored after {manifest['images']:,} images: FID {row['fid']:.3f} ± {row['fid_se']:.3f}")
         yield {**row, "images": manifest["images"], "seconds": manifest["seconds"], "drawing": row["seconds"]}
     model.tensors = final

@@ -98,6 +98,8 @@ class SettingOptions:
     """steps of the sampler; heun takes two network evaluations for each"""
     step_grid: str = "flow"
     """flow, logsnr, karras(7) or trailing"""
+    start: float = -10.0
+    """logsnr at which sampling begins (a path that ends nearer to the data begins there)"""
     guidance: float = 1.0
     """classifier-free guidance scale; 1 is none"""
     interval: tuple[float, float] = (0.0, 1.0)

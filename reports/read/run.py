@@ -150,6 +150,7 @@ class Run:
             "sampler": "{}",
             "step_grid": "{} grid",
             "steps": "{} steps",
+            "start": "start {:g}",
             "interval": "within {0[0]:g} to {0[1]:g} of noise",
             "rescale": "rescaled {:g}",
             "clip": "clipped {}",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-SETTING = ("weights", "sampler", "step_grid", "steps", "guidance", "interval", "rescale", "clip", "n")
+SETTING = ("weights", "sampler", "step_grid", "steps", "start", "guidance", "interval", "rescale", "clip", "n")
 
 
 @dataclass(frozen=True)
@@ -13,6 +13,7 @@ class Setting:
     sampler: str
     step_grid: str
     steps: int
+    start: float
     guidance: float
     interval: tuple[float, float]
     rescale: float
@@ -31,5 +32,5 @@ class Setting:
 
     def order(self) -> tuple:
         """What settings are sorted by: the sampler, many steps before few, little guidance before much."""
-        solver = (self.sampler, self.step_grid, -self.steps)
+        solver = (self.sampler, self.step_grid, -self.steps, self.start)
         return (*solver, self.guidance, self.interval, self.rescale, self.clip, self.n)

@@ -26,7 +26,15 @@ BACKBONES = ["dit(patch=4)", "unet(width=32,attention=1)"]
 EDGES = [-10, -7.5, -5, -2.5, 0, 2.5, 5, 7.5, 10]
 FLOOR = {"fid": 0.05, "se": 0.01, "plain": 0.10, "n": 10_000}
 JUDGE = {"name": "mnist-v1-seed0", "sha256": "aa", "accuracy": 0.9972, "floor": FLOOR}
-USUAL = {"sampler": "euler", "step_grid": "flow", "steps": 20, "interval": [0.0, 1.0], "rescale": 0.0, "clip": True}
+USUAL = {
+    "sampler": "euler",
+    "step_grid": "flow",
+    "steps": 20,
+    "start": -10.0,
+    "interval": [0.0, 1.0],
+    "rescale": 0.0,
+    "clip": True,
+}
 SEGMENTS = ["012345", "12", "01643", "01623", "5612", "05623", "056234", "012", "0123456", "012356"]
 BARS = [
     (5, 8, 7, 20),
