@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from zoo.base.errors import ZooError, run_main
 from zoo.cli import Watched, parse
-from zoo.errors import ZooError, run_main
 
 
 @dataclass
@@ -59,7 +59,7 @@ def main() -> int:
 
         run_cell(Path(options.cell), options)
         return 0
-    from zoo import driver, plan
+    from zoo.grid import driver, plan
 
     made = plan.make(options, fetch=not (options.list or options.dry_run))
     if options.list:
@@ -88,9 +88,9 @@ def main() -> int:
 
 def final_page(folder: Path) -> str:
     """Write the report; returns where the time went, and the page's path."""
-    from reports.load import load
     from reports.page import build
-    from reports.tables import time_table
+    from reports.read.load import load
+    from reports.words.tables import time_table
 
     began = time.perf_counter()
     page = build(folder).with_suffix(".html")
@@ -99,7 +99,7 @@ def final_page(folder: Path) -> str:
 
 def worker(options: Options) -> int:
     """What the driver's workers run: cell after cell, until there are no more, or one fails."""
-    from zoo.executor import cells_of_driver, die_with_driver
+    from zoo.grid.executor import cells_of_driver, die_with_driver
 
     die_with_driver()
     for folder in cells_of_driver():

@@ -9,14 +9,14 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from eval.result import Result
+from zoo.base.errors import ZooError
+from zoo.base.files import write_atomic, write_json
+from zoo.base.lock import locked
+from zoo.base.progress import say
+from zoo.base.sealed import read_sealed, sealed
 from zoo.cli import Watched
-from zoo.config import CellConfig
-from zoo.errors import ZooError
-from zoo.files import write_atomic, write_json
-from zoo.lock import locked
-from zoo.progress import say
-from zoo.schema import explain
-from zoo.sealed import read_sealed, sealed
+from zoo.config.cell import CellConfig
+from zoo.config.schema import explain
 
 POINT = ("images", "seconds", "fid", "fid_se", "acc")  # of a snapshot
 PATIENCE_SECONDS = 30.0  # for the cell of a driver that was killed just now to save its state and end
@@ -57,23 +57,25 @@ def _check(result: dict) -> None:
 
 def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
     began = time.perf_counter()
-    from eval.score import Bench, copies_png, path_png, real_png, score, tile_png
-    from eval.validation import validation
-    from zoo import checkpoint, plugins
-    from zoo.backbones.cost import forward_flop
-    from zoo.data import load
-    from zoo.environment import git_hash, pick_device, versions
-    from zoo.fingerprint import fingerprint
-    from zoo.model import Model
-    from zoo.registry import objective
-    from zoo.runlog import LOGSNR_EDGES
-    from zoo.train import SNAPSHOTS, train
+
+    from eval.scores.score import Bench, copies_png, path_png, real_png, score, tile_png
+    from eval.scores.validation import validation
+    from zoo import plugins
+    from zoo.base.environment import git_hash, pick_device, versions
+    from zoo.data.dataset import load
+    from zoo.data.sets import NUM_CLASSES
+    from zoo.objectives.fingerprint import fingerprint
+    from zoo.registry import backbone_size, objective
+    from zoo.sampling.model import Model, Preview
+    from zoo.training import checkpoint
+    from zoo.training.run import SNAPSHOTS, train
+    from zoo.training.runlog import LOGSNR_EDGES
 
     data_dir, device = Path(places.data_dir), pick_device(places.device)
     data = load(config.train.dataset, data_dir, places.mirror)
     say(f"training {config.train.objective} on {config.train.backbone}, {data.name}, seed {config.train.seed}")
     ready = time.perf_counter()
-    trained = train(config.train, folder, data, device, places.track, config.score.snapshots)
+    trained = train(config.train, folder, data, device, places.track, config.score.snapshots, Preview)
     done = time.perf_counter()
     bench = Bench.load(data, data_dir, device)
     judge, real = bench.judge, bench.real
@@ -112,7 +114,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
         | {
             "steps": trained["step"],
             "images_per_s": trained["images"] / trained["seconds"],
-            "flop_per_image": forward_flop(config.train.backbone, data.image_shape),
+            "flop_per_image": backbone_size(config.train.backbone).forward_flop(data.image_shape, NUM_CLASSES),
             "logsnr_edges": LOGSNR_EDGES,
         },
         "judge": _judge(judge, real),
@@ -133,8 +135,8 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
 
 def _course(model, folder: Path, config: CellConfig, bench) -> Iterator[dict]:
     """Each snapshot's scores under the first control setting, with the images and seconds of training until then."""
-    from eval.score import score
-    from zoo import checkpoint
+    from eval.scores.score import score
+    from zoo.training import checkpoint
 
     setting, final = config.score.controls[0], model.tensors
     for path in reversed(checkpoint.manifests(folder)):

@@ -2,7 +2,7 @@
 
     python -m eval.result > eval/result.schema.json        writes the schema again; a test compares the two
 
-Numbers are finite: NaN and infinity are refused. The file is sealed (zoo/sealed.py): readers refuse one of another
+Numbers are finite: NaN and infinity are refused. The file is sealed (zoo/base/sealed.py): readers refuse one of another
 schema version, and one that was changed after it was written.
 """
 
@@ -11,10 +11,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from zoo.config import CellConfig
-from zoo.control import Setting
-from zoo.schema import Count, Frozen
-from zoo.sealed import SCHEMA_VERSION
+from zoo.base.sealed import SCHEMA_VERSION
+from zoo.config.cell import CellConfig
+from zoo.config.control import Setting
+from zoo.config.schema import Count, Frozen
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -33,7 +33,7 @@ class ClassScore(Frozen):
 
 
 class Measured(Frozen):
-    """Scores of a set of images; reports/results.py explains the columns."""
+    """Scores of a set of images; reports/read/results.py explains the columns."""
 
     n: Count
     fid: Number

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from reports.page import build
-from zoo.errors import ZooError, run_main
-from zoo.files import write_atomic
+from zoo.base.errors import ZooError, run_main
+from zoo.base.files import write_atomic
 
 ROWS = 40  # of a table in a terminal
 HELP = "a run's folder, which holds grid.json: runs/default"
@@ -32,7 +32,8 @@ def main() -> None:
 
 def _compare(words: list[str]) -> str:
     """What changed, or where it was written."""
-    from reports import changes, changetables, markdown, terminal
+    from reports import changes, changetables
+    from reports.render import markdown, terminal
 
     parser = argparse.ArgumentParser(prog="python -m reports compare", description="Say what changed between two runs")
     parser.add_argument("a", type=Path, metavar="A", help=HELP)

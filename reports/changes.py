@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
-from eval.effects import Difference, holm, sampled, student
-from reports.document import Code, Text
-from reports.load import load
-from reports.pairs import ALPHA, METRICS
-from reports.results import field
-from reports.run import CELL, SETTING, Cell, Run, Setting
-from zoo.errors import ZooError
+from eval.ranks.effects import Difference, holm, sampled, student
+from reports.read.load import load
+from reports.read.results import field
+from reports.read.run import CELL, Cell, Run
+from reports.read.setting import SETTING, Setting
+from reports.words.document import Code, Text
+from reports.words.pairs import ALPHA, METRICS
+from zoo.base.errors import ZooError
 
 HARDWARE = ("device", "threads", "precision", "compiled")
 GRID = ("name", "budget", "notice", "git")

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Callable, Sequence
 
-from eval.effects import student
+from eval.ranks.effects import student
 from reports.changes import Change, Comparison, different, missing
-from reports.document import Block, Bullets, Code, Heading, Paragraph, Table
-from reports.pairs import METRICS, difference_text
-from reports.run import Cell
+from reports.read.run import Cell
+from reports.words.document import Block, Bullets, Code, Heading, Paragraph, Table
+from reports.words.pairs import METRICS, difference_text
 
 NONE = "-"
 TIMES = {"training s": ("seconds", "train"), "all s": ("seconds", "total"), "images/s": ("train", "images_per_s")}

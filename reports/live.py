@@ -4,7 +4,7 @@ import threading
 import time
 from pathlib import Path
 
-from zoo.progress import say
+from zoo.base.progress import say
 
 REST = 10  # after a page, times as long as it took: at most a tenth of one core goes into pages
 

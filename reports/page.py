@@ -6,19 +6,20 @@ in. Finished, partial and failed runs are all pages.
 
 from pathlib import Path
 
-from eval import compare
-from reports import about, html, markdown, ranktables, sentences, tables
-from reports.answer import answer
-from reports.bibtex import papers
-from reports.document import Block, Bold, Heading, Paragraph, Picture
-from reports.export import json_bytes
-from reports.figures import caption, draw, of_section
-from reports.load import load
-from reports.pairs import pairs
-from reports.recipes import recipes
-from reports.results import csv_bytes
-from reports.run import Run
-from zoo.files import write_atomic
+from eval.ranks import text as rank_words
+from reports.figures.catalogue import caption, draw, of_section
+from reports.read.export import json_bytes
+from reports.read.load import load
+from reports.read.results import csv_bytes
+from reports.read.run import Run
+from reports.render import html, markdown
+from reports.words import about, ranktables, sentences, tables
+from reports.words.answer import answer
+from reports.words.bibtex import papers
+from reports.words.document import Block, Bold, Heading, Paragraph, Picture
+from reports.words.pairs import pairs
+from reports.words.recipes import recipes
+from zoo.base.files import write_atomic
 
 COST = (
     "Means over the seeds that are done; seconds of wall clock. Start: imports and data; setup: building the network "
@@ -116,7 +117,7 @@ def _ranks(run: Run) -> list[Block]:
     found = run.board
     places = f"{', '.join(found['datasets'])}; {', '.join(found['families'])}"
     count = f"{found['settings']} control settings: {places}"
-    return [Paragraph(RANKS.format(count=count)), ranktables.ranks(found), *map(Paragraph, compare.notes(found))]
+    return [Paragraph(RANKS.format(count=count)), ranktables.ranks(found), *map(Paragraph, rank_words.notes(found))]
 
 
 def _said(text: str | None, kind: str) -> list[Block]:

@@ -12,9 +12,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # several tests at once: threads would 
 import pytest
 import torch
 
-from zoo.config import TrainConfig
-from zoo.data import Dataset, load
-from zoo.errors import run_main
+from zoo.base.errors import run_main
+from zoo.config.cell import TrainConfig
+from zoo.data.dataset import Dataset, load
 
 ROOT = Path(__file__).parent.parent
 TINY = {"dataset": "digits", "backbone": "dit(width=32,depth=1,heads=1)", "batch": 16, "precision": "float32"}

@@ -19,10 +19,10 @@ from pathlib import Path
 import torch
 
 from tests.conftest import TINY
-from zoo import checkpoint
-from zoo.config import TrainConfig
-from zoo.data import load
-from zoo.train import train
+from zoo.config.cell import TrainConfig
+from zoo.data.dataset import load
+from zoo.training import checkpoint
+from zoo.training.run import train
 
 EVENTS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.truncate", "os.link", "os.symlink")
 STEPS = {"events": 6, "random": 300}

@@ -16,7 +16,7 @@ import torch
 from diffusers import DDPMScheduler
 from torch import Tensor
 
-from zoo.objective import Network, Objective
+from zoo.objectives.core import Network, Objective
 
 ENDS = (0.0, 1e-7, 0.5, 1 - 1e-7, 1.0)  # where quantiles, paths and solves go wrong if they do
 # our path's word -> diffusers' beta_schedule

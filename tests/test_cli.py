@@ -11,13 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tyro
+import torch
 from PIL import Image
 
 from eval import compare, fid
+from eval.scores.sets import Asked, evaluate
 from tests.conftest import ROOT
 from zoo import sample, train
-from zoo.errors import ZooError
+from zoo.base.errors import ZooError
+from zoo.config.control import Setting
 
 GRID = """
 description = "two tiny cells"
@@ -252,7 +254,7 @@ def test_an_unwritable_output_folder_is_one_message(command, tmp_path):
 def test_auto_without_network_says_so_loudly_and_uses_digits(command, tmp_path):
     out = tmp_path / "out"
     program = (
-        "import run_all, sys; from zoo import driver; driver._to_do = lambda *a, **b: []\n"
+        "import run_all, sys; from zoo.grid import driver; driver._to_do = lambda *a, **b: []\n"
         f"sys.argv = ['run_all.py', '--out', {str(out)!r}, '--mirror', '/nowhere']\n"
         f"sys.argv += ['--data-dir', {str(tmp_path / 'data')!r}]\n"
         "sys.exit(run_all.main())"
@@ -368,11 +370,8 @@ SAMPLE = {
 
 
 @pytest.mark.parametrize(("arguments", "said"), SAMPLE.values(), ids=SAMPLE.keys())
-def test_sample_refuses_what_makes_no_sense(arguments, said, capsys):
-    options = tyro.cli(sample.Options, args=["runs/none", *arguments])
-    with pytest.raises(ZooError) as error:
-        sample.draw(options)
-    assert said in str(error.value)
+def test_sample_refuses_what_makes_no_sense(arguments, said, refused):
+    assert said in refused(sample.main, "runs/none", *arguments)
 
 
 def images(folder: Path, name: str, **arrays) -> str:
@@ -412,10 +411,10 @@ def test_eval_fid_refuses_images_that_cannot_be_scored(command, tmp_path):
     }
     for path, said in cases.items():
         with pytest.raises(ZooError) as error:
-            fid.evaluate(fid.Options(a=path, dataset="digits", data_dir=str(tmp_path / "data"), device="cpu"))
+            evaluate([Path(path)], Setting(), Asked(1000, "digits", tmp_path / "data"), torch.device("cpu"))
         assert said in str(error.value), path
     with pytest.raises(ZooError, match="nothing says it"):
-        fid.evaluate(fid.Options(a=str(tmp_path / "few.npz"), device="cpu"))
+        evaluate([tmp_path / "few.npz"], Setting(), Asked(1000, None, tmp_path / "data"), torch.device("cpu"))
     assert_clear(command("-m", "eval.fid", str(tmp_path / "empty"), "--dataset", "digits"), "holds no PNG")
 
 

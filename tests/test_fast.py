@@ -5,10 +5,10 @@ fused attention. What a GPU records and replays: test_capture.py.
 import pytest
 import torch
 
-from tests.test_backbones import SMALL, awake
+from tests.backbones.test_backbones import SMALL, awake
 from tests.test_crash import FAMILIES
 from zoo.backbones import dit, unet
-from zoo.environment import compiled
+from zoo.base.environment import compiled
 from zoo.registry import BACKBONES, objective
 
 # relative errors of the loss and of all gradients together: rounding in another order; 8 bits of mantissa

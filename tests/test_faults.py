@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.test_reports import section
+from tests.reports.test_reports import section
 
 FAULTS = '''
 import os, signal, sys, time
 from dataclasses import dataclass
 from zoo.registry import register
-from zoo.weight import X0Weight
+from zoo.objectives.weight import X0Weight
 
 
 def fault(word):

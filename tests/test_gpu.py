@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.test_backbones import SMALL
-from tests.test_capture import STEPS, config, data
+from tests.backbones.test_backbones import SMALL
 from tests.test_crash import FAMILIES
+from tests.training.test_capture import STEPS, config, data
 from zoo.registry import BACKBONES
-from zoo.trainer import Trainer
+from zoo.training.trainer import Trainer
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 

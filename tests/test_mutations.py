@@ -11,14 +11,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reports import curves, markdown, sheets
-from reports.load import load
+from reports.figures import curves, sheets
 from reports.page import page
-from reports.results import csv_bytes
-from tests.test_reports import fail, write_run
-from tests.test_train import final, same
-from zoo import checkpoint, train
-from zoo.errors import ZooError
+from reports.read.load import load
+from reports.read.results import csv_bytes
+from reports.render import markdown
+from tests.reports.test_reports import fail, write_run
+from tests.training.test_train import final, same
+from zoo.base.errors import ZooError
+from zoo.training import checkpoint
+from zoo.training import run as train
 
 EXAMPLES = 200
 STEPS = 12

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import ROOT
 from zoo import registry
-from zoo.errors import ZooError
+from zoo.base.errors import ZooError
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_an_installed_package_s_entry_point_is_loaded(example, tmp_path):
 FAULTY = {
     "a clash": (
         'from zoo.registry import register\nregister("weight", "minsnr")(int)',
-        "'minsnr' is taken, by zoo.weight",
+        "'minsnr' is taken, by zoo.objectives.weight",
     ),
     "a clash across kinds": ('from zoo.registry import register\nregister("density", "p2")(int)', "'p2' is taken"),
     "an unknown kind": ('from zoo.registry import register\nregister("wait", "x")', "Did you mean 'weight'"),

@@ -15,11 +15,12 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.test_cli import GRID, assert_clear, write_grid
-from tests.test_train import final, rows, same
-from zoo import checkpoint, train
-from zoo.errors import ZooError
-from zoo.files import sha256
-from zoo.sealed import read_sealed, write_sealed
+from tests.training.test_train import final, rows, same
+from zoo.base.errors import ZooError
+from zoo.base.files import sha256
+from zoo.base.sealed import read_sealed, write_sealed
+from zoo.training import checkpoint
+from zoo.training import run as train
 
 KILLS = 6  # of drivers
 TRAIN = ["-m", "zoo.train", "--dataset", "digits", "--backbone", "dit(width=32,depth=1,heads=1)", "--batch", "16"]
@@ -136,7 +137,7 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path):
 
 SLOW_STEP = """
 import runpy, sys, time
-from zoo.state import State
+from zoo.training.state import State
 step = State.step
 
 def slow(self, *rates):

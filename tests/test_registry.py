@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from zoo import registry
-from zoo.errors import ZooError, choose
-from zoo.objective import Objective
+from zoo.base.errors import ZooError, choose
+from zoo.objectives.core import Objective
 
 ARXIV = re.compile(r"\d{4}\.\d{4,5}")
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 import tyro
 
 from zoo import plugins
-from zoo.track import TRACKERS, check_tracker
+from zoo.base.errors import ZooError
+from zoo.training.track import TRACKERS, check_tracker
 
 if TYPE_CHECKING:
-    from zoo.config import TrainConfig
+    from zoo.config.cell import TrainConfig
+    from zoo.config.control import Setting
 
 
 @dataclass
@@ -76,14 +78,52 @@ class TrainOptions(Watched):
         """The checked configuration. Raises ZooError."""
         from pydantic import ValidationError
 
-        from zoo.config import TrainConfig
-        from zoo.schema import explain
+        from zoo.config.cell import TrainConfig
+        from zoo.config.schema import explain
 
         given = {f.name: getattr(self, f.name) for f in fields(self) if f.name in TrainConfig.model_fields}
         try:
             return TrainConfig(**given)
         except ValidationError as error:
             raise explain(error, TrainConfig, "the options") from None
+
+
+@dataclass
+class SettingOptions:
+    """How images are drawn; shared by every command that draws."""
+
+    sampler: str = "euler"
+    """euler, heun, ancestral, dpmpp_2m or euler_a"""
+    steps: int = 20
+    """steps of the sampler; heun takes two network evaluations for each"""
+    step_grid: str = "flow"
+    """flow, logsnr, karras(7) or trailing"""
+    guidance: float = 1.0
+    """classifier-free guidance scale; 1 is none"""
+    interval: tuple[float, float] = (0.0, 1.0)
+    """shares of noise between which guidance is applied"""
+    rescale: float = 0.0
+    """how far guidance is kept from raising the contrast, 0 to 1"""
+    clip: bool = True
+    """clamp every x_hat to black and white (--clip False leaves it)"""
+    weights: Literal["ema", "raw"] = "ema"
+    """which of the checkpoint's weights"""
+    batch: int = 128
+    """images drawn at once"""
+
+    def setting(self) -> "Setting":
+        """The checked control setting. Raises ZooError."""
+        if self.batch < 1:
+            raise ZooError("--batch must be at least 1")
+        from pydantic import ValidationError
+
+        from zoo.config.control import Setting
+        from zoo.config.schema import explain
+
+        try:
+            return Setting(**{f.name: getattr(self, f.name) for f in fields(self) if f.name in Setting.model_fields})
+        except ValidationError as error:
+            raise explain(error, Setting, "the options") from None
 
 
 def parse(options: type, command: str, about: str | None, positional: bool = False) -> Any:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from zoo.errors import ZooError
+from zoo.base.errors import ZooError
 
 GROUP = "zoo.objectives"
 LOADED: dict[str, str] = {}  # file or entry point -> SHA-256 of the file, or the package's version

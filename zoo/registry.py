@@ -11,17 +11,17 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from zoo.auxiliary import Auxiliary, Contrast, Learned, Plain
 from zoo.backbones.sizes import Backbone, DiTSize, UNetSize
-from zoo.coupling import OT, ClassImmiscible, ClassOT, Coupling, Immiscible, Independent, Nearest, Offset
-from zoo.density import CosMap, Density, EDMLogNormal, Laplace, LogitNormal, Mode, Uniform, natural
-from zoo.errors import ZooError, choose
-from zoo.families import BEYOND, DEFAULT, SD3
-from zoo.names import Term, parse_term
-from zoo.objective import Objective
-from zoo.path import LDM, Cosine, Flow, Linear, Path, Shift, Sigmoid, Trig, ZeroTerminal
-from zoo.target import EDM, X0, Eps, FlowTarget, Target, V
-from zoo.weight import P2, SNR, Flat, FlowLoss, MinSNR, SigmoidWeight, SoftMinSNR, TruncSNR, Weight
+from zoo.base.errors import ZooError, choose
+from zoo.base.names import Term, parse_term
+from zoo.objectives.auxiliary import Auxiliary, Contrast, Learned, Plain
+from zoo.objectives.core import Objective
+from zoo.objectives.coupling import OT, ClassImmiscible, ClassOT, Coupling, Immiscible, Independent, Nearest, Offset
+from zoo.objectives.density import CosMap, Density, EDMLogNormal, Laplace, LogitNormal, Mode, Uniform, natural
+from zoo.objectives.families import BEYOND, DEFAULT, SD3
+from zoo.objectives.path import LDM, Cosine, Flow, Linear, Path, Shift, Sigmoid, Trig, ZeroTerminal
+from zoo.objectives.target import EDM, X0, Eps, FlowTarget, Target, V
+from zoo.objectives.weight import P2, SNR, Flat, FlowLoss, MinSNR, SigmoidWeight, SoftMinSNR, TruncSNR, Weight
 
 if TYPE_CHECKING:
     from torch import nn

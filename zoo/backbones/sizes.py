@@ -21,6 +21,21 @@ class Backbone(ABC):
     def build(self, image_shape: ImageShape, num_classes: int) -> "nn.Module":
         """A fresh network; label `num_classes` means "none"."""
 
+    def forward_flop(self, image_shape: ImageShape, num_classes: int) -> int:
+        """Floating-point operations of one image's forward pass (a multiply-add counts two).
+
+        Training takes about three times as many. Counted on torch's meta device: nothing is computed.
+        """
+        import torch
+        from torch.utils.flop_counter import FlopCounterMode
+
+        with torch.device("meta"):
+            module = self.build(image_shape, num_classes)
+            x, time, labels = torch.zeros(1, *image_shape), torch.zeros(1), torch.zeros(1, dtype=torch.int64)
+            with FlopCounterMode(display=False) as counter, torch.no_grad():
+                module(x, time, labels)
+        return counter.get_total_flops()
+
 
 @dataclass(frozen=True)
 class DiTSize(Backbone):

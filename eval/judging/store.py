@@ -1,0 +1,101 @@
+"""The versions of the judge: shipped ones, and those that are trained once and kept in the data folder.
+
+Every score depends on the judge's weights, so the weights are part of the metric: each version is a file whose SHA-256
+is known, and it is loaded only if that matches. `mnist` and `digits` are shipped, in two seeds; the second is a second
+opinion. For another data set a judge is trained once and kept in the data folder.
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from filelock import FileLock
+from safetensors import SafetensorError
+
+from eval.judging import recipe as recipes
+from eval.judging.net import Judge
+from zoo.base.errors import ZooError
+from zoo.base.files import read_json, write_atomic, write_json
+from zoo.data.dataset import Dataset
+
+VERSION = "v1"
+FOLDER = Path(__file__).parent / "judges"
+SHIPPED = {  # name -> SHA-256 of its weights
+    "mnist-v1-seed0": "cea834c2f9830c929a5125394d9a77d5888e01e8f160d21eae83aeddcae9bb94",
+    "mnist-v1-seed1": "5b9bea1948a75e25d574df72fe606c4e01aa547a606ccbff5544d97e8da821fe",
+    "digits-v1-seed0": "785630a3d64aa3349f331bfe1fe340319e4b968042aeb2bf5c52cedd4fbc3e05",
+    "digits-v1-seed1": "99c937bbd6be403f5da4183674ebf43fc0bcd33ba7cc786a29c911fca4283467",
+}
+
+
+def load_judge(dataset: Dataset, data_dir: Path, seed: int = 0, device: str | torch.device = "cpu") -> Judge:
+    """The judge of a data set, in eval mode: shipped, or else trained once and kept under `data_dir`/judges.
+
+    Raises ZooError if the weights' hash is not the expected one, or if they belong to other images.
+    """
+    name = f"{dataset.name}-{VERSION}-seed{seed}"
+    if name in SHIPPED:
+        return read_judge(FOLDER, name, dataset, SHIPPED[name]).to(device)
+    folder = Path(data_dir) / "judges"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f"{name}.lock"):
+            if not (folder / f"{name}.json").exists():  # written last: without it the weights may be of a broken run
+                train_judge(dataset, folder, VERSION, seed, device)
+    except OSError as error:
+        raise ZooError(f"judges cannot be kept in {folder}: {error}. Choose another data folder") from None
+    return read_judge(folder, name, dataset).to(device)
+
+
+def read_judge(folder: Path, name: str, dataset: Dataset, sha256: str | None = None) -> Judge:
+    """The judge `name` from its two files, checked against `sha256`, or else against the hash in its sidecar."""
+    path, sidecar = folder / f"{name}.safetensors", folder / f"{name}.json"
+    info = read_json(sidecar)
+    remedy = "Install the package again" if sha256 else f"Delete {sidecar} to train it again"
+    try:
+        data = path.read_bytes()
+        expected, owner = info["sha256"] if sha256 is None else sha256, info["data_sha256"]
+    except (OSError, KeyError) as error:
+        raise ZooError(f"judge {path} cannot be read: {error!r}. {remedy}") from None
+    found = hashlib.sha256(data).hexdigest()
+    if found != expected:
+        raise ZooError(f"judge {path} is damaged or another version: SHA-256 {found}, expected {expected}. {remedy}")
+    if owner != dataset.sha256:
+        raise ZooError(
+            f"judge {name} was trained on other images than this {dataset.name}: SHA-256 {owner} in {sidecar}, "
+            f"{dataset.sha256} in the data folder. Fetch the data again, or delete the judge if you changed the data"
+        )
+    judge = Judge(dataset.image_shape)
+    try:
+        judge.load_state_dict(safetensors.torch.load(data))
+    except (SafetensorError, RuntimeError) as error:
+        raise ZooError(f"judge {path} does not hold this network: {error}. {remedy}") from None
+    judge.name, judge.sha256, judge.info = name, found, info
+    return judge.to(memory_format=torch.channels_last).eval().requires_grad_(False)  # a third faster on a CPU
+
+
+def train_judge(dataset: Dataset, folder: Path, version: str, seed: int, device: str | torch.device = "cpu") -> Path:
+    """Train a judge and write its weights and, last, its sidecar; returns the weights' path.
+
+    Raises ZooError if a judge of this name exists: a version's weights never change.
+    """
+    name = f"{dataset.name}-{version}-seed{seed}"
+    for place in (folder, FOLDER):
+        if (place / f"{name}.json").exists():
+            raise ZooError(f"judge {name} exists in {place} and is never replaced. Choose another --version or --seed")
+    recipe = recipes.recipe_for(dataset)
+    print(
+        f"training judge {name}, once, on {device}: {recipe.steps(len(dataset.train)):,} steps, about "
+        f"{recipes.minutes(recipe, dataset):.0f} min on one CPU core; kept in {folder}",
+        file=sys.stderr,
+        flush=True,
+    )
+    judge, info = recipes.train(dataset, seed, recipe, device)
+    data = safetensors.torch.save({key: value.cpu().contiguous() for key, value in judge.state_dict().items()})
+    path = folder / f"{name}.safetensors"
+    write_atomic(path, data)
+    info = {"name": name, "version": version, "sha256": hashlib.sha256(data).hexdigest(), **info}
+    write_json(folder / f"{name}.json", info)
+    return path

@@ -1,0 +1,98 @@
+"""The leader board: the cells of a folder, ranked over all control settings that were scored."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from eval.ranks.ranking import REPLICATES, Entry, mean_ranks, ranking, scores_of
+from eval.ranks.sensitivity import agreement, sensitivity
+from zoo.base.errors import ZooError
+from zoo.base.sealed import read_sealed
+from zoo.config.control import Setting
+from zoo.objectives.families import SD3, Published
+
+KEYS = tuple(Setting.model_fields)  # what makes two rows of scores rows of one control setting
+
+
+def read(folder: Path) -> list[Entry]:
+    """Every cell below a folder. Raises ZooError if there is none, or if two judges scored one data set."""
+    entries, judges = [], {}
+    for path in sorted(folder.rglob("cell.json")):
+        cell = read_sealed(path)
+        config = (cell.get("config") or {}).get("train") or {}
+        status, rows = "missing", []
+        if (path.parent / "result.json").is_file():
+            result = read_sealed(path.parent / "result.json")
+            status, rows = result["status"], result["scores"]
+            judges.setdefault(config["dataset"], {})[result["judge"]["sha256"]] = path.parent
+        elif (path.parent / "failed.json").is_file():
+            status = read_sealed(path.parent / "failed.json")["status"]
+        try:
+            names = [config[key] for key in ("dataset", "backbone", "objective", "seed")]
+        except KeyError as error:
+            raise ZooError(f"{path} holds no cell: its config.train lacks {error}") from None
+        if variant := cell.get("variant"):
+            names[2] += f" [{variant}]"
+        entries.append(Entry(*names, status, rows))
+    if not entries:
+        raise ZooError(f"{folder} holds no cell (cell.json). Give the folder of a run, as in runs/default")
+    for dataset, hashes in judges.items():
+        if len(hashes) > 1:
+            places = "; ".join(f"{sha[:12]} in {place}" for sha, place in hashes.items())
+            raise ZooError(f"{len(hashes)} judges scored {dataset}, which cannot be ranked together: {places}")
+    return entries
+
+
+def board(entries: Sequence[Entry], objectives: Sequence[str] = (), replicates: int = REPLICATES) -> dict:
+    """The leader board: {rows, settings, datasets, families, steps, seeds, agreement, sensitivity}.
+
+    Plain values only (None for what there is not), rows by rank. objectives: all that should be in it, in their order.
+    """
+    scores = scores_of(entries, KEYS, objectives)
+    runs = {}
+    for entry in entries:
+        runs.setdefault((entry.dataset, entry.backbone, entry.objective), set()).add(entry.seed)
+    expected = max(map(len, runs.values()), default=0)
+    found = ranking(scores, expected, replicates)
+    families = list(dict.fromkeys(scores.families[control.backbone] for control in scores.controls))
+    steps = sorted({control.steps for control in scores.controls})
+    parts = {family: scores.part(lambda c, f=family: scores.families[c.backbone] == f) for family in families}
+    parts |= {str(count): scores.part(lambda c, s=count: c.steps == s) for count in steps}
+    ranks = {name: mean_ranks(part) for name, part in parts.items()}
+    rows = []
+    for i in found.order:
+        name = scores.objectives[i]
+        published = SD3.get(name, Published(name))
+        own = [entry for entry in entries if entry.objective == name]
+        done, diverged = (sum(entry.status == status for entry in own) for status in ("done", "diverged"))
+        rows.append({
+            "objective": name,
+            "rank": _number(found.rank[i]),
+            "low": _number(found.low[i]),
+            "high": _number(found.high[i]),
+            "first": _number(found.first[i]),
+            "incomplete": bool(found.incomplete[i]) or done + diverged < len(own),
+            "done": done,
+            "diverged": diverged,
+            "runs": max(len(own), expected * len({control.place for control in scores.controls})),
+            "alike": [scores.objectives[j] for j in found.alike(i)],
+            "families": {family: _number(ranks[family][i]) for family in families},
+            "steps": {str(count): _number(ranks[str(count)][i]) for count in steps},
+            "published": published.rank,
+        })  # fmt: skip
+    theirs = [row["published"] for row in rows]
+    return {
+        "rows": rows,
+        "settings": len(scores.controls),
+        "datasets": list(dict.fromkeys(control.dataset for control in scores.controls)),
+        "families": families,
+        "steps": steps,
+        "seeds": expected,
+        "agreement": agreement([np.nan if row["rank"] is None else row["rank"] for row in rows], theirs),
+        "sensitivity": sensitivity(scores) if scores.controls else {},
+    }
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,89 @@
+"""The leader board as text: for a terminal, and its cells for tables."""
+
+from collections.abc import Sequence
+
+from tabulate import tabulate
+
+
+def page(found: dict) -> str:
+    """The board as text for a terminal."""
+    lead = f"{len(found['rows'])} objectives, {found['settings']} control settings on {', '.join(found['datasets'])}"
+    families = found["families"] if len(found["families"]) > 1 else []
+    steps = found["steps"] if len(found["steps"]) > 1 else []
+    header = [
+        "objective",
+        "rank",
+        "95% interval",
+        "P(first)",
+        *families,
+        *(f"{n} steps" for n in steps),
+        "runs",
+        "not told apart from",
+    ]
+    rows = []
+    for row in found["rows"]:
+        rows.append([
+            row["objective"], rank_text(row), interval_text(row), text(row["first"]),
+            *(text(row["families"][name]) for name in families), *(text(row["steps"][str(n)]) for n in steps),
+            runs_text(row), alike_text(row["alike"]),
+        ])  # fmt: skip
+    blocks = [lead, tabulate(rows, header, disable_numparse=True), *notes(found)]
+    return "\n\n".join(blocks)
+
+
+def text(value: float | None) -> str:
+    """A number with two decimals, - for none."""
+    return "-" if value is None else f"{value:.2f}"
+
+
+def rank_text(row: dict) -> str:
+    """A rank, and whether runs are missing behind it."""
+    return f"{text(row['rank'])}{' (incomplete)' if row['incomplete'] else ''}"
+
+
+def interval_text(row: dict) -> str:
+    """A rank's interval, - for one seed."""
+    return "-" if row["low"] is None else f"{row['low']:.2f} to {row['high']:.2f}"
+
+
+def runs_text(row: dict) -> str:
+    """`5/6, 1 diverged`"""
+    diverged = f", {row['diverged']} diverged" if row["diverged"] else ""
+    return f"{row['done']}/{row['runs']}{diverged}"
+
+
+def alike_text(names: Sequence[str], most: int = 3) -> str:
+    """The names of those that cannot be told apart, not too many."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}" or "-"
+
+
+def notes(found: dict) -> list[str]:
+    """What a reader has to know of the ranks: seeds, missing runs, agreement with SD3, sensitivity."""
+    said = []
+    if found["seeds"] < 2:
+        said.append("One seed: a sketch. There is no interval, for runs are what has to be drawn anew.")
+    elif found["seeds"] < 3:
+        said.append(f"{found['seeds']} seeds are too few to claim an order.")
+    lacking = [row["objective"] for row in found["rows"] if row["incomplete"]]
+    if lacking:
+        said.append(
+            f"Incomplete: runs of {len(lacking)} of {len(found['rows'])} objectives are missing "
+            f"({alike_text(lacking, 8)}); ranks are among what there is."
+        )
+    if (a := found["agreement"]) is not None:
+        said.append(
+            f"Agreement with Stable Diffusion 3's published ranks, over {a['n']} objectives: Kendall's tau "
+            f"{a['tau']:.2f} (p = {a['tau_p']:.2g}), Spearman's rho {a['rho']:.2f} (p = {a['rho_p']:.2g})."
+        )
+    taus = {name: value for name, value in found["sensitivity"].items() if "_" not in name and value is not None}
+    if taus:
+        each = ", ".join(f"{name} {value:.2f}" for name, value in taus.items())
+        said.append(f"Kendall's tau of these ranks with those of another choice: {each}.")
+    spread, error = (found["sensitivity"].get(key) for key in ("run_spread", "sampling_error"))
+    if spread is not None and error is not None:
+        said.append(
+            f"FID's median standard deviation over seeds is {spread:.2f}, its median standard error of sampling "
+            f"{error:.2f}."
+        )
+    return said

@@ -1,0 +1,97 @@
+"""Everything that is measured of a set of images, generated or real: measure(images, labels, judge, real).
+
+The columns are explained in reports/read/results.py. Images are compared with the training set: with the moments of
+all of it (fid, pfd), with a fixed random part of it (kid: REAL images; precision and its kin: as many as there are
+samples), and pixel by pixel with all of it (mem).
+"""
+
+import numpy as np
+import torch
+from sklearn.metrics import confusion_matrix
+from torch import Tensor
+
+from eval.judging.net import FEATURES, Judge, judge_images
+from eval.ranks.stats import wilson
+from eval.scores.frechet import Moments, corrected, distance, moments
+from eval.scores.metrics import Copies, copies, inception_score, kid, prdc
+from zoo.base.errors import ZooError
+from zoo.config.cell import MIN_SAMPLES
+from zoo.data.sets import REAL_CLASSES
+
+
+def measure(images: Tensor, labels: Tensor | None, judge: Judge, real, chosen: bool = True) -> tuple[dict, Copies]:
+    """(the scores, the pairs nearest to being copies) of uint8 images [N, 1, H, W], asked to be of classes labels [N].
+
+    real: the judge's Reference. Without labels there is no accuracy and no distance per class. chosen: whether the
+    labels' counts were chosen, as for samples; not so for a test set drawn at random. Raises ZooError for fewer images
+    than MIN_SAMPLES.
+    """
+    if len(images) < MIN_SAMPLES:
+        raise ZooError(
+            f"{len(images)} images are too few: the judge has {FEATURES} features, and fewer images than that leave "
+            f"directions in which nothing is known. Give at least {MIN_SAMPLES}"
+        )
+    features, logits = judge_images(judge, images)
+    strata = labels if chosen else None
+    frechet = corrected(features, real.train, strata)
+    part = real.features
+    row = {
+        "fid": frechet.fid,
+        "fid_se": frechet.se,
+        "fid_plain": frechet.plain,
+        "pfd": distance(pixel_moments(images, real.pixel_scale), real.pixels),
+        "kid": kid(features, part, strata, real.kernel_within),
+        **prdc(part[: len(features)], features),
+        "is": inception_score(logits),
+    }
+    found = copies(images, real.images.to(images.device))
+    row |= {"mem": found.mem, "duplicates": found.duplicates}
+    if labels is not None:
+        row |= by_class(features.cpu(), logits.argmax(1).cpu(), labels.cpu(), real.classes)
+    return row, found
+
+
+def by_class(features: Tensor, predicted: Tensor, labels: Tensor, real: list[Moments]) -> dict:
+    """Accuracy with its Wilson interval, the confusion matrix, and the Frechet distance of each class to its own.
+
+    The latter is None where a class has fewer samples than MIN_SAMPLES.
+    """
+    confusion = confusion_matrix(labels.numpy(), predicted.numpy(), labels=range(REAL_CLASSES))
+    correct, n = int(confusion.trace()), int(confusion.sum())
+    low, high = wilson(correct, n)
+    classes, worst = [], None
+    for label in range(REAL_CLASSES):
+        own = features[labels == label]
+        found = corrected(own, real[label]) if len(own) >= MIN_SAMPLES else None
+        if found:
+            worst = found.fid if worst is None else max(worst, found.fid)
+        classes.append({
+            "label": label, "n": int(confusion[label].sum()), "correct": int(confusion[label, label]),
+            "fid": found and found.fid, "fid_se": found and found.se,
+        })  # fmt: skip
+    return {
+        "acc": correct / n,
+        "acc_low": low,
+        "acc_high": high,
+        "cfid_max": worst,
+        "classes": classes,
+        "confusion": confusion.tolist(),
+    }
+
+
+def pixel_moments(images: Tensor, scale: float) -> Moments:
+    """Moments of the pixels on the scale [0, 1], times a constant."""
+    return moments(images.flatten(1).cpu().numpy().astype(np.float64) * (scale / 255))
+
+
+def second_opinion(images: Tensor, labels: Tensor, judge: Judge, real) -> dict:
+    """fid2, fid2_se and acc2: what another judge says; arguments as for `measure`."""
+    features, logits = judge_images(judge, images)
+    frechet = corrected(features, real.train, labels)
+    right = (logits.argmax(1).cpu() == labels.cpu()).double().mean()
+    return {"fid2": frechet.fid, "fid2_se": frechet.se, "acc2": float(right)}
+
+
+def fixed_choice(count: int, size: int) -> Tensor:
+    """A fixed random choice of `size` of `count` images; MNIST's own order is not random."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(0))[:size]

@@ -1,0 +1,138 @@
+"""What samples are compared with: the moments of the real training images, and what real test images score.
+
+Computed once for a judge and a data set, and kept in DATA_DIR/cache under the hashes of both and of the code that
+computes it.
+"""
+
+import contextlib
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+import torch
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+from eval.judging import net as judges
+from eval.judging.net import Judge, judge_images
+from eval.scores import frechet, metrics
+from eval.scores import measure as measures
+from eval.scores.frechet import Moments, moments
+from eval.scores.measure import fixed_choice, measure, pixel_moments
+from eval.scores.metrics import kernel_within
+from zoo.base.files import sha256, write_atomic
+from zoo.base.sealed import digest
+from zoo.data.dataset import Dataset
+from zoo.data.sets import REAL_CLASSES
+
+REAL = 10_000  # training images whose features kid, precision and its kin are measured against
+CODE = (frechet, judges, measures, metrics)  # and this file: what the cached numbers depend on
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Of the training set: `train`, moments of all features; `classes`, of each class's; `pixels`, of the pixels times
+    `pixel_scale`, which gives them a trace of as many as there are; `features` [<= REAL, d], a fixed random choice, and
+    `kernel_within`, kid's part that needs no samples; `images`, all of them. `row`: what the real test images score."""
+
+    train: Moments
+    classes: list[Moments]
+    pixels: Moments
+    pixel_scale: float
+    features: Tensor
+    kernel_within: float
+    images: Tensor
+    row: dict
+
+    @property
+    def floor(self) -> dict:
+        """FID of the real test images: what a perfect generator would score at their number."""
+        return {"fid": self.row["fid"], "se": self.row["fid_se"], "plain": self.row["fid_plain"], "n": self.row["n"]}
+
+
+def references(judges: list[Judge], data: Dataset, data_dir: Path, device: torch.device) -> list[Reference]:
+    """Those of several judges. One that another process computes at the moment comes last: so two share the work."""
+    found: dict[str, Reference] = {}
+    for wait in (False, True):
+        for judge in judges:
+            if judge.sha256 not in found:
+                with contextlib.suppress(Timeout):
+                    found[judge.sha256] = reference(judge, data, data_dir, device, wait)
+    return [found[judge.sha256] for judge in judges]
+
+
+def reference(judge: Judge, data: Dataset, data_dir: Path, device: torch.device, wait: bool = True) -> Reference:
+    """The reference of a judge on a data set, from the cache if it is there and whole.
+
+    Raises filelock.Timeout if another process computes it and there is no wish to wait.
+    """
+    code = [sha256(Path(module.__file__)) for module in CODE] + [sha256(Path(__file__))]
+    key = digest([judge.sha256, data.sha256, code])[:24]
+    path = Path(data_dir) / "cache" / f"reference-{data.name}-{key}.safetensors"
+    found = _read(path)
+    if found is None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock"), blocking=wait):  # cells that start together compute it once
+            found = _read(path)
+            if found is None:
+                found = _compute(judge, data, device)
+                write_atomic(
+                    path, safetensors.numpy.save(found[0], {"row": json.dumps(found[1]), "sha256": _hash(*found)})
+                )
+    return _assemble(*found, data, device)
+
+
+def _compute(judge: Judge, data: Dataset, device: torch.device) -> tuple[dict[str, np.ndarray], dict]:
+    features = judge_images(judge, data.train.to(device))[0].cpu()
+    scale = math.sqrt(data.train[0].numel() / np.trace(pixel_moments(data.train, 1.0).cov))
+    parts = {"train": moments(features), "pixels": pixel_moments(data.train, scale)}
+    parts |= {f"class{label}": moments(features[data.train_labels == label]) for label in range(REAL_CLASSES)}
+    arrays = {
+        f"{name}.{key}": np.asarray(getattr(part, key)) for name, part in parts.items() for key in ("mean", "cov", "n")
+    }
+    some = features[fixed_choice(len(features), REAL)]
+    arrays |= {"pixel_scale": np.array(scale), "features": some.numpy(), "kernel_within": np.array(kernel_within(some))}
+    real = _assemble(arrays, {}, data, device)
+    row, _ = measure(data.test.to(device), data.test_labels, judge, real, chosen=data.stratified)
+    return arrays, {**row, "n": len(data.test)}
+
+
+def _assemble(arrays: dict[str, np.ndarray], row: dict, data: Dataset, device: torch.device) -> Reference:
+    def part(name: str) -> Moments:
+        return Moments(arrays[f"{name}.mean"], arrays[f"{name}.cov"], int(arrays[f"{name}.n"]))
+
+    return Reference(
+        train=part("train"),
+        classes=[part(f"class{label}") for label in range(REAL_CLASSES)],
+        pixels=part("pixels"),
+        pixel_scale=float(arrays["pixel_scale"]),
+        features=torch.from_numpy(arrays["features"]).to(device),
+        kernel_within=float(arrays["kernel_within"]),
+        images=data.train,
+        row=row,
+    )
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict] | None:
+    try:
+        with safetensors.safe_open(path, "numpy") as file:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            head = file.metadata() or {}
+        row = json.loads(head.get("row", "null"))
+    except (OSError, ValueError, safetensors.SafetensorError):
+        return None
+    return (arrays, row) if head.get("sha256") == _hash(arrays, row) else None
+
+
+def _hash(arrays: dict[str, np.ndarray], row: dict) -> str:
+    whole = hashlib.sha256(json.dumps(row, sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        whole.update(f"{name}{array.dtype}{array.shape}".encode())
+        whole.update(array.tobytes())
+    return whole.hexdigest()

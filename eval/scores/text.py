@@ -1,0 +1,79 @@
+"""Scores of sets of images as text for a terminal."""
+
+from tabulate import tabulate
+
+COLUMNS = {  # what is printed, beside real images: name, format
+    "fid": ("FID, corrected", ".3f"),
+    "fid_plain": ("FID, plain", ".3f"),
+    "fid2": ("FID by the second judge", ".3f"),
+    "cfid_max": ("FID of the worst class", ".3f"),
+    "pfd": ("Frechet distance in pixels", ".3f"),
+    "kid": ("KID", ".5f"),
+    "precision": ("precision", ".3f"),
+    "recall": ("recall", ".3f"),
+    "density": ("density", ".3f"),
+    "coverage": ("coverage", ".3f"),
+    "is": ("inception score", ".3f"),
+    "mem": ("memorised", ".2%"),
+    "acc": ("accuracy", ".2%"),
+}
+
+
+def page(found: dict) -> str:
+    """The scores as text for a terminal."""
+    sets = [found["a"], found["b"]] if "between" in found else [found]
+    marks = ["A", "B"] if len(sets) == 2 else ["samples"]
+    real = found["real"]
+    lines = [f"{mark}: {_about(each)}" for mark, each in zip(marks, sets, strict=True)]
+    lines.append(f"{found['data']}, judge {found['judge']['name']} ({found['judge']['sha256'][:12]})")
+    rows = []
+    for key, (name, form) in COLUMNS.items():
+        if any(each["score"].get(key) is not None for each in sets):
+            values = [_value(each["score"], key, form) for each in sets]
+            rows.append([name, *values, _value(real, key, form)])
+    blocks = [
+        "\n".join(lines),
+        tabulate(rows, ["", *marks, f"real test images ({real['n']:,})"], disable_numparse=True),
+    ]
+    classes = {f"{mark}": each["score"].get("classes") for mark, each in zip(marks, sets, strict=True)}
+    shown = {mark: {c["label"]: c for c in rows} for mark, rows in classes.items() if rows}
+    if shown:
+        blocks.append(_classes(shown, {c["label"]: c for c in real["classes"]}))
+    if "between" in found:
+        two = found["between"]
+        blocks.append(f"between A and B: FID {two['fid']:.3f} ± {two['fid_se']:.3f} (plain {two['fid_plain']:.3f})")
+    speeds = [s["score"] for s in sets if "evaluations" in s["score"]]
+    blocks += [f"{s['images_per_s']:,.0f} images/s, {s['evaluations']} network evaluations an image" for s in speeds]
+    return "\n\n".join(blocks)
+
+
+def _about(one: dict) -> str:
+    row = one["score"]
+    if "checkpoint" not in one:
+        return f"{one['path']}, {row['n']:,} images"
+    config, step = one["checkpoint"]["config"], one["checkpoint"]["step"]
+    return (
+        f"{config['objective']} on {config['backbone']}, seed {config['seed']}, step {step:,}: {row['n']:,} images, "
+        f"{row['weights']} weights, {row['sampler']}, {row['steps']} steps ({row['step_grid']}), "
+        f"guidance {row['guidance']:g}"
+    )
+
+
+def _value(row: dict, key: str, form: str) -> str:
+    if row.get(key) is None:
+        return "-"
+    text = f"{row[key]:{form}}"
+    if f"{key}_se" in row:
+        return f"{text} ± {row[f'{key}_se']:{form}}"
+    return f"{text} [{row['acc_low']:{form}}, {row['acc_high']:{form}}]" if key == "acc" else text
+
+
+def _classes(shown: dict[str, dict], real: dict) -> str:
+    names, rows = {10: "black", 11: "white"}, []
+    for label in next(iter(shown.values())):
+        cells = [names.get(label, label)]
+        for each in (*shown.values(), real):
+            c = each.get(label)
+            cells.append(f"{c['correct'] / c['n']:.1%} of {c['n']}" if c and c["n"] else "-")
+        rows.append(cells)
+    return tabulate(rows, ["class", *shown, "real test images"], disable_numparse=True)

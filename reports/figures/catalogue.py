@@ -1,0 +1,224 @@
+"""The figures: draw(run) -> {file name: PNG}, from one table of what there is, how it is drawn and where it belongs."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from reports.figures import curves, effort, fronts, scores, sheets, study
+from reports.read.run import Run
+from zoo.base.errors import ZooError
+from zoo.base.figure import PALETTE, png, style
+from zoo.base.names import slug
+
+GREYS = 16  # of pictures of digits: their noise is most of a page's bytes
+Each = dict[str, tuple]  # the end of a file's name -> what is drawn there, as further arguments
+
+
+def once(run: Run) -> Each:
+    """One picture."""
+    return {"": ()}
+
+
+def backbones(run: Run) -> Each:
+    """A picture for each backbone."""
+    return {f"-{_slug(backbone, place)}": (backbone,) for place, backbone in enumerate(run.backbones)}
+
+
+def headline(run: Run) -> Each:
+    """A picture for each backbone and setting of the comparison, the highest guidance first."""
+    found: Each = {}
+    for end, (backbone,) in backbones(run).items():
+        for i, setting in enumerate(sorted(run.headline, key=lambda s: -s.guidance)):
+            alone = [s.guidance for s in run.headline].count(setting.guidance) == 1
+            found.setdefault(f"{end}-{f'g{setting.guidance:g}' if alone else i}", (backbone, setting))
+    return found
+
+
+def families(run: Run) -> Each:
+    """A picture for each family of objectives that differ in numbers."""
+    return {f"-{_slug(family.name, place, 'family')}": (family,) for place, family in enumerate(study.families(run))}
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure, or several of a kind: the page's section, what is said below, how it is drawn, and how often.
+
+    whole: it is about all data sets together. eight: only the eight objectives of the lowest FID have colours. greys:
+    how many levels of grey are enough.
+    """
+
+    section: str
+    caption: str
+    draw: Callable[..., Figure | None]
+    each: Callable[[Run], Each] = once
+    whole: bool = False
+    eight: bool = False
+    greys: int | None = None
+
+
+# By the beginning of the file's name, in the order of the page.
+PLOTS = {
+    "ranks": Plot(
+        "Ranks",
+        "The order of the objectives under every control setting, the first at the top: by Pareto front, within a "
+        "front by FID. At the right the mean rank over all settings.",
+        fronts.bump,
+        whole=True,
+    ),
+    "fid": Plot("Comparison", "FID of every objective; bars are {spread}.", scores.fid),
+    "accuracy-fid": Plot(
+        "Comparison",
+        "Accuracy against FID, the better towards the upper left; a line joins the settings of one objective. Bars: "
+        "{bars}.",
+        scores.accuracy_against_fid,
+        eight=True,
+    ),
+    "pareto": Plot(
+        "Comparison",
+        "The Pareto fronts of every control setting, from which the ranks come: means over seeds; no objective is "
+        "better in both than one on the first front (blue). Later fronts are grey, the later the fainter.",
+        fronts.pareto,
+        backbones,
+    ),
+    "fid-seconds": Plot(
+        "Comparison",
+        "FID of the final scores against seconds of training, means over seeds; bars are {spread} in FID.",
+        effort.seconds,
+        eight=True,
+    ),
+    "evaluations": Plot(
+        "Settings",
+        "FID against network evaluations, guidance included; means over seeds.",
+        effort.evaluations,
+        eight=True,
+    ),
+    "samplers": Plot(
+        "Settings",
+        "FID under every sampler and step grid, a line for each objective; means over seeds.",
+        effort.samplers,
+        eight=True,
+    ),
+    "study": Plot(
+        "Parameters",
+        "What the numbers of a density or weight do: FID, and for families of two numbers the mean rank over all "
+        "settings of the backbone, among all objectives. The lighter the better, the best framed; bars are {spread}.",
+        study.study,
+        families,
+    ),
+    "samples": Plot(
+        "Samples",
+        "Samples by class, a row an objective, real test images above. Same noise and labels in every row.",
+        sheets.samples,
+        headline,
+        greys=GREYS,
+    ),
+    "paths": Plot(
+        "Samples",
+        "How one image comes about, from the same noise and label for every objective: what the network sees (x_t, "
+        "at unit variance) above what it makes of it (x_hat); of many objectives only that.",
+        sheets.paths,
+        backbones,
+        greys=GREYS,
+    ),
+    "copies": Plot(
+        "Samples",
+        "The samples of each backbone's first objective that are nearest to a training image for how far the second "
+        "nearest is, above those images.",
+        sheets.copies,
+        greys=GREYS,
+    ),
+    "classes": Plot(
+        "Classes", "Accuracy per class; the colours begin below the lowest share on the page.", scores.classes
+    ),
+    "confusion": Plot(
+        "Classes",
+        "What the judge saw in the samples of the objectives of the lowest and the highest FID, % of those asked "
+        "for; all seeds together.",
+        scores.confusion,
+    ),
+    "ema-raw": Plot(
+        "EMA and raw weights",
+        "The same noise and labels drawn from both kinds of weights, the objectives of the lowest FID first.",
+        sheets.ema_beside_raw,
+        backbones,
+        greys=GREYS,
+    ),
+    "weights": Plot(
+        "Training",
+        "What each objective lays weight on: density of logsnr in training x weight on the error of the predicted "
+        "noise, over its value at logsnr 0. Objectives with the same curve minimise the same thing in expectation.",
+        curves.weights,
+        eight=True,
+    ),
+    "loss": Plot(
+        "Training",
+        "Training loss of the lowest seed. Every objective has its own units: only shapes can be compared.",
+        curves.loss,
+        eight=True,
+    ),
+    "eps-error": Plot(
+        "Training",
+        "Squared error of the predicted noise by noise level, mean over the last quarter of the lowest seed's "
+        "training: the same units for all. Colours as on the right, where it is divided by the lowest in the bin.",
+        curves.eps_error,
+        eight=True,
+    ),
+    "snapshots": Plot(
+        "Training",
+        "FID during training, against images and against seconds; means over seeds.",
+        effort.snapshots,
+        eight=True,
+    ),
+}
+
+
+def draw(run: Run) -> dict[str, bytes]:
+    """Every figure that the run's files can fill, by file name; of several data sets, each with its name in front."""
+    with style():
+        drawn = {f"{stem}{end}.png": figure for stem, end, figure in _figures(run, whole=True)}
+        for dataset in run.datasets:
+            prefix = f"{dataset}-" if len(run.datasets) > 1 else ""
+            part = _figures(run.on(dataset), whole=False)
+            drawn |= {f"{prefix}{stem}{end}.png": figure for stem, end, figure in part}
+    return drawn
+
+
+def _figures(run: Run, whole: bool):
+    for stem, plot in PLOTS.items():
+        for end, further in plot.each(run).items() if plot.whole == whole else ():
+            if figure := plot.draw(run, *further):
+                yield stem, end, png(figure, plot.greys)
+
+
+def of_section(section: str, names: list[str], prefix: str = "") -> list[str]:
+    """Those of the figures' names that belong to a section of the page, less the data set's prefix, in order."""
+    found = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+    return [name for name in found if (stem := _stem(name)) and PLOTS[stem].section == section]
+
+
+def caption(run: Run, name: str) -> str:
+    """What is said below a figure, which tells what bars are and which objectives are named; plain text."""
+    plot = PLOTS[_stem(name)]
+    one = max(len(run.group(b, o)) for b in run.backbones for o in run.objectives) == 1
+    spread = "± one standard error" if one else "min and max over seeds"
+    bars = f"{spread} for FID, 95% intervals for accuracy" if one else spread
+    text = plot.caption.format(spread=spread, bars=bars)
+    if plot.eight and len(run.objectives) > len(PALETTE):
+        text += " Named: the eight objectives of the lowest FID; the others are grey."
+    return text
+
+
+def _stem(name: str) -> str | None:
+    """The row of the table behind a file's name (without a data set's prefix): the longest that it begins with."""
+    found = [stem for stem in PLOTS if re.match(rf"{re.escape(stem)}[-.]", name)]
+    return max(found, key=len, default=None)
+
+
+def _slug(name: str, place: int, kind: str = "backbone") -> str:
+    """A name as part of a file's name; hostile ones become their number."""
+    try:
+        return re.sub(r"\.+", ".", slug(name))
+    except ZooError:
+        return f"{kind}{place}"

@@ -1,0 +1,187 @@
+"""What the figures of a run share: looks of objectives, labels beside what they name, heat maps, axes."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from reports.read.run import Run
+from zoo.base.figure import GREY, PALETTE, panels, short
+
+LINES = ("-", "--")  # a second way to tell neighbours apart
+MARKERS = "oDs^vP"
+LOG_FROM = 8  # a range wider than this gets a logarithmic axis
+LEADER = {"arrowstyle": "-", "shrinkA": 0}  # the line from a label to what it names
+WIDEST = 10.9  # inches: a page's column at DPI
+STEPS = 24  # colours of a heat map: more cannot be told apart, and cost bytes
+MANY = 16  # objectives from which on rows get lower
+
+
+def fit(columns: int, left: float, right: float, gap: float, least: float = 2.2) -> float:
+    """The width of each of some panels side by side, so that the figure is as wide as a page's column; inches."""
+    return max(least, (WIDEST - left - right - (columns - 1) * gap) / columns)
+
+
+def text_width(names: Sequence[str]) -> float:
+    """Inches that the longest of these names takes at the style's font size, plus a little."""
+    return 0.2 + 0.078 * max((len(short(name)) for name in names), default=0)
+
+
+def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Positions at least `gap` apart, in the order of the wanted ones and near them, within [low, high] if they fit.
+
+    With q_i = p_i - i gap the condition is that q does not fall, so the nearest q is the isotonic regression.
+    """
+    order = np.argsort(wanted, kind="stable")
+    blocks: list[list[float]] = []
+    for rank, index in enumerate(order):
+        blocks.append([wanted[index] - rank * gap, 1])
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            (a, n), (b, m) = blocks[-2:]
+            blocks[-2:] = [[(a * n + b * m) / (n + m), n + m]]
+    shifted = np.repeat([mean for mean, _ in blocks], [int(count) for _, count in blocks])
+    shifted = np.clip(shifted, low, max(low, high - gap * (len(order) - 1)))
+    placed = np.empty(len(order))
+    placed[order] = shifted + gap * np.arange(len(order))
+    return placed.tolist()
+
+
+def label_ends(ax: Axes, ends: Sequence[tuple[float, float]], names: Sequence[str], colours: Sequence[str]) -> None:
+    """Name lines at the right of the panel, each joined to its end (data units); call with the limits set."""
+    to_axes = ax.transData + ax.transAxes.inverted()
+    marks = to_axes.transform(np.asarray(ends).reshape(-1, 2))
+    gap = 0.16 / (ax.get_position().height * ax.figure.get_figheight())
+    for (x, y), at, name, colour in zip(ends, spread(marks[:, 1].tolist(), gap, 0, 1), names, colours, strict=True):
+        ax.annotate(
+            short(name), (x, y), (1.06, at), textcoords="axes fraction", color=colour, va="center", fontsize=8.5,
+            annotation_clip=False, arrowprops=LEADER | {"color": colour, "lw": 0.6, "shrinkB": 1, "relpos": (0, 0.5)},
+        )  # fmt: skip
+
+
+def label_points(
+    ax: Axes,
+    points: Sequence[tuple[float, float]],
+    names: Sequence[str],
+    colours: Sequence[str],
+    avoid: Sequence[tuple[float, float]] = (),
+) -> None:
+    """Name points where the name covers least of the other names, of the points and of those to avoid (data units).
+
+    Call with the limits set.
+    """
+    scale = 72 / ax.figure.dpi
+    marks = ax.transData.transform(np.asarray(points).reshape(-1, 2)) * scale
+    others = ax.transData.transform(np.asarray(avoid).reshape(-1, 2)) * scale
+    frame = ax.transAxes.transform([[0, 0], [1, 1]]) * scale
+    boxes = [(x - 4, y - 4, x + 4, y + 4) for x, y in [*marks, *others]]
+    for (x, y), point, name, colour in zip(marks, points, names, colours, strict=True):
+        w, h = 4.9 * len(short(name)) + 2, 10.0
+        spots = [(dx * r, dy * r) for r in (7, 16, 28, 42) for dx in (1, 0, -1) for dy in (0, 1, -1) if dx or dy]
+        corners = [(x + dx - w * (1 - np.sign(dx)) / 2, y + dy - h / 2 + np.sign(dy) * h / 3) for dx, dy in spots]
+        costs = [_cost((cx, cy, cx + w, cy + h), boxes, frame) + 0.2 * np.hypot(cx - x, cy - y) for cx, cy in corners]
+        cx, cy = corners[int(np.argmin(costs))]
+        boxes.append((cx, cy, cx + w, cy + h))
+        ax.annotate(
+            short(name), point, (cx - x, cy - y), textcoords="offset points", color=colour, fontsize=8, va="bottom",
+            zorder=5, path_effects=[withStroke(linewidth=2.5, foreground="white")],
+            annotation_clip=False, arrowprops=LEADER | {"color": colour, "lw": 0.4, "shrinkB": 2},
+        )  # fmt: skip
+
+
+def looks(run: Run) -> dict[str, tuple[str, str]]:
+    """Colour and line of each objective; beyond the palette's size only the best by FID keep one, the rest are grey."""
+    named = run.objectives
+    if len(named) > len(PALETTE):
+        stats = {o: [run.stat(b, o, s, "fid") for b in run.backbones for s in run.compared[:1]] for o in named}
+        best = {o: min((stat.mean for stat in found if stat), default=math.inf) for o, found in stats.items()}
+        named = sorted(named, key=lambda o: best[o])[: len(PALETTE)]
+    bright = {o: (PALETTE[i], LINES[i % 2]) for i, o in enumerate(named)}
+    return {o: bright.get(o, (GREY, "-")) for o in run.objectives}
+
+
+def per_backbone(
+    run: Run, width: float, height: float, left: float, gap: float, right: float = 0.2, top: float = 0.65, **options
+):
+    """A figure with one titled panel per backbone, two to a row; the top margin has room for a legend."""
+    count = len(run.backbones)
+    columns = min(2, count)
+    margins = (left, right, 0.55, top)
+    figure, axes = panels(-(-count // columns), columns, width, height, margins=margins, gaps=(gap, 0.9), **options)
+    for ax in axes.flat[count:]:
+        ax.set_visible(False)
+    for ax, backbone in zip(axes.flat, run.backbones, strict=False):
+        ax.set_title(short(backbone))
+    return figure, axes.flat[:count]
+
+
+def legend(figure: Figure, ax: Axes, columns: int = 4) -> None:
+    """Marks and lines named above the panels."""
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="upper left", ncols=min(columns, len(handles)), frameon=False, fontsize=9)
+
+
+def named(styles: dict[str, tuple[str, str]], objectives: Sequence[str]) -> list[str]:
+    """Those of the objectives that have a colour of their own."""
+    return [o for o in objectives if styles[o][0] != GREY]
+
+
+def say_why(run: Run, backbone: str, ax: Axes) -> None:
+    """Write what became of objectives without any number into their rows."""
+    for y, o in enumerate(run.objectives):
+        if not any(cell.scores for cell in run.group(backbone, o)):
+            x = ax.get_yaxis_transform()
+            why = run.outcome(backbone, o) or "not in the grid"
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+            ax.text(0.02, y, why, color=GREY, va="center", transform=x, bbox=box)
+
+
+def heat_map(ax: Axes, shares: np.ndarray, texts: np.ndarray, x: Sequence[float], size: float = 8) -> None:
+    """Boxes with texts, their columns at x; shares: [rows, columns] in [0, 1] from dark to light, nan for no box."""
+    there = [at for at, value in np.ndenumerate(shares) if not np.isnan(value)]
+    boxes = [Rectangle((x[column] - 0.48, row - 0.46), 0.96, 0.92) for row, column in there]
+    colours = colormaps["cividis"]([round(STEPS * shares[at]) / STEPS for at in there])
+    ax.add_collection(PatchCollection(boxes, facecolors=colours, linewidths=0), autolim=False)
+    for row, column in there:
+        ink = "white" if shares[row, column] < 0.5 else "black"
+        ax.text(x[column], row, texts[row, column], ha="center", va="center", color=ink, fontsize=size)
+    ax.set_xlim(min(x) - 0.55, max(x) + 0.55)
+    ax.set_ylim(len(shares) - 0.5, -0.5)
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+
+
+def wide(values: Sequence[float]) -> bool:
+    """Whether these values want a logarithmic axis."""
+    return min(values) > 0 and max(values) > LOG_FROM * min(values)
+
+
+def log_axis(ax: Axes, which: str, ratio: float) -> None:
+    getattr(ax, f"set_{which}scale")("log")
+    axis = getattr(ax, f"{which}axis")
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if ratio < 300 else (1,)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def plain_ticks(ax: Axes, which: str, values: object) -> None:
+    """1, 2, 5, 10 in place of powers, for a logarithmic axis over these values."""
+    positive = [value for value in values if value > 0]
+    if positive:
+        log_axis(ax, which, max(positive) / min(positive))
+
+
+def _cost(box: tuple[float, ...], boxes: Sequence[tuple[float, ...]], frame: np.ndarray) -> float:
+    """Area that a label shares with what is there already, and that lies outside the panel."""
+    x0, y0, x1, y1 = box
+    shared = sum(max(0, min(x1, b[2]) - max(x0, b[0])) * max(0, min(y1, b[3]) - max(y0, b[1])) for b in boxes)
+    inside = max(0, min(x1, frame[1, 0]) - max(x0, frame[0, 0])) * max(0, min(y1, frame[1, 1]) - max(y0, frame[0, 1]))
+    return shared + 5 * ((x1 - x0) * (y1 - y0) - inside)

@@ -1,0 +1,217 @@
+"""Figures made of the cells' own pictures: samples, real images, denoising paths, nearest training images.
+
+Every pixel is shown as a square of the same whole number of pixels, so that nothing is smoothed or skipped.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import PurePath
+
+import matplotlib.image
+import numpy as np
+from matplotlib.figure import Figure
+
+from reports.figures.plotting import MANY, WIDEST, text_width
+from reports.read.run import BLANKS, CLASSES, Cell, Run
+from reports.read.setting import Setting
+from zoo.base.figure import DPI, GREY, panels, short
+from zoo.solvers.sampler import picked
+
+LINE, PAPER, MISSING = 0.5, 1.0, 0.93  # greys: between tiles, between blocks, in place of a picture
+GAP = 6  # pixels between rows
+HIGHEST = 1000  # pixels that enlarged pictures may take from top to bottom
+REAL = "real test images"
+Row = tuple[str, np.ndarray | None, str]  # a name, its picture [H, W] in [0, 1] if there is one, else why not
+
+
+def samples(run: Run, backbone: str, setting: Setting) -> Figure | None:
+    """Samples side by side, a row per objective, real images above; the same noise and labels for all."""
+    per_class = 4 if len(run.objectives) <= MANY else 1
+    rows = [(o, *_of(run, backbone, o, setting, lambda tiles: _blocks(tiles, per_class))) for o in run.objectives]
+    if all(picture is None for _, picture, _ in rows):
+        return None
+    if (real := _real(run)) is not None:
+        rows = [(REAL, _blocks(real, per_class), ""), *rows]
+    title = f"{short(backbone)}: samples by class, {setting.kind} weights, {run.label(setting)}"
+    return gallery(rows, title, [BLANKS.get(label, str(label)) for label in range(CLASSES)])
+
+
+def ema_beside_raw(run: Run, backbone: str) -> Figure | None:
+    """One sample of each digit from both kinds of weights, same noise and labels; of many objectives the best."""
+    setting = run.highest if run.compared else None
+    other = next((s for s in run.settings if _same_but_weights(s, setting)), None) if setting else None
+    if other is None:
+        return None
+    rows = []
+    for o in run.by_fid(backbone)[:MANY]:
+        halves = [
+            _of(run, backbone, o, s, lambda tiles: _line(tiles[0, : CLASSES - len(BLANKS)])) for s in (setting, other)
+        ]
+        if all(half is not None for half, _ in halves):
+            (left, _), (right, _) = halves
+            if left.shape == right.shape:
+                rows.append((o, _beside(left, right), ""))
+    if not rows:
+        return None
+    if (real := _real(run)) is not None:
+        line = _line(real[0, : CLASSES - len(BLANKS)])
+        rows = [(REAL, _beside(line, line), ""), *rows]
+    kinds = [f"{s.kind} weights" for s in (setting, other)]
+    return gallery(rows, f"{short(backbone)}: {kinds[0]} beside {kinds[1]}, {run.label(setting)}", kinds)
+
+
+def paths(run: Run, backbone: str) -> Figure | None:
+    """How one image comes about, a row per objective: x_t above x_hat, or of many objectives x_hat alone."""
+    settings = [s for s in run.settings if s.weights == "ema" and s.guidance == 1]
+    for setting in settings:
+        shown = picked(setting.steps)
+        lay = _stack if len(run.objectives) <= MANY else lambda tiles: _line(tiles[1])
+        rows = [(o, *_of(run, backbone, o, setting, lay, "paths", (2, len(shown)))) for o in run.objectives]
+        if any(picture is not None for _, picture, _ in rows):
+            title = f"{short(backbone)}: one image at {len(shown)} of {setting.steps} steps, EMA, {run.label(setting)}"
+            return gallery(rows, title, [f"{1 + step}" for step in shown])
+    return None
+
+
+def copies(run: Run) -> Figure | None:
+    """The samples of each backbone's first objective that are nearest to training images, above these."""
+    rows = []
+    for backbone in run.backbones:
+        for o in run.by_fid(backbone)[:1]:
+            for cell in run.group(backbone, o):
+                picture = _unscaled(_read(run, cell, run.highest, "copies"), cell)
+                if picture is not None:
+                    rows.append((f"{short(backbone, 26)}\n{short(o, 26)}", picture, ""))
+                    break
+    if not rows:
+        return None
+    return gallery(
+        rows, f"nearest to the training images, {run.label(run.highest)}: samples above, training images below", []
+    )
+
+
+def gallery(rows: Sequence[Row], title: str, columns: Sequence[str]) -> Figure:
+    """Named pictures below one another, each pixel a square; columns: names of equal parts of the width.
+
+    Missing pictures are as large as the others; of pictures of several sizes the first one's size counts.
+    """
+    names = [name for name, *_ in rows]
+    left = text_width([part for name in names for part in name.split("\n")])
+    first = next(picture for _, picture, _ in rows if picture is not None)
+    rows = [(name, p if p is None or p.shape == first.shape or not columns else None, why) for name, p, why in rows]
+    wide = max(p.shape[1] for _, p, _ in rows if p is not None)
+    high = sum((first if p is None else p).shape[0] for _, p, _ in rows)
+    scale = max(1, min(int((WIDEST - left - 0.1) * DPI / wide), HIGHEST // high, 6))
+    heights = [scale * (first if p is None else p).shape[0] for _, p, _ in rows]
+    whole = np.full((sum(heights) + GAP * (len(rows) - 1), scale * wide), PAPER)
+    tops = np.cumsum([0, *(height + GAP for height in heights[:-1])])
+    for (_, picture, _), top, height in zip(rows, tops, heights, strict=True):
+        big = np.full((height, scale * first.shape[1]), MISSING) if picture is None else _enlarged(picture, scale)
+        whole[top : top + height, : big.shape[1]] = big
+    high, across = whole.shape
+    right = max(0.1, 0.09 * len(title) - left - across / DPI)
+    margins = [round(margin * DPI) / DPI for margin in (left, right, 0.1, 0.62 if columns else 0.4)]
+    figure, ((ax,),) = panels(1, 1, across / DPI, high / DPI, margins=tuple(margins))
+    corner = (round(margins[side] * DPI) for side in (0, 2))
+    figure.figimage(whole, *corner, cmap="gray", vmin=0, vmax=1, origin="upper", zorder=-1)
+    ax.set_xlim(0, across)
+    ax.set_ylim(high, 0)
+    for (name, picture, why), top, height in zip(rows, tops, heights, strict=True):
+        label = "\n".join(short(part) for part in name.split("\n"))
+        ax.text(-8, top + height / 2, label, ha="right", va="center")
+        if picture is None:
+            ax.text(across / 2, top + height / 2, why or "no picture", ha="center", va="center", color=GREY)
+    for i, text in enumerate(columns):
+        size = 9 if across > 42 * len(columns) else 7
+        ax.text(across * (i + 0.5) / len(columns), -6, text, ha="center", va="bottom", fontsize=size)
+    figure.text(8 / DPI / figure.get_figwidth(), 1 - 0.25 / figure.get_figheight(), title, weight="bold", fontsize=10)
+    ax.axis("off")
+    return figure
+
+
+def _of(run: Run, backbone: str, objective: str, setting: Setting, lay, kind: str = "samples", shape=(None, CLASSES)):
+    """(the first readable picture of the seeds, its tiles laid out, or None; why there is none)."""
+    for cell in run.group(backbone, objective):
+        picture = _read(run, cell, setting, kind)
+        tiles = None if picture is None else _tiles(picture, cell, *shape)
+        if tiles is not None:
+            return lay(tiles), ""
+    return None, run.outcome(backbone, objective) or "no picture"
+
+
+def _real(run: Run) -> np.ndarray | None:
+    """The tiles of the first readable real.png, [rows, classes, H, W]."""
+    for cell in run.done:
+        picture = _image(run.folder / cell.folder / "real.png")
+        if picture is not None and (tiles := _tiles(picture, cell, None, CLASSES)) is not None:
+            return tiles
+    return None
+
+
+def _read(run: Run, cell: Cell, setting: Setting, kind: str) -> np.ndarray | None:
+    score = cell.score(setting)
+    name = PurePath(str(score["setting"])).name if score else ""  # a hostile name stays in its folder
+    return _image(run.folder / cell.folder / kind / f"{name}.png") if name else None
+
+
+def _image(path) -> np.ndarray | None:
+    """[H, W] in [0, 1]; None for a file that is missing or damaged."""
+    try:
+        image = matplotlib.image.imread(path)
+    except (OSError, SyntaxError, ValueError):
+        return None
+    return image if image.ndim == 2 else image[..., 0]
+
+
+def _tiles(picture: np.ndarray, cell: Cell, rows: int | None, columns: int) -> np.ndarray | None:
+    """[rows, columns, H, W]; None where the picture is not made of so many tiles."""
+    height, width = _tile(cell)
+    count = picture.shape[0] // height
+    fits = picture.shape == (count * height, columns * width) and count > 0 and rows in (None, count)
+    return picture.reshape(count, height, columns, width).transpose(0, 2, 1, 3) if fits else None
+
+
+def _tile(cell: Cell) -> tuple[int, int]:
+    """Height and width of the cell's images."""
+    return tuple((cell.result or {}).get("tile") or (1, 1))
+
+
+def _line(tiles: np.ndarray) -> np.ndarray:
+    """Tiles [n, H, W] side by side, a grey line between."""
+    padded = np.pad(tiles, ((0, 0), (0, 0), (0, 1)), constant_values=LINE)
+    return np.hstack(list(padded))[:, :-1]
+
+
+def _stack(tiles: np.ndarray) -> np.ndarray:
+    """Tiles [rows, n, H, W] as rows, a grey line between."""
+    lines = [np.pad(_line(row), ((0, 1), (0, 0)), constant_values=LINE) for row in tiles]
+    return np.vstack(lines)[:-1]
+
+
+def _blocks(tiles: np.ndarray, per_class: int) -> np.ndarray:
+    """The first tiles of each class, [rows, classes, H, W], as a block: 2 x 2 of four, else side by side."""
+    tiles = tiles[:per_class].swapaxes(0, 1)
+    across = 2 if tiles.shape[1] == 4 else tiles.shape[1]
+    blocks = [_stack(block.reshape(-1, across, *block.shape[1:])) for block in tiles]
+    # a white line at both sides of every class, so that all are equally wide
+    return np.hstack([np.pad(block, ((0, 0), (1, 1)), constant_values=PAPER) for block in blocks])
+
+
+def _beside(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    return np.hstack([np.pad(half, ((0, 0), (1, 1)), constant_values=PAPER) for half in (left, right)])
+
+
+def _unscaled(picture: np.ndarray | None, cell: Cell) -> np.ndarray | None:
+    """copies/*.png as it was before it was enlarged: two rows of tiles with a line between; None if it is not that."""
+    height = 2 * _tile(cell)[0] + 1
+    if picture is None or picture.shape[0] % height:
+        return None
+    return picture[:: picture.shape[0] // height, :: picture.shape[0] // height]
+
+
+def _enlarged(picture: np.ndarray, scale: int) -> np.ndarray:
+    return picture.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def _same_but_weights(one: Setting, other: Setting) -> bool:
+    return one.weights != other.weights and one == replace(other, weights=one.weights)

@@ -1,0 +1,116 @@
+"""results.json: everything that a page's numbers come from, in one file for programs.
+
+    python -m reports.export > reports/results.schema.json        writes its JSON Schema again; a test compares the two
+
+| field | what it holds |
+|---|---|
+| format, version | "objective-zoo/results", and the version of this layout |
+| grid | what was asked for: grid.json without its cells, digest, judges and versions |
+| versions | of Python and the packages |
+| judges | by data set: who scored, with accuracy and floor (the score of real test images) |
+| rows | those of results.csv under the names of its columns (reports/read/results.py explains them), types kept |
+| ranks | settings, seeds, datasets, families; rows: objective, rank, its 95% interval (low, high), P(first) (first), \
+who it cannot be told apart from (alike), whether runs are missing (incomplete), how many are done, diverged and \
+planned (runs), its ranks by family of backbones and by number of steps, and its rank in SD3's study (published) |
+
+What is not known is null; NaN and infinity do not occur. The same result files give the same bytes.
+"""
+
+import json
+import math
+
+from reports.read.results import COLUMNS, rows
+from reports.read.run import Run
+
+FORMAT, VERSION = "objective-zoo/results", 1
+ELSEWHERE = {"cells", "digest", "schema_version", "judges", "versions"}
+TEXT = {
+    "grid", "dataset", "backbone", "objective", "status", "published", "setting", "weights", "sampler", "step_grid",
+    "train_precision", "device", "judge", "judge_sha256", "key", "message",
+}  # fmt: skip
+WHOLE = {"seed", "steps", "evaluations", "n", "duplicates", "images", "parameters"}
+TRUTH = {"clip", "compiled"}
+RANKED = ("objective", "rank", "low", "high", "first", "alike", "incomplete", "done", "diverged", "runs", "families",
+          "steps", "published")  # fmt: skip
+
+
+def results(run: Run) -> dict:
+    """The whole file as plain values."""
+    found = run.board if run.done else {}
+    ranks = {name: found[name] for name in ("settings", "seeds", "datasets", "families") if name in found}
+    judges = {name: run.on(name).judge for name in run.datasets}
+    return _finite({
+        "format": FORMAT,
+        "version": VERSION,
+        "grid": {name: value for name, value in run.grid.items() if name not in ELSEWHERE},
+        "versions": run.grid.get("versions") or {},
+        "judges": {name: judge for name, judge in judges.items() if judge},
+        "rows": [{column: row[column] for column in COLUMNS} for row in rows(run)],
+        "ranks": {**ranks, "rows": [{name: row[name] for name in RANKED} for row in found["rows"]]} if found else None,
+    })  # fmt: skip
+
+
+def json_bytes(run: Run) -> bytes:
+    """results.json: UTF-8, a row a line of the file's longest part, keys in the order above."""
+    value = results(run)
+    lines = ",\n".join("  " + json.dumps(row, ensure_ascii=False, allow_nan=False) for row in value["rows"])
+    parts = [
+        f' "{name}": [\n{lines}\n ]' if name == "rows" and lines else
+        f' "{name}": {json.dumps(part, ensure_ascii=False, allow_nan=False)}'
+        for name, part in value.items()
+    ]  # fmt: skip
+    return ("{\n" + ",\n".join(parts) + "\n}\n").encode()
+
+
+def _finite(value: object) -> object:
+    """The same with null for numbers that JSON has not."""
+    if isinstance(value, dict):
+        return {str(name): _finite(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def schema() -> str:
+    """The JSON Schema of results.json, as the published file holds it."""
+    columns = {name: _column(name) for name in COLUMNS}
+    known = {"dataset", "backbone", "objective", "seed", "status"}
+    number, whole, text = {"type": ["number", "null"]}, {"type": "integer", "minimum": 0}, {"type": "string"}
+    names, ranks = {"type": "array", "items": text}, {"type": "object", "additionalProperties": number}
+    ranked = {
+        "objective": text, "rank": number, "low": number, "high": number, "first": number, "alike": names,
+        "incomplete": {"type": "boolean"}, "done": whole, "diverged": whole, "runs": whole, "families": ranks,
+        "steps": ranks, "published": number,
+    }  # fmt: skip
+    board_of = {
+        "settings": whole, "seeds": whole, "datasets": names, "families": names,
+        "rows": {"type": "array", "items": _object(ranked, RANKED)},
+    }  # fmt: skip
+    fields = {
+        "format": {"const": FORMAT},
+        "version": {"const": VERSION},
+        "grid": {"type": "object"},
+        "versions": {"type": "object", "additionalProperties": text},
+        "judges": {"type": "object", "additionalProperties": {"type": "object", "required": ["name", "sha256"]}},
+        "rows": {"type": "array", "items": _object(columns, COLUMNS, known)},
+        "ranks": {"anyOf": [{"type": "null"}, _object(board_of, board_of)]},
+    }
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "results.json"}
+    return json.dumps({**head, **_object(fields, fields)}, indent=1) + "\n"
+
+
+def _object(properties: dict, required, never_null: frozenset | set = frozenset()) -> dict:
+    kinds = {n: {**p, "type": p["type"][0]} if n in never_null else p for n, p in properties.items()}
+    return {"type": "object", "properties": kinds, "required": list(required), "additionalProperties": False}
+
+
+def _column(name: str) -> dict:
+    """The type of a column of results.csv."""
+    if name == "interval":
+        return {"type": ["array", "null"], "items": {"type": "number"}}
+    kind = "string" if name in TEXT else "integer" if name in WHOLE else "boolean" if name in TRUTH else "number"
+    return {"type": [kind, "null"]}
+
+
+if __name__ == "__main__":
+    print(schema(), end="")

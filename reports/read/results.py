@@ -1,0 +1,106 @@
+"""The long table results.csv: the row schema of a run's results.
+
+One row per cell and control setting; a cell without scores has one row. Lower is better for fid, pfd, kid, mem, the
+validation errors; higher for acc, precision, recall, density, coverage, is.
+
+| column | meaning (unit) |
+|---|---|
+| grid, dataset, backbone, objective, seed | which cell |
+| published, published_rank | the objective's name in SD3's study, and its rank there over all settings if printed |
+| status | done, failed, diverged, missing (no file yet) or unreadable (a damaged or foreign result.json) |
+| setting | the control setting in one word, also the name of its pictures |
+| weights, sampler, step_grid, steps | ema or raw; how the noise levels were stepped through |
+| guidance, interval, rescale, clip | guidance 1 is none; shares of noise it is applied in; x_hat clamped or not |
+| evaluations | network evaluations per sample, guidance included |
+| n | generated samples; fid at one n is never compared with fid at another |
+| fid, fid_se | Frechet distance of the judge's features, corrected by the jackknife, and its standard error |
+| fid_plain | the same without the correction |
+| fid_floor | fid of real test images |
+| fid2, fid2_se, acc2 | fid and acc by the second judge |
+| cfid_max, cfid_0 .. cfid_9 | fid of a class against its own training images, and the largest; from 128 samples on |
+| pfd | Frechet distance of the pixels, scaled so that the training set's trace is their number; uncorrected |
+| kid | unbiased kernel distance of the features, cubic kernel |
+| precision, recall, density, coverage | by the 5th neighbour, against as many training images |
+| is | inception score of the judge's classes (1 to 10) |
+| mem, duplicates | share of up to 2,000 samples near to one training image alone (0 to 1); equal to one (count) |
+| val_target, val_eps | held-out squared error of y_hat in the target's units, of eps_hat; mean over 8 noise levels |
+| acc, acc_low, acc_high | share of samples judged to be the asked digit, its 95% Wilson interval (0 to 1) |
+| acc_0 .. acc_11 | the same per class; 10 and 11: share that is all black, all white; acc leaves these two out |
+| images | training images seen |
+| train_seconds | training without setup (s) |
+| sample_seconds, measure_seconds | drawing this setting's samples, and measuring them (s) |
+| images_per_s, sample_images_per_s | throughput of training, and of sampling (1/s) |
+| parameters, flop_per_image | size of the network; one image's forward pass (FLOP) |
+| train_precision, compiled, device | how it was trained |
+| judge, judge_sha256 | who scored; different hashes are never in one table |
+| key | hash of the cell's configuration |
+| message | why there is no score |
+"""
+
+import csv
+import io
+
+from reports.read.run import CELL, Run, share
+from zoo.objectives.families import SD3
+
+# fmt: off
+COLUMNS = (
+    "grid", "dataset", "backbone", "objective", "seed", "status", "published", "published_rank",
+    "setting", "weights", "sampler", "step_grid", "steps", "guidance", "interval", "rescale", "clip", "evaluations",
+    "n", "fid", "fid_se", "fid_plain", "fid_floor", "acc", "acc_low", "acc_high",
+    *(f"acc_{label}" for label in range(12)),
+    "fid2", "fid2_se", "acc2", "cfid_max", *(f"cfid_{label}" for label in range(10)), "pfd", "kid",
+    "precision", "recall", "density", "coverage", "is", "mem", "duplicates", "val_target", "val_eps",
+    "images", "train_seconds", "images_per_s", "sample_seconds", "sample_images_per_s", "measure_seconds",
+    "parameters", "flop_per_image",
+    "train_precision", "compiled", "device", "judge", "judge_sha256", "key", "message",
+)
+# fmt: on
+
+
+def rows(run: Run) -> list[dict]:
+    """The long table, one dict of COLUMNS per row; None where there is no value."""
+    table = []
+    for cell in run.cells:
+        result, train = cell.result or {}, (cell.result or {}).get("train", {})
+        base = dict.fromkeys(COLUMNS) | {"grid": run.grid.get("name"), "status": cell.status, "message": cell.message}
+        base |= {key: getattr(cell, key) for key in CELL} | {key: train[key] for key in COLUMNS if key in train}
+        if cell.objective in SD3:
+            base |= {"published": SD3[cell.objective].name, "published_rank": SD3[cell.objective].rank}
+        base |= {"train_seconds": train.get("seconds"), "key": result.get("key")}
+        base |= {"train_precision": train.get("precision"), "precision": None}  # a score has that name too
+        if result:
+            base |= {"judge": result["judge"].get("name"), "judge_sha256": result["judge"].get("sha256")}
+            base |= {"fid_floor": (result["judge"].get("floor") or {}).get("fid")}
+        for score in cell.scores or [{}]:
+            row = base | {key: score[key] for key in COLUMNS if key in score and key != "images_per_s"}
+            for one in score.get("classes", []):
+                row[f"acc_{one['label']}"] = share([one]) if one["n"] else None
+                if one.get("fid") is not None:
+                    row[f"cfid_{one['label']}"] = one["fid"]
+            held_out = (result.get("validation") or {}).get(score.get("weights")) or {}
+            row |= {key: held_out.get(key) for key in ("val_target", "val_eps")}
+            row |= {"sample_seconds": score.get("seconds"), "sample_images_per_s": score.get("images_per_s")}
+            table.append(row)
+    return table
+
+
+def csv_bytes(run: Run) -> bytes:
+    """results.csv: UTF-8, one header line."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([field(row[key]) for key in COLUMNS] for row in rows(run))
+    return out.getvalue().encode()
+
+
+def field(value: object) -> object:
+    """A value as a CSV file holds it: text that a spreadsheet would run as a formula is disarmed."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    if not isinstance(value, str):
+        return value
+    text = " ".join(value.split())
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

@@ -1,0 +1,35 @@
+"""A control setting as result files name it."""
+
+from dataclasses import dataclass
+
+SETTING = ("weights", "sampler", "step_grid", "steps", "guidance", "interval", "rescale", "clip", "n")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One control setting: what is the same for every objective when scores are compared."""
+
+    weights: str
+    sampler: str
+    step_grid: str
+    steps: int
+    guidance: float
+    interval: tuple[float, float]
+    rescale: float
+    clip: bool
+    n: int
+
+    @staticmethod
+    def of(score: dict) -> "Setting":
+        """The setting of a row of scores."""
+        return Setting(*(tuple(v) if isinstance(v := score[key], list) else v for key in SETTING))
+
+    @property
+    def kind(self) -> str:
+        """The weights, as a reader writes them."""
+        return "EMA" if self.weights == "ema" else self.weights
+
+    def order(self) -> tuple:
+        """What settings are sorted by: the sampler, many steps before few, little guidance before much."""
+        solver = (self.sampler, self.step_grid, -self.steps)
+        return (*solver, self.guidance, self.interval, self.rescale, self.clip, self.n)

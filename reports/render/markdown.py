@@ -1,0 +1,97 @@
+"""A page as GitHub Markdown; text is escaped, so that no name breaks a row, becomes HTML or marks anything up."""
+
+import html
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from reports.words.document import (
+    Block,
+    Bold,
+    Bullets,
+    Code,
+    Heading,
+    Link,
+    Listing,
+    Paragraph,
+    Picture,
+    Table,
+    Text,
+    leads_somewhere,
+    marks,
+    one_line,
+    plain,
+)
+
+
+def render(blocks: Sequence[Block]) -> str:
+    """The whole page."""
+    return "\n\n".join(_block(block) for block in blocks) + "\n"
+
+
+def md(value: object) -> str:
+    """Text that means itself in Markdown: one line, no HTML, no markup, no table bars."""
+    return _escaped(one_line(value)).strip()
+
+
+def table(header: Sequence[Text], rows: Sequence[Sequence[Text]], names: int = 1) -> str:
+    """A Markdown table; the first `names` columns are aligned left, the others, numbers, right."""
+    rule = ["---" if i < names else "---:" for i in range(len(header))]
+    lines = [[_inline(field, bars=True) for field in line] for line in (header, *rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Heading(text, level):
+            return f"{'#' * level} {_inline(text)}"
+        case Paragraph(text, "warning"):
+            return f"> [!WARNING]\n> {_line(text)}"
+        case Paragraph(text, kind):
+            return f"{'> ' if kind == 'note' else ''}{_line(text)}"
+        case Bullets(items):
+            return "\n".join(f"- {_line(item)}" for item in items)
+        case Table():
+            return table(block.header, (*block.rows, *block.foot), block.names)
+        case Picture(name, caption):
+            picture = f"![{md(Path(name).stem)}](figures/{quote(name)})"
+            return f"{picture}\n\n*{_inline(caption)}*" if plain(caption) else picture
+        case Listing(text, language):
+            fence = "`" * max(3, 1 + _longest(text))
+            return f"{fence}{language}\n{text.strip()}\n{fence}"
+
+
+def _line(text: Text) -> str:
+    """A text that begins a block, where a dash, a number or an equals sign would make it a list or a heading."""
+    return re.sub(r"^(\d+(?=[.)](?:\s|$))|(?=[-+=]))", r"\1\\", _inline(text))
+
+
+def _inline(text: Text, bars: bool = False) -> str:
+    """A text with its marks. bars: it stands in a table, where a bar inside a code span has to be escaped too."""
+    return "".join(_mark(part, bars) for part in marks(text)).strip()
+
+
+def _mark(part: str | Bold | Code | Link, bars: bool) -> str:
+    if isinstance(part, Bold):
+        return f"**{md(part.text)}**"
+    if isinstance(part, Code):
+        words = one_line(part.text).strip()
+        tick = "`" * (1 + _longest(words))
+        pad = " " if words.startswith("`") or words.endswith("`") else ""
+        return f"{tick}{pad}{words.replace('|', chr(92) + '|') if bars else words}{pad}{tick}"
+    if isinstance(part, Link):
+        return (
+            f"[{md(part.text)}]({quote(part.url, safe='/:?#=&%+,;@~')})" if leads_somewhere(part.url) else md(part.text)
+        )
+    return _escaped(one_line(part))
+
+
+def _escaped(text: str) -> str:
+    # an underscore within a word marks nothing up, and a name such as val_eps stays readable
+    return re.sub(r"([\\`*\[\]|~#$]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", html.escape(text, quote=False))
+
+
+def _longest(text: str) -> int:
+    """The longest run of backticks."""
+    return max(map(len, re.findall("`+", text)), default=0)

@@ -1,0 +1,110 @@
+"""A grid with variants of the recipe: which of them serves all objectives best, and what the choice changes.
+
+Variants are ranked as objectives are elsewhere, every pairing of objective and backbone being one more control.
+"""
+
+from eval.ranks import text as rank_words
+from eval.ranks.board import board
+from eval.ranks.ranking import Entry
+from reports.read.run import Cell, Run
+from reports.words.document import Block, Bold, Bullets, Heading, Paragraph, Table, Text, table
+from reports.words.tables import NONE, fid_at, fid_text
+
+ABOUT = (
+    "Every pairing was trained with each variant of the recipe. A variant's rank is the mean, over pairings and "
+    "control settings, of the number of its Pareto front in FID and accuracy: the recipe that all objectives share "
+    "should be the one that serves all of them, whichever of them it makes look best."
+)
+ORDER = (
+    "Ranks of the objectives among themselves, under each variant: where a column's numbers change places, the answer "
+    "to which objective is best depends on how it was tuned."
+)
+
+
+def recipes(run: Run) -> tuple[list[Block], list[Block]]:
+    """(what stands first on the page, the section) about the variants; nothing for a grid without them."""
+    if not any(cell.variant for cell in run.done):
+        return [], []
+    variants = list(dict.fromkeys(cell.variant for cell in run.cells))
+    cells = [(cell, base(cell)) for cell in run.cells]
+    found = board([_entry(cell, f"{cell.backbone} {name}", cell.variant) for cell, name in cells], variants)
+    blocks = [Heading("Recipes"), Paragraph(ABOUT), _board(found), *map(Paragraph, rank_words.notes(found))]
+    blocks += [Paragraph((Bold("FID"), f", {run.label(run.headline[0])}; lowest of a column in bold.")), _fids(run)]
+    names = list(dict.fromkeys(name for _, name in cells))
+    ranks = {
+        variant: _ranks([_entry(cell, cell.backbone, name) for cell, name in cells if cell.variant == variant], names)
+        for variant in variants
+    }
+    rows = [(variant, *map(rank_words.text, found)) for variant, found in ranks.items()]
+    return [Bullets((_lead(found), _order(ranks, names)))], [
+        *blocks,
+        Paragraph(ORDER),
+        table(["variant", *names], rows),
+    ]
+
+
+def base(cell: Cell) -> str:
+    """The objective's own name."""
+    return cell.objective.removesuffix(f" [{cell.variant}]")
+
+
+def _entry(cell: Cell, backbone: str, name: str) -> Entry:
+    return Entry(cell.dataset, backbone, name, cell.seed, cell.status, cell.scores)
+
+
+def _board(found: dict) -> Table:
+    header = ["variant", "rank", "95% interval", "P(first)", "runs", "not told apart from"]
+    rows = [
+        (
+            row["objective"],
+            rank_words.rank_text(row),
+            rank_words.interval_text(row),
+            rank_words.text(row["first"]),
+            rank_words.runs_text(row),
+            rank_words.alike_text(row["alike"]),
+        )
+        for row in found["rows"]
+    ]
+    return table(header, rows)
+
+
+def _lead(found: dict) -> Text:
+    """`muon 8e-3 serves the objectives best of 8 recipes: its mean rank is 1.50 (95% interval ..) ..`"""
+    row = found["rows"][0]
+    if row["rank"] is None:
+        return "No recipe can be ranked yet."
+    interval = "" if row["low"] is None else f" (95% interval {row['low']:.2f} to {row['high']:.2f})"
+    alike = f" It cannot be told apart from {rank_words.alike_text(row['alike'])}." if row["alike"] else ""
+    sketch = " From one seed: a sketch." if found["seeds"] < 2 else ""
+    text = f" serves the objectives best of {len(found['rows'])} recipes: its mean rank is {row['rank']:.2f}{interval} "
+    return Bold(row["objective"]), f"{text}over {found['settings']} pairings and control settings.{alike}{sketch}"
+
+
+def _order(ranks: dict[str, list[float | None]], names: list[str]) -> Text:
+    """How often each objective ranks first among them, over the recipes under which all of them have a rank."""
+    whole = [found for found in ranks.values() if None not in found]
+    if not whole or len(names) < 2:
+        return "The objectives cannot be ranked among themselves yet."
+    firsts = {name: sum(found[i] == min(found) for found in whole) for i, name in enumerate(names)}
+    parts = [f"{name} under {count}" for name, count in sorted(firsts.items(), key=lambda one: -one[1]) if count]
+    return f"Among the objectives ranks first, of {len(whole)} recipes: {', '.join(parts)}."
+
+
+def _ranks(entries: list[Entry], names: list[str]) -> list[float | None]:
+    ranks = {row["objective"]: row["rank"] for row in board(entries, names)["rows"]}
+    return [ranks.get(name) for name in names]
+
+
+def _fids(run: Run) -> Table:
+    """Variant x (backbone, objective): FID under the first of the compared settings."""
+    setting, variants = run.headline[0], list(dict.fromkeys(cell.variant for cell in run.cells))
+    pairings = list(dict.fromkeys((cell.backbone, base(cell)) for cell in run.cells))
+    columns: list[list[Text]] = []
+    for backbone, name in pairings:
+        stats = [run.stat(backbone, f"{name} [{variant}]", setting, "fid") for variant in variants]
+        best = min((stat.mean for stat in stats if stat), default=None)
+        texts = [NONE if stat is None else fid_text(stat) for stat in stats]
+        bold = [stat is not None and stat.mean == best for stat in stats]
+        columns.append([Bold(text) if mark else text for text, mark in zip(texts, bold, strict=True)])
+    header = ["variant", *(f"{fid_at(setting)}, {name} on {backbone}" for backbone, name in pairings)]
+    return table(header, list(zip(variants, *columns, strict=True)))

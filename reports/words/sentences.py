@@ -1,0 +1,109 @@
+"""The page's sentences that are made from the numbers: who leads, what is done, how the columns are to be read."""
+
+import math
+
+from reports.read.run import FULL, Run, Stat
+from reports.words.document import Bold, Bullets, Code, Link, Paragraph, Text
+from reports.words.tables import acc_text, fid_at, fid_text
+
+OTHER = (
+    "fid2: FID by the second judge; cfid_max: FID of the worst class (from 128 samples a class on); pfd: Frechet "
+    "distance in pixels, uncorrected; kid: kernel distance; precision, recall, density, coverage: by the 5th "
+    "neighbour, against as many real images; is: inception score of the judge's classes; mem: share of samples that "
+    "are near copies of a training image; val_eps: squared error of the predicted noise on test images, mean over 8 "
+    "noise levels."
+)
+
+
+def title(run: Run) -> str:
+    """Which data, how much of it was compared, and the grid's name."""
+    recipes = len({cell.variant for cell in run.cells if cell.variant})
+    sizes = _count(len(run.objectives) // (recipes or 1), "diffusion objective")
+    sizes += f" with {_count(recipes, 'recipe')}" if recipes else ""
+    sizes += f" on {_count(len(run.backbones), 'backbone')}"
+    return f"{' and '.join(run.datasets)}: {sizes} (grid {run.grid.get('name')})"
+
+
+def leaders(run: Run) -> Bullets:
+    """Which objective leads on each backbone and by how much."""
+    return Bullets(tuple(text for backbone in run.backbones if (text := _leader(run, backbone))))
+
+
+def lead(run: Run) -> dict[str, str]:
+    """The objective of the lowest FID on each backbone, under the first of the compared settings."""
+    found = {}
+    for backbone in run.backbones:
+        means = {o: stat.mean for o in run.objectives if (stat := run.stat(backbone, o, run.headline[0], "fid"))}
+        if means:
+            found[backbone] = min(means, key=means.get)
+    return found
+
+
+def how_to_read(run: Run) -> Paragraph:
+    """What the columns of the comparison mean."""
+    widths = [(s["acc_high"] - s["acc_low"]) / 2 for c in run.done for s in c.scores if s.get("acc_high") is not None]
+    seeds = max(len(run.group(b, o)) for b in run.backbones for o in run.objectives)
+    several = "mean over seeds (min..max)" if seeds > 1 else "value ± one standard error of sampling"
+    parts: list[Text] = [f"fid: Frechet distance of the judge's features, lower is better, {several}; "]
+    if any(setting.n < FULL for setting in run.headline):
+        parts += [Code("fid@N"), f" marks fewer than {FULL:,} samples: not comparable with a fid at another N; "]
+    parts += ["acc: share of digits judged to be what was asked for; "]
+    parts += [f"95% intervals of at most ± {100 * max(widths):.1f} points; "] if widths else []
+    parts += ["bold: best of the backbone; guidance 1 is no guidance. Every number: "]
+    return Paragraph((*parts, Link("results.csv", "results.csv"), "."))
+
+
+def class_note(run: Run) -> Paragraph:
+    """Under which setting the classes were scored."""
+    return Paragraph(
+        f"{_under(run)}; samples of all seeds together. "
+        "Digits: judged to be what was asked for. Black and white: that all over; they do not count in acc."
+    )
+
+
+def other_note(run: Run) -> Paragraph:
+    """Under which setting the other scores are shown, and what they are."""
+    return Paragraph(f"{_under(run)}; means over the seeds that are done. {OTHER}")
+
+
+def _under(run: Run) -> str:
+    return f"{run.highest.kind} weights, {run.label(run.highest)}"
+
+
+def _leader(run: Run, backbone: str) -> tuple[Text, ...]:
+    """`On dit rf leads with fid 5.80 ± 0.30, next is ..`, and who leads under the other settings."""
+    parts, first = [], ""
+    for setting in run.headline:
+        found = {o: stat for o in run.objectives if (stat := run.stat(backbone, o, setting, "fid"))}
+        order = sorted(found, key=lambda o: found[o].mean)
+        if not order:
+            continue
+        best, how = order[0], acc_text(run.stat(backbone, order[0], setting, "acc"))
+        if not parts:
+            first, leads = best, "leads" if len(order) > 1 else "is the only one scored,"
+            parts += [f"On {backbone} ({setting.kind} weights, {run.label(setting)}) ", Bold(best)]
+            parts += [f" {leads} with {fid_at(setting)} {fid_text(found[best])} and accuracy {how}"]
+            parts += [f"{_behind(found, order)}."]
+            continue
+        who = "it has" if len(order) == 1 else "it leads too, with"
+        again = len(order) == 1 or best == first
+        parts += [f" At {run.label(setting)} ", *([who] if again else [Bold(best), " leads with"])]
+        parts += [f" {fid_text(found[best])} and {how}."]
+    return tuple(parts)
+
+
+def _behind(found: dict[str, Stat], order: list[str]) -> str:
+    """`; next is rf with 6.90 ± 0.35, last of 8 eps/linear with ..`, and who is too near to be told from the first."""
+    best, *others = order
+    text = f"; next is {others[0]} with {fid_text(found[others[0]])}" if others else ""
+    if len(others) > 1:
+        text += f", last of {len(order)} {others[-1]} with {fid_text(found[others[-1]])}"
+    near = [o for o in others if found[o].mean - found[best].mean < 2 * math.hypot(found[o].se, found[best].se)]
+    if near:
+        more = f" and {len(near) - 4} more" if len(near) > 4 else ""
+        text += f" (within two standard errors of the lead: {', '.join(near[:4])}{more})"
+    return text
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

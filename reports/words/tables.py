@@ -1,0 +1,196 @@
+"""The page's tables of scores and costs, as blocks."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from statistics import fmean
+
+from tabulate import tabulate
+
+from reports.read.run import BLANKS, CLASSES, FULL, SECONDS, Cell, Run, Stat
+from reports.read.setting import Setting
+from reports.words.document import Bold, Table, Text, table
+from zoo.objectives.families import SD3, Published
+
+NONE = "-"
+TRAINING = 3  # forward and backward over forward alone
+
+
+def comparison(run: Run) -> Table:
+    """Objective x backbone: FID and accuracy under each compared setting, and what training took."""
+    header = ["backbone", "objective", "seeds done"]
+    for setting in run.headline:
+        header += [f"{fid_at(setting)}, {run.label(setting)}", f"acc, {run.label(setting)}"]
+    study = run.grid.get("name") == "sd3"  # shows the ranks printed there
+    header += ["training s", "images/s", "parameters", *(["rank in SD3's study"] if study else [])]
+    rows = []
+    for backbone in run.backbones:
+        names = [o for o in run.objectives if run.group(backbone, o)]
+        columns = []
+        for s in run.headline:
+            columns += [_best([run.stat(backbone, o, s, "fid") for o in names], fid_text, min)]
+            columns += [_best([run.stat(backbone, o, s, "acc") for o in names], acc_text, max)]
+        for i, name in enumerate(names):
+            cells = run.group(backbone, name)
+            done, rest = sum(cell.result is not None for cell in cells), run.outcome(backbone, name)
+            seeds = f"{done}/{len(cells)}{f', {rest}' if rest else ''}"
+            costs = [_mean(cells, "seconds", "{:,.0f}"), _mean(cells, "images_per_s", "{:,.0f}")]
+            costs += [_mean(cells, "parameters", "{:,.0f}")]
+            costs += [_printed(name)] if study else []
+            rows.append([backbone, name, seeds, *(column[i] for column in columns), *costs])
+    floor, real = run.floor.get("fid"), run.ceiling
+    pad = [NONE] * (4 if study else 3)
+    floors = [f"{floor:.2f}" if floor is not None else NONE, NONE] * len(run.headline)
+    reals = [NONE, f"{100 * real:.1f}%" if real is not None else NONE] * len(run.headline)
+    floor_row = ["floor", "real test images against training images", NONE, *floors, *pad]
+    return table(header, rows, names=3, foot=[floor_row, ["ceiling", "real test images", NONE, *reals, *pad]])
+
+
+def _printed(name: str) -> str:
+    published = SD3.get(name, Published(name))
+    rank = f"{published.rank:.2f}" if published.rank is not None else "not printed"
+    return rank if published.name == name else f"{rank} ({published.name})"
+
+
+def weights(run: Run) -> Table:
+    """FID and accuracy of every kind of weights, side by side per setting."""
+    plain = {}
+    for setting in run.settings:
+        if replace(setting, weights=run.headline[0].weights) in run.headline:
+            plain.setdefault(replace(setting, weights=""), []).append(setting)
+    pairs = [setting for group in plain.values() for setting in group]
+    header = ["backbone", "objective"]
+    header += [f"{fid_at(s)} {s.kind}, {run.label(s)}" for s in pairs]
+    header += [f"acc {s.kind}, {run.label(s)}" for s in pairs]
+    rows = []
+    for backbone, name in scored(run):
+        fids = [fid_text(run.stat(backbone, name, s, "fid")) for s in pairs]
+        accs = [acc_text(run.stat(backbone, name, s, "acc")) for s in pairs]
+        rows.append([backbone, name, *fids, *accs])
+    return table(header, rows, names=2)
+
+
+def per_class(run: Run) -> Table:
+    """Accuracy per class under the highest guidance, and the mistake made most often; the blanks apart."""
+    labels = [label for label in range(CLASSES) if label not in BLANKS]
+    blanks = [f"{name} ({label})" for label, name in BLANKS.items()]
+    header = ["backbone", "objective", *map(str, labels), "acc", "most frequent mistake", *blanks]
+    rows = []
+    for backbone, name in scored(run):
+        shares = run.class_shares(backbone, name, run.highest)
+        values = {label: f"{100 * value:.0f}%" for label, value in shares.items()}
+        middle = [acc_text(run.stat(backbone, name, run.highest, "acc")), _mistake(run, backbone, name)]
+        digits, rest = ([values.get(label, NONE) for label in group] for group in (labels, BLANKS))
+        rows.append([backbone, name, *digits, *middle, *rest])
+    return table(header, rows, names=2)
+
+
+def cost(run: Run) -> Table:
+    """What every row took; means over the seeds that are done, and the total of all."""
+    columns = {
+        "images": ("images", "{:,.0f}", 1),
+        **{f"{word} s": (("seconds", part), "{:,.0f}", 1) for part, word in SECONDS.items()},
+        "images/s": ("images_per_s", "{:,.0f}", 1),
+        "peak MiB": ("peak_memory_bytes", "{:,.0f}", 2**20),
+        "parameters": ("parameters", "{:,.0f}", 1),
+        "forward MFLOP": ("flop_per_image", "{:,.0f}", 1e6),
+    }
+    header = ["backbone", "objective", *columns, "GFLOP/s", "precision", "compiled", "device", "threads"]
+    rows = []
+    for backbone, name in scored(run):
+        cells = run.group(backbone, name)
+        numbers = [_mean(cells, key, form, unit) for key, form, unit in columns.values()]
+        speed = [
+            _train(c, "flop_per_image") * _train(c, "images_per_s") * TRAINING / 1e9 for c in cells if _has_speed(c)
+        ]
+        how = [_same(cells, key) for key in ("precision", "compiled", "device", "threads")]
+        rows.append([backbone, name, *numbers, f"{fmean(speed):,.0f}" if speed else NONE, *how])
+    totals = {f"{word} s": f"{spent:,.0f}" for word, spent in time_spent(run.done).items()}
+    sums = [totals.get(name, "") for name in columns]
+    total = [Bold("all that are done"), "", *sums, "", "", "", "", ""]
+    return table(header, rows, names=2, foot=[total])
+
+
+def time_spent(done: Sequence[Cell]) -> dict[str, float]:
+    """Seconds of cells that are done, added up by what they were spent on."""
+    return {word: sum(cell.result["seconds"][part] for cell in done) for part, word in SECONDS.items()}
+
+
+def time_table(run: Run, report: float) -> str:
+    """Where the time went, in plain text for a terminal. report: seconds that the report took."""
+    rows = []
+    for part in [run.on(dataset) for dataset in run.datasets]:
+        for backbone in part.backbones:
+            cells = [cell for cell in part.done if cell.backbone == backbone]
+            rows.append([part.datasets[0], backbone, len(cells), *time_spent(cells).values()])
+    header = ["data set", "backbone", "cells", *SECONDS.values()]
+    whole = tabulate(rows, header, floatfmt=".0f")
+    return f"Seconds of the cells that are done, added up; the report took {report:.0f} s:\n\n{whole}"
+
+
+def fid_at(setting: Setting) -> str:
+    """The FID column's name: a smaller sample is another column, never mixed with the full one."""
+    return "fid" if setting.n >= FULL else f"fid@{setting.n}"
+
+
+def fid_text(stat: Stat | None) -> str:
+    """`5.80 ± 0.30` for one seed, `5.80 (5.20..6.10)` for more."""
+    if stat is None:
+        return NONE
+    spread = f"± {stat.se:.2f}" if stat.seeds == 1 else f"({stat.low:.2f}..{stat.high:.2f})"
+    return f"{stat.mean:.2f} {spread}"
+
+
+def acc_text(stat: Stat | None) -> str:
+    """`81.0%` for one seed, `81.0% (79.0..83.0)` for more."""
+    if stat is None:
+        return NONE
+    span = f" ({100 * stat.low:.1f}..{100 * stat.high:.1f})" if stat.seeds > 1 else ""
+    return f"{100 * stat.mean:.1f}%{span}"
+
+
+def _best(stats: list[Stat | None], text: Callable[[Stat | None], str], choose: Callable) -> list[Text]:
+    """The column as text, its best value in bold."""
+    best = choose((stat.mean for stat in stats if stat), default=None)
+    return [Bold(text(stat)) if stat and stat.mean == best else text(stat) for stat in stats]
+
+
+def scored(run: Run) -> list[tuple[str, str]]:
+    pairs = [(backbone, name) for backbone in run.backbones for name in run.objectives]
+    return [pair for pair in pairs if any(cell.scores for cell in run.group(*pair))]
+
+
+def _mistake(run: Run, backbone: str, name: str) -> str:
+    """`4 as 9 (12%)`: of the samples asked to be a 4, the share that was judged to be a 9."""
+    found = {}
+    for score in (cell.score(run.highest) for cell in run.group(backbone, name)):
+        for asked, row in enumerate((score or {}).get("confusion") or []):
+            for judged, count in enumerate(row):
+                found[asked, judged] = found.get((asked, judged), 0) + count
+    totals = {asked: sum(count for (a, _), count in found.items() if a == asked) for asked, _ in found}
+    wrong = {pair: count / totals[pair[0]] for pair, count in found.items() if pair[0] != pair[1] and count}
+    if not wrong:
+        return NONE
+    (asked, judged), rate = max(wrong.items(), key=lambda item: item[1])
+    return f"{asked} as {judged} ({100 * rate:.0f}%)"
+
+
+def _train(cell: Cell, key: str | tuple[str, str]) -> float | None:
+    """A number of the training section, or of another if a pair names it."""
+    section, key = key if isinstance(key, tuple) else ("train", key)
+    found = (cell.result or {}).get(section, {})
+    return found.get(key)
+
+
+def _has_speed(cell: Cell) -> bool:
+    return None not in (_train(cell, "flop_per_image"), _train(cell, "images_per_s"))
+
+
+def _mean(cells: list[Cell], key: str | tuple[str, str], form: str, unit: float = 1) -> str:
+    values = [value for cell in cells if (value := _train(cell, key)) is not None]
+    return form.format(fmean(values) / unit) if values else NONE
+
+
+def _same(cells: list[Cell], key: str) -> str:
+    values = sorted({json.dumps(_train(cell, key)) for cell in cells if cell.result})
+    return ", ".join(values).replace('"', "").replace("true", "yes").replace("false", "no").replace("null", NONE)

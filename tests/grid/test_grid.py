@@ -1,0 +1,273 @@
+"""Grids: the ones that come with the project load; a bad file is refused with every finding at once."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from zoo.base.errors import ZooError
+from zoo.base.names import SLUG
+from zoo.config.cell import CellConfig, ScoreConfig, TrainConfig
+from zoo.grid import files as grid
+from zoo.grid import record
+
+GOOD = """
+description = "a test"
+objectives = ["rf", "eps/cosine"]
+backbones = ["dit"]
+[[budgets]]
+name = "cpu"
+datasets = ["digits"]
+sizes.dit = { size = "dit(width=64)", images = 100, seconds = 1.0 }
+"""
+BAD = {  # what is changed in GOOD -> what the error must say
+    "unknown key": ("[[budgets]]", "objectivs = []\n[[budgets]]", ["objectivs", "Did you mean 'objectives'"]),
+    "unknown key inside": (
+        "images = 100",
+        "images = 100, image = 3",
+        ["image", "Did you mean 'budgets.0.sizes.dit.images'"],
+    ),
+    "unknown key of a recipe": (
+        "images = 100",
+        "images = 100, recipe = { learning_rat = 1.0 }",
+        ["Did you mean 'budgets.0.sizes.dit.recipe.learning_rate'"],
+    ),
+    "unknown objective": ('"rf"', '"rff"', ["objectives.0 = 'rff'", "Did you mean 'rf'"]),
+    "unknown backbone": ('backbones = ["dit"]', 'backbones = ["dot"]', ["backbones.0 = 'dot'", "Did you mean 'dit'"]),
+    "unknown data set": (
+        '["digits"]',
+        '["digit"]',
+        ["budgets.0.datasets.0 = 'digit'", "'mnist', 'fashion' or 'digits'"],
+    ),
+    "a bool for a number": ("images = 100", "images = true", ["sizes.dit.images = True", "valid integer"]),
+    "a negative number": ("images = 100", "images = -5", ["sizes.dit.images = -5", "greater than or equal to 1"]),
+    "a string for a number": ("images = 100", 'images = "100"', ["sizes.dit.images = '100'", "valid integer"]),
+    "an unknown family": ('["rf", "eps/cosine"]', '"sd4"', ["objectives = 'sd4'", "Did you mean 'sd3'"]),
+    "an empty list": ('["rf", "eps/cosine"]', "[]", ["objectives = []", "at least 1 item"]),
+    "a repeated name": ('"eps/cosine"', '"rf"', ["named twice: rf"]),
+    "a spelling repeated": ('"eps/cosine"', '"flow/flow"', ["named twice: rf"]),
+    "a missing key": ('description = "a test"', "", ["description", "Field required"]),
+    "a backbone without a size": ('backbones = ["dit"]', 'backbones = ["dit", "unet"]', ["lacks", "unet"]),
+    "a size without a backbone": (
+        "sizes.dit =",
+        'sizes.dat = { size = "dit", images = 1, seconds = 1.0 }\nsizes.dit =',
+        ["dat", "dit"],
+    ),
+    "a bad size": ("dit(width=64)", "dit(width=65)", ["width=65"]),
+    "an unknown sampler": (
+        "backbones =",
+        'settings = [{ sampler = "eular" }]\nbackbones =',
+        ["settings.0.sampler = 'eular'", "Did you mean 'euler'"],
+    ),
+    "too few samples": (
+        "sizes.dit",
+        "score = { n = 100 }\nsizes.dit",
+        ["score.n = 100", "greater than or equal to 128"],
+    ),
+    "no guidance": (
+        "sizes.dit",
+        "score = { settings = [{ guidance = 0.0 }] }\nsizes.dit",
+        ["guidance = 0.0", "greater than 0"],
+    ),
+    "no steps": (
+        "sizes.dit",
+        "score = { settings = [{ steps = 0 }] }\nsizes.dit",
+        ["steps = 0", "greater than or equal to 1"],
+    ),
+    "a setting twice": ("sizes.dit", "score = { settings = [{}, { guidance = 1.0 }] }\nsizes.dit", ["named twice"]),
+    "a variant of what no recipe has": (
+        "[[budgets]]",
+        "[variants]\nfast = { learning_rat = 0.01 }\n[[budgets]]",
+        ["variants.fast.learning_rat", "Did you mean 'variants.fast.learning_rate'"],
+    ),
+    "an optimiser that is not there": (
+        "[[budgets]]",
+        'variants.a = { optimizer = "mouon" }\n[[budgets]]',
+        ["variants.a.optimizer = 'mouon'", "Did you mean 'muon'"],
+    ),
+    "a variant that is no folder": ("[[budgets]]", 'variants."../a" = {}\n[[budgets]]', ["variants.../a"]),
+    "no variant": ("[[budgets]]", "variants = {}\n[[budgets]]", ["variants", "at least 1 item"]),
+    "an unknown budget": ('name = "cpu"', 'name = "tpu"', ["budgets.0.name = 'tpu'", "'cpu' or 'gpu'. Did you mean '"]),
+    "no budget": ("[[budgets]]", "budgets = []\n[other]", ["budgets = []", "at least 1 item"]),
+    "no seed": ("[[budgets]]", "seeds = 0\n[[budgets]]", ["seeds = 0", "greater than or equal to 1"]),
+    "a bool for seeds": ("[[budgets]]", "seeds = true\n[[budgets]]", ["seeds = True", "valid integer"]),
+    "a data set twice": ("[[budgets]]", 'dataset = ["digits", "digits"]\n[[budgets]]', ["named twice: digits"]),
+    "an unknown wish": (
+        "[[budgets]]",
+        'dataset = "mnits"\n[[budgets]]',
+        ["dataset.0 = 'mnits'", "Did you mean 'mnist'"],
+    ),
+    "no learning rate": ("sizes.dit", "recipe = { learning_rate = 0.0 }\nsizes.dit", ["learning_rate = 0.0", "than 0"]),
+    "a learning rate that is no number": (
+        "sizes.dit",
+        "recipe = { learning_rate = nan }\nsizes.dit",
+        ["budgets.0.recipe.learning_rate = nan"],
+    ),
+    "all labels dropped": (
+        "sizes.dit",
+        "recipe = { label_dropout = 1.5 }\nsizes.dit",
+        ["label_dropout = 1.5", "than 1"],
+    ),
+    "a precision that is not there": (
+        "sizes.dit",
+        'recipe = { precision = "float16" }\nsizes.dit',
+        ["precision = 'float16'", "'auto', 'float32' or 'bfloat16'. Did you mean 'bfloat16'"],
+    ),
+    "weights that are not there": (
+        "sizes.dit",
+        'score = { weights = ["emma"] }\nsizes.dit',
+        ["score.weights.0 = 'emma'", "'ema' or 'raw'. Did you mean 'ema'"],
+    ),
+    "an interval turned round": (
+        "sizes.dit",
+        "score = { settings = [{ interval = [0.8, 0.2] }] }\nsizes.dit",
+        ["interval"],
+    ),
+    "a misspelt size": ("dit(width=64)", "dit(widht=64)", ["widht", "width"]),
+    "a parameter too many": ('"rf"', '"rf/lognorm(0,1,2)"', ["objectives.0 = 'rf/lognorm(0,1,2)'", "lognorm"]),
+    "a parameter out of range": ('"rf"', '"rf/lognorm(0,-1)"', ["objectives.0 = 'rf/lognorm(0,-1)'"]),
+    "no TOML": ("[[budgets]]", "[[budgets", ["cannot be read"]),
+}
+
+
+@pytest.mark.parametrize("wish", ["defalt", "some.toml"])
+def test_budgets_of_an_unknown_grid_are_refused(wish, tmp_path):
+    path = write(tmp_path, f'description = "a"\nobjectives = "sd3"\nbackbones = ["dit"]\nbudgets = "{wish}"\n')
+    with pytest.raises(ZooError, match=r"budgets: .*default"):
+        grid.load(path)
+
+
+def write(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "some.toml"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", grid.names())
+@pytest.mark.parametrize("dataset", ["mnist", "fashion", "digits"])
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+def test_shipped_grids_have_a_budget_for_every_place(name, dataset, kind):
+    loaded = grid.load(name)
+    cells = grid.cells(loaded, dataset, loaded.budget(kind, dataset), seeds=2)
+    assert len(cells) == 2 * len(loaded.objectives) * len(loaded.backbones) * len(loaded.variants)
+    assert len({cell.config.key for cell in cells}) == len({cell.folder for cell in cells}) == len(cells)
+    assert all(SLUG.fullmatch(part) for cell in cells for part in cell.folder.split("/"))
+
+
+def test_variants_change_what_they_name_of_the_budgets_recipe():
+    loaded = grid.load("recipe")
+    budget = loaded.budget("cpu", "digits")
+    assert budget.recipe.batch != 64  # the recipe's default, which no variant names
+    for cell in grid.cells(loaded, "digits", budget):
+        optimizer, rate = cell.variant.split()
+        train = cell.config.train
+        assert (train.optimizer, train.learning_rate) == (optimizer, float(rate))
+        assert train.batch == budget.recipe.batch
+        assert cell.objective == f"{train.objective} [{cell.variant}]"
+        assert cell.variant.replace(" ", "") in cell.folder
+
+
+def test_a_backbone_may_have_a_recipe_of_its_own_and_a_variant_has_the_last_word(tmp_path):
+    (tmp_path / "own.toml").write_text(
+        GOOD.replace('["dit"]', '["dit", "unet"]').replace(
+            "[[budgets]]", "variants = { a = {}, b = { batch = 8 } }\n[[budgets]]"
+        )
+        + """
+        recipe = { batch = 32, learning_rate = 0.005 }
+        sizes.unet = { size = "unet(width=16)", images = 9, seconds = 1, recipe = { learning_rate = 0.02, batch = 16 } }
+        """
+    )
+    loaded = grid.load(str(tmp_path / "own.toml"))
+    budget = loaded.budget("cpu", "digits")
+    cells = grid.cells(loaded, "digits", budget)
+    found = {
+        (cell.config.train.backbone, cell.variant): (cell.config.train.batch, cell.config.train.learning_rate)
+        for cell in cells
+    }
+    assert found == {
+        ("dit(width=64)", "a"): (32, 0.005),
+        ("dit(width=64)", "b"): (8, 0.005),
+        ("unet(width=16)", "a"): (16, 0.02),
+        ("unet(width=16)", "b"): (8, 0.02),
+    }
+    said = record._settings(SimpleNamespace(cells=cells, budgets={"digits": budget}), "digits")
+    assert said["learning_rate"] == {"dit(width=64)": 0.005, "unet(width=16)": 0.02}
+    assert said["weight_decay"] == 0.01
+
+
+@pytest.mark.parametrize("name", ["samplers", "beyond"])
+def test_borrowed_budgets_are_the_others_budgets(name):
+    assert grid.load(name).budgets == grid.load("default").budgets
+    for ours, theirs in zip(grid.load(name).budgets, grid.load("default").budgets, strict=True):
+        assert [ours.recipe_of(b) for b in ours.sizes] == [theirs.recipe_of(b) for b in theirs.sizes]
+
+
+def test_sd3_has_the_study_s_control_settings():
+    loaded = grid.load("sd3")
+    assert loaded.dataset == ("auto", "fashion")
+    for kind, dataset in (("cpu", "mnist"), ("gpu", "fashion")):
+        score = grid.cells(loaded, dataset, loaded.budget(kind, dataset))[0].config.score
+        how = [(c.weights, c.sampler, c.steps, c.guidance) for c in score.controls]
+        six = [(50, 1.0), (50, 2.5), (50, 5.0), (5, 5.0), (10, 5.0), (25, 5.0)]  # arXiv 2403.03206, section 5.1
+        assert how == [(weights, "euler", *pair) for weights in ("ema", "raw") for pair in six]
+        assert len({c.name for c in score.controls}) == 12
+
+
+def test_the_default_grid_is_the_eight_on_both():
+    loaded = grid.load("default")
+    plain = ["rf", "rf/lognorm(0,1)", "v/cosine", "eps/linear", "eps/cosine"]
+    weighted = ["eps/linear+minsnr(5)", "eps/cosine+minsnr(5)", "v/cosine+minsnr(5)"]
+    assert list(loaded.objectives) == plain + weighted
+    assert loaded.backbones == ("dit", "unet")
+
+
+def test_a_good_file_loads(tmp_path):
+    assert grid.load(write(tmp_path, GOOD)).objectives == ("rf", "eps/cosine")
+
+
+@pytest.mark.parametrize(("old", "new", "said"), BAD.values(), ids=BAD.keys())
+def test_a_bad_file_is_refused_by_key_and_value(tmp_path, old, new, said):
+    path = write(tmp_path, GOOD.replace(old, new, 1))
+    with pytest.raises(ZooError) as error:
+        grid.load(path)
+    assert error.value.exit_code == 2
+    for words in ("some.toml", *said):
+        assert words in str(error.value)
+
+
+def test_all_findings_come_at_once(tmp_path):
+    text = (
+        GOOD.replace('"rf"', '"rff"').replace("images = 100", "images = 0").replace("seconds = 1.0", "seconds = -1.0")
+    )
+    with pytest.raises(ZooError) as error:
+        grid.load(write(tmp_path, text))
+    assert all(words in str(error.value) for words in ("objectives.0", "images = 0", "seconds = -1.0"))
+
+
+def test_an_unknown_grid_names_the_nearest():
+    with pytest.raises(ZooError, match="Did you mean 'default'"):
+        grid.load("defualt")
+
+
+def test_too_many_cells_are_refused():
+    loaded = grid.load("default")
+    with pytest.raises(ZooError, match="cells are more than"):
+        grid.cells(loaded, "digits", loaded.budget("cpu", "digits"), seeds=10_000)
+
+
+def test_only_selects_by_part_or_pattern():
+    loaded = grid.load("default")
+    cells = grid.cells(loaded, "digits", loaded.budget("cpu", "digits"))
+    assert len(grid.select(cells, "lognorm")) == 2
+    assert len(grid.select(cells, "*unet*eps/*")) == 4
+    assert len(grid.select(cells, "unet*lognorm")) == 1
+    assert len(grid.select(cells, None)) == 16
+    with pytest.raises(ZooError, match="Did you mean 'eps/linear'"):
+        grid.select(cells, "eps/linaer")
+
+
+def test_the_key_is_the_configuration_and_nothing_else():
+    one = CellConfig(train=TrainConfig(objective="rf"), score=ScoreConfig())
+    assert one.key == CellConfig.model_validate(one.model_dump(mode="json")).key
+    assert one.key != CellConfig(train=TrainConfig(objective="rf", seed=1), score=ScoreConfig()).key
+    assert one.key == CellConfig(train=TrainConfig(objective=" rf"), score=ScoreConfig()).key  # one spelling

@@ -1,0 +1,230 @@
+"""The sentences at the top: what they claim holds in the numbers behind them, for whole, partial and failed grids."""
+
+import re
+
+import numpy as np
+import pytest
+
+from eval.ranks.board import board
+from eval.ranks.stats import wilson
+from reports.read.load import load
+from reports.words.answer import answer, ground
+from reports.words.document import Bold, Bullets, Code, Paragraph, plain
+from tests.reports.test_reports import BACKBONES, edit, fail, write_run
+from zoo.objectives.families import DEFAULT
+
+NAMES = DEFAULT[:5]
+
+
+def give(folder, grid, fid, se=0.1):
+    """Set FID, and accuracy to fit, of every cell: fid(cell, guidance)."""
+    for cell in grid["cells"]:
+
+        def change(result, cell=cell):
+            for score in result["scores"]:
+                value = fid(cell, score["guidance"])
+                right = int(500 - 5 * value)
+                low, high = wilson(right, 500)
+                score.update(fid=value, fid_se=se, acc=right / 500, acc_low=low, acc_high=high)
+
+        edit(folder / cell["dir"] / "result.json", change)
+
+
+def made(folder, fid, se=0.1, **given):
+    grid = write_run(folder, objectives=NAMES, size=8, **given)
+    give(folder, grid, fid, se)
+    return grid
+
+
+def order(cell, guidance):
+    """The objectives apart by much more than seeds are; the order is that of NAMES, on both backbones."""
+    return 5 + 6 * NAMES.index(cell["objective"]) + 0.1 * cell["seed"] + guidance
+
+
+def told(folder) -> list[str]:
+    blocks = answer(load(folder))
+    texts = [item for block in blocks if isinstance(block, Bullets) for item in block.items]
+    return [plain(text) for text in [*texts, *(block.text for block in blocks if isinstance(block, Paragraph))]]
+
+
+def test_a_clear_order_is_told_with_its_ranks(tmp_path):
+    made(tmp_path, order, seeds=(0, 1, 2))
+    lead, apart, backbones, state = told(tmp_path)
+    assert lead == (
+        f"{NAMES[0]} leads 5 objectives with a mean rank of 1.00 (95% interval 1.00 to 1.00) over 8 control settings "
+        "(dit, unet; mnist), from 3 seeds drawn anew many times, and comes first in more than 99% of the draws."
+    )
+    assert apart == f"All 4 others come behind {NAMES[0]} in more than 95% of the draws."
+    assert "agree on the order: Kendall's tau between their ranks is 1.00 over 5 objectives" in backbones
+    assert "the same objective is first" in backbones
+    assert "largest change" not in backbones
+    assert state == "30 of 30 cells are done."
+
+
+def test_the_numbers_are_those_of_the_board(tmp_path):
+    write_run(tmp_path, objectives=NAMES, seeds=(0, 1, 2), size=8)  # random scores
+    run = load(tmp_path)
+    rows = board(run.entries, run.objectives)["rows"]
+    lead, apart, *_ = told(tmp_path)
+    assert lead.startswith(f"{rows[0]['objective']} leads 5 objectives with a mean rank of {rows[0]['rank']:.2f} (95% ")
+    assert f"interval {rows[0]['low']:.2f} to {rows[0]['high']:.2f})" in lead
+    assert f"comes first in {100 * rows[0]['first']:.0f}% of the draws" in lead
+    (bullets,) = (block for block in answer(run) if isinstance(block, Bullets))
+    codes = [part.text for part in bullets.items[1] if isinstance(part, Code)]
+    assert codes == [rows[0]["objective"], *rows[0]["alike"]]
+    assert ("cannot be told apart from" in apart) == bool(rows[0]["alike"])
+
+
+def test_two_that_seeds_mix_up_are_not_told_apart(tmp_path):
+    def close(cell, guidance):
+        place = NAMES.index(cell["objective"])
+        lift = (-1) ** (cell["seed"] + place) * 2 if place < 2 else 0  # these two take turns
+        return 10 + 8 * max(place - 1, 0) + lift
+
+    made(tmp_path, close, seeds=(0, 1, 2, 3))
+    _, apart, *_ = told(tmp_path)
+    assert re.match(rf"({re.escape(NAMES[0])}|{re.escape(NAMES[1])}) cannot be told apart from ", apart)
+    assert NAMES[0] in apart and NAMES[1] in apart
+    assert apart.endswith("The other 3 come behind it in more.")
+
+
+def test_equal_scores_share_the_first_place(tmp_path):
+    made(tmp_path, lambda cell, guidance: 10.0 + 5 * (NAMES.index(cell["objective"]) > 1), seeds=(0, 1, 2))
+    lead, *_ = told(tmp_path)
+    assert lead.startswith(f"{NAMES[0]} and {NAMES[1]} share the first place of 5 objectives")
+    assert "comes first" not in lead
+
+
+def test_one_seed_is_a_sketch_that_speaks_of_sampling_alone(tmp_path):
+    made(tmp_path, lambda cell, guidance: 10 + [0, 0.2, 4, 6, 8][NAMES.index(cell["objective"])])
+    lead, apart, backbones, _ = told(tmp_path)
+    assert "one seed: a sketch without intervals" in lead
+    assert "95%" not in lead + apart
+    assert apart == (
+        "What training again would change is not known from one run of each. By the error of sampling alone, "
+        f"{NAMES[2]}, {NAMES[3]} and {NAMES[4]} have a higher FID than {NAMES[0]} under every control setting; "
+        f"not so {NAMES[1]}."  # 0.2 is less than 1.96 times 0.1 times the root of two
+    )
+    assert "draws" not in backbones
+
+
+@pytest.mark.parametrize(("others", "words"), [
+    (0.2, "no other objective has a higher FID than rf under every control setting."),
+    (9.0, "all 4 others have a higher FID than rf under every control setting."),
+])  # fmt: skip
+def test_one_seed_where_none_or_all_are_clear(tmp_path, others, words):
+    made(tmp_path, lambda cell, guidance: 10 + others * (cell["objective"] != "rf"))
+    assert told(tmp_path)[1].endswith(words)
+
+
+def test_two_seeds_claim_no_order(tmp_path):
+    made(tmp_path, order, seeds=(0, 1))
+    lead, apart, *_ = told(tmp_path)
+    assert "2 seeds are too few to claim an order" in lead
+    assert apart.startswith("As far as 2 seeds can tell, all 4 others")
+
+
+def test_what_the_backbone_changes_is_the_largest_change_of_rank(tmp_path):
+    def turned(cell, guidance):
+        place = NAMES.index(cell["objective"])
+        places = [0, 1, 2, 3, 4] if cell["backbone"] == BACKBONES[0] else [1, 2, 3, 4, 0]  # the last one becomes first
+        return 5 + 6 * places[place] + 0.1 * cell["seed"]
+
+    made(tmp_path, turned, seeds=(0, 1, 2))
+    backbones = told(tmp_path)[2]
+    tau = (6 - 4) / 10  # of ten pairs the four with the last one are turned around
+    assert f"Kendall's tau between their ranks is {tau:.2f}" in backbones
+    assert "show no agreement beyond chance" in backbones
+    assert "another objective is first" in backbones
+    assert backbones.endswith(
+        f"The largest change: {NAMES[4]} has a mean rank of 1.00 on unet and 5.00 on dit, and ranks better there in "
+        "more than 99% of the draws."
+    )
+
+
+def test_one_backbone_and_several_data_sets_are_said(tmp_path):
+    made(tmp_path / "a", order, seeds=(0, 1, 2), backbones=BACKBONES[:1])
+    assert told(tmp_path / "a")[2].startswith("There is one backbone to compare on, dit:")
+    made(tmp_path / "b", order, seeds=(0, 1, 2), datasets=("mnist", "fashion"))
+    lead, _, backbones, datasets, _ = told(tmp_path / "b")
+    assert "over 16 control settings (dit, unet; mnist, fashion)" in lead
+    assert backbones.startswith("The backbones (dit, unet) agree on the order")
+    assert datasets.startswith("The data sets (mnist, fashion) agree on the order")
+
+
+def test_an_unfinished_grid_is_compared_where_all_have_a_run(tmp_path):
+    # alone on the second backbone, the last objective would have rank 1 there, and a mean rank of 3 instead of 5
+    grid = made(tmp_path, order, seeds=(0, 1, 2))
+    for cell in grid["cells"]:
+        if cell["backbone"] == BACKBONES[1] and cell["objective"] != NAMES[4]:
+            (tmp_path / cell["dir"] / "result.json").unlink()
+    lead, _, backbones, state = told(tmp_path)
+    assert lead.startswith(f"{NAMES[0]} leads 5 objectives with a mean rank of 1.00")
+    assert "(dit; mnist)" in lead
+    assert backbones.startswith("There is one backbone")
+    assert state.startswith("18 of 30 cells are done; 12 missing (see Failures).")
+    assert f"not all objectives have a run there: {BACKBONES[1]} on mnist." in state
+
+
+def test_ground_keeps_the_most_objectives_and_everything_of_a_whole_run(tmp_path):
+    grid = made(tmp_path, order)
+    run = load(tmp_path)
+    assert ground(run.entries, run.objectives) == (run.entries, list(NAMES))
+    for cell in grid["cells"]:
+        if cell["objective"] == NAMES[1]:
+            fail(tmp_path / cell["dir"], "failed")
+    run = load(tmp_path)
+    entries, names = ground(run.entries, run.objectives)
+    assert names == [name for name in NAMES if name != NAMES[1]]
+    assert {entry.objective for entry in entries} == set(names)
+    assert f"Left out above, for want of a run: {NAMES[1]}." in told(tmp_path)[-1]
+
+
+def test_a_run_that_diverged_counts_and_ranks_last(tmp_path):
+    grid = made(tmp_path, order, seeds=(0, 1, 2))
+    for cell in grid["cells"]:
+        if cell["objective"] == NAMES[0] and cell["seed"] == 0:
+            fail(tmp_path / cell["dir"], "diverged")
+    lead, *_, state = told(tmp_path)
+    assert lead.startswith(f"{NAMES[1]} leads 5 objectives")
+    assert "28 of 30 cells are done; 2 diverged" in state
+
+
+def test_no_result_one_objective_and_chance_are_said(tmp_path):
+    grid = made(tmp_path / "none", order)
+    for cell in grid["cells"]:
+        fail(tmp_path / "none" / cell["dir"], "failed")
+    assert told(tmp_path / "none") == ["0 of 10 cells are done; 10 failed (see Failures). Nothing can be compared yet."]
+    grid = write_run(tmp_path / "one", objectives=["rf"], size=8)
+    give(tmp_path / "one", grid, lambda cell, guidance: 7.0)
+    first, second, _ = told(tmp_path / "one")
+    assert first.startswith(
+        "rf is the only objective that was scored, so there is nothing to rank. FID with EMA weights"
+    )
+    assert "7.00 (standard error 0.10) for dit(patch=4) on mnist" in first
+    assert second.startswith("With one objective")
+    made(tmp_path / "chance", lambda cell, guidance: 88 + NAMES.index(cell["objective"]))  # accuracy 12% at most
+    assert any("has not learned to draw" in text and "12% at most" in text for text in told(tmp_path / "chance"))
+    assert not any("has not learned" in text for text in told(tmp_path / "one"))
+
+
+def test_names_stay_data_and_the_same_files_give_the_same_words(tmp_path):
+    hostile = ["rf|x", "<script>alert(1)</script>", "=cmd()|' /C calc'!A0", "[z](http://z)"]
+    write_run(tmp_path, objectives=hostile, size=8, seeds=(0, 1, 2))
+    blocks = answer(load(tmp_path))
+    assert blocks == answer(load(tmp_path))
+    (bullets,) = (block for block in blocks if isinstance(block, Bullets))
+    for item in bullets.items:
+        for part in item:  # names stand in marks of their own, which the renderers escape
+            assert isinstance(part, Bold | Code) or not any(name in part for name in hostile)
+    marked = {part.text for item in bullets.items for part in item if isinstance(part, Bold | Code)}
+    assert marked <= set(hostile) and marked
+
+
+def test_a_seed_that_is_missing_leaves_the_rest_in(tmp_path):
+    grid = made(tmp_path, order, seeds=(0, 1, 2))
+    (tmp_path / grid["cells"][0]["dir"] / "result.json").unlink()
+    lead, *_, state = told(tmp_path)
+    assert lead.startswith(f"{NAMES[0]} leads")
+    assert f"Runs are missing of {NAMES[0]}: these ranks are among what there is." in state
+    assert np.isfinite(float(re.search(r"mean rank of ([\d.]+)", lead)[1]))

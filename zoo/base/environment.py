@@ -1,0 +1,148 @@
+"""Where a run happens: its device, precision and threads, the versions behind it, and whether compiling pays here."""
+
+import importlib.metadata
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.base.errors import ZooError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+PACKAGES = ("torch", "torchvision", "diffusers", "einops", "numpy", "scipy", "scikit-learn", "torchmetrics")
+# glibc's M_MMAP_THRESHOLD (bytes, its largest), M_TRIM_THRESHOLD and M_TOP_PAD
+ALLOCATOR = {-3: 32 << 20, -1: (1 << 31) - 1, -2: 64 << 20}
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and the packages that numbers depend on; no paths, no environment."""
+    found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def git_hash() -> str | None:
+    """The commit of this source tree, with + if files were changed since; None outside of git."""
+    root = Path(__file__).parents[2]
+    git = shutil.which("git")
+    if git is None or not (root / ".git").exists():
+        return None
+    try:
+        commit, changes = (
+            subprocess.run([git, "-C", str(root), *arguments], capture_output=True, text=True, check=True).stdout  # noqa: S603
+            for arguments in (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+        )
+    except subprocess.CalledProcessError:
+        return None
+    return commit.strip() + ("+" if changes.strip() else "")
+
+
+def has_gpu() -> bool:
+    """Whether there is an NVIDIA GPU, asked without importing torch; CUDA_VISIBLE_DEVICES can hide it."""
+    return Path("/dev/nvidiactl").exists() and os.environ.get("CUDA_VISIBLE_DEVICES", "0") not in ("", "-1")
+
+
+def pick_device(name: str) -> "torch.device":
+    """`auto`, or a torch device name. Raises ZooError for one that does not work here."""
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.zeros(1, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ZooError(f"device {name!r} does not work here: {reason}. Allowed: auto, cpu, cuda, cuda:N") from None
+    if device.type == "cpu":
+        keep_memory()
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True  # shapes stay the same, so the fastest convolutions are worth finding
+    return device
+
+
+def keep_memory() -> None:
+    """Let glibc keep the memory that tensors gave back: else every step asks the system for the same pages again."""
+    import ctypes
+
+    with suppress(OSError, AttributeError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        for parameter, value in ALLOCATOR.items():
+            mallopt(parameter, value)
+
+
+def pick_precision(wish: str, device: "torch.device", pixels: int) -> str:
+    """`float32` or `bfloat16`: on a GPU, or a CPU with instructions for it unless the images are tiny (measured)."""
+    if wish != "auto":
+        return wish
+    fast = device.type == "cuda" or (_has("avx512_bf16", "amx_bf16") and pixels >= 14 * 14)
+    return "bfloat16" if fast else "float32"
+
+
+def _has(*instructions: str) -> bool:
+    """Whether this CPU has one of them."""
+    return not _instructions().isdisjoint(instructions)
+
+
+@lru_cache
+def _instructions() -> frozenset[str]:
+    """The CPU's extensions under Linux's names; nothing elsewhere."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    return frozenset(word for line in lines if line.startswith("flags") for word in line.split()[2:])
+
+
+def compiled(
+    module: "nn.Module", wish: bool | str, precision: str, device: "torch.device", say: Callable[[str], None]
+) -> "tuple[Callable, bool]":
+    """(the module or its compiled form, whether it is compiled), with one line of explanation where it cannot be.
+
+    `auto` compiles what is in bfloat16 on a GPU, or on a CPU with matrix units (three times as fast there). On a CPU
+    without them it gains a quarter on the DiT and nothing on the U-Net, and takes a minute: too little for the short
+    runs of a CPU. `graphs` is True here, and on a GPU the trainer's to carry on; it was never run on one yet, so `auto`
+    does not take it.
+    """
+    import torch
+
+    pays = precision == "bfloat16" and (device.type == "cuda" or _has("amx_bf16"))
+    if not wish or (wish == "auto" and not pays):
+        return module, False
+    if not (os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")):
+        say("not compiled: no C++ compiler was found (install g++, or set CXX); training goes on, but slower")
+        return module, False
+    return torch.compile(module, dynamic=False), True
+
+
+def reset_peak_memory(device: "torch.device") -> None:
+    """Let `peak_memory` count from now on: a process may train several runs, one after the other."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+    elif sys.platform.startswith("linux"):
+        with suppress(OSError):  # then it is the largest since the process began
+            Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_memory(device: "torch.device") -> int:
+    """Bytes: the most that was allocated on the GPU, or the process's largest resident set on the CPU."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

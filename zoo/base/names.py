@@ -1,0 +1,84 @@
+"""The grammar of names, shared by objectives and backbones, and their form on disk.
+
+term = word | word(argument, ..)        argument = number | word=number
+objective = term | term/term, then any number of +term         rf/lognorm(0,1)   eps/cosine+minsnr(5)
+"""
+
+import inspect
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from zoo.base.errors import ZooError, choose
+
+TERM = re.compile(r"([a-z][a-z0-9_]*)(?:\(([^()]*)\))?")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+SLUG = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Term:
+    """One word with its numbers: `lognorm(0,1)` or `dit(width=128)`."""
+
+    word: str
+    positional: tuple[float, ...] = ()
+    named: tuple[tuple[str, float], ...] = ()
+
+    def __str__(self) -> str:
+        arguments = [f"{n:.6g}" for n in self.positional] + [f"{key}={n:.6g}" for key, n in self.named]
+        return f"{self.word}({','.join(arguments)})" if arguments else self.word
+
+    def call(self, kind: str, table: Mapping[str, Callable], **given):
+        """Look the word up in the table of this kind of thing and call it with the term's numbers.
+
+        Raises ZooError for an unknown word, a wrong number of arguments, or a value that the thing refuses.
+        """
+        if self.word not in table:
+            raise choose(kind, self.word, table)
+        make = table[self.word]
+        signature = inspect.signature(make)
+        usage = ", ".join(name for name in signature.parameters if name not in given)
+        integers = {name for name, p in signature.parameters.items() if p.annotation in (int, "int")}
+        try:
+            bound = signature.bind(*self.positional, **dict(self.named), **given)
+        except TypeError:
+            raise ZooError(f"{kind} {str(self)!r} does not fit {self.word}({usage})") from None
+        for name in integers & bound.arguments.keys() - given.keys():
+            if bound.arguments[name] != int(bound.arguments[name]):
+                raise ZooError(f"{kind} {str(self)!r}: {name} must be a whole number")
+            bound.arguments[name] = int(bound.arguments[name])
+        try:
+            return make(*bound.args, **bound.kwargs)
+        except ValueError as error:
+            raise ZooError(f"{kind} {str(self)!r}: {error}") from None
+
+
+def parse_term(text: str, kind: str) -> Term:
+    """One term; spaces are ignored. Raises ZooError if the text is none."""
+    match = TERM.fullmatch(text.replace(" ", ""))
+    if not match:
+        raise ZooError(f"{kind} {text!r} is not a name: write word, word(number, ..) or word(key=number, ..)")
+    positional, named = [], []
+    for argument in filter(None, (match[2] or "").split(",")):
+        key, equals, value = argument.rpartition("=")
+        if not NUMBER.fullmatch(value) or (equals and not key.isidentifier()) or (named and not equals):
+            raise ZooError(f"{kind} {text!r}: {argument!r} is not a number nor key=number")
+        number = float(f"{float(value):.6g}") + 0.0  # as the name will print it, and 0 for -0
+        if math.isinf(number) or key in dict(named):
+            raise ZooError(f"{kind} {text!r}: {argument!r} is given twice or is too large a number")
+        named.append((key, number)) if equals else positional.append(number)
+    return Term(match[1], tuple(positional), tuple(named))
+
+
+def slug(name: str) -> str:
+    """The name as a folder: `rf/lognorm(-1,0.2)` -> `rf-lognorm-m1-0.2`, always [a-z0-9][a-z0-9_.-]{0,63}.
+
+    Raises ZooError for a name that has no such form.
+    """
+    text = re.sub(r"(?<=[(,=])-", "m", name.lower().replace(" ", ""))
+    text = re.sub(r"(?<=\de)\+", "", text)  # 1e+06 is not 1e-06
+    text = re.sub(r"[(),/+=]+", "-", text).strip("-")
+    if not SLUG.fullmatch(text):
+        raise ZooError(f"{name!r} cannot be a folder's name: {text!r} is not of the form {SLUG.pattern}")
+    return text

@@ -1,0 +1,70 @@
+"""What checked configurations are built of: frozen models, their field types, and errors that name every finding."""
+
+import re
+from collections.abc import Callable
+from typing import Annotated, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from zoo.base.errors import ZooError, choose, nearest
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Frozen(BaseModel):
+    """Immutable, no unknown keys, no silent conversions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)  # built when first used
+
+
+def checked(parse: Callable[[str], str]) -> Callable[[str], str]:
+    """A field's validator from a parser of names that raises ZooError."""
+
+    def validate(name: str) -> str:
+        try:
+            return parse(name)
+        except ZooError as error:
+            raise ValueError(str(error)) from None
+
+    return validate
+
+
+def distinct(names: tuple) -> tuple:
+    """A field's validator: nothing is given twice."""
+    twice = sorted({str(name) for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"named twice: {', '.join(twice)}")
+    return names
+
+
+def explain(error: ValidationError, model: type[BaseModel], source: str) -> ZooError:
+    """All of a validation's findings in one error: source, key, value, what is allowed, the nearest known key."""
+    lines = []
+    for finding in error.errors(include_url=False):
+        key = ".".join(str(part) for part in finding["loc"])
+        if finding["type"] == "extra_forbidden":
+            allowed = _fields_at(model, finding["loc"][:-1])
+            lines.append(str(choose("key", key, [".".join([*map(str, finding["loc"][:-1]), f]) for f in allowed])))
+        else:
+            message = finding["msg"].removeprefix("Value error, ")
+            if finding["type"] == "literal_error":
+                near = nearest(str(finding["input"]), re.findall(r"'([^']*)'", finding["ctx"]["expected"]))
+                message += f".{near}" if near else ""
+            value = "" if finding["type"] == "missing" else f" = {finding['input']!r}"
+            lines.append(f"{key}{value}: {message}")
+    return ZooError("\n  ".join([f"{source} cannot be used:", *lines]))
+
+
+def _fields_at(model: type[BaseModel], where: tuple) -> list[str]:
+    for part in where:
+        if part in model.model_fields:  # list positions and keys of a table lead to the same model
+            model = _model_in(model.model_fields[part].annotation)
+    return list(model.model_fields)
+
+
+def _model_in(annotation) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)

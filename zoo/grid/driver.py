@@ -1,0 +1,241 @@
+"""Carries out a plan: cells in worker processes, one or a few at once; failures are recorded and the grid goes on."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from tabulate import tabulate
+
+from zoo.base.errors import Busy, Diverged
+from zoo.base.progress import say
+from zoo.base.sealed import read_sealed, write_sealed
+from zoo.grid import plan as plans
+from zoo.grid import record
+from zoo.grid.executor import (
+    ATTEMPTS,
+    LOG,
+    Worker,
+    cores,
+    describe_status,
+    last_error,
+    last_line,
+    stop,
+    worth_retrying,
+)
+from zoo.grid.files import Cell
+from zoo.grid.plan import Plan
+from zoo.objectives.families import SD3
+
+POLL_SECONDS = 0.5
+PLAIN_SECONDS = 30.0  # between two lines about a running cell where nobody watches
+
+
+def show(plan: Plan) -> None:
+    """Print the cells, how they stand and how long they take."""
+    study, several = plan.name == "sd3", len(plan.budgets) > 1  # SD3's own grid shows the names printed there
+    rows = []
+    for cell in plan.chosen:
+        train = cell.config.train
+        printed = [SD3[train.objective].name] if study and train.objective in SD3 else []
+        times = [plan.status(cell), clock(plan.seconds(cell))]
+        rows.append(
+            [*([train.dataset] if several else []), train.backbone, cell.objective, *printed, train.seed, *times]
+        )
+    header = [
+        *(["data set"] if several else []),
+        "backbone",
+        "objective",
+        *(["in SD3's study"] if study else []),
+        "seed",
+        "status",
+        "time",
+    ]
+    left = sum(plan.seconds(cell) for cell in plan.chosen if plan.status(cell) != "done")
+    print(tabulate(rows, header, disable_numparse=True))
+    print(
+        f"\ngrid {plan.name}: {plan.grid.description}\n{len(plan.chosen)} cells on {' and '.join(plan.budgets)}, budget"
+        f" {plan.kind}, in {plan.out}; about {clock(left / plan.jobs)} to go with {plan.jobs} at once (estimated)"
+    )
+
+
+def dry_run(plan: Plan, retry: bool) -> None:
+    """Print what a run would do, and check that nothing stands in its way, without writing."""
+    plans.check(plan)
+    for cell in plan.chosen:
+        status = plan.status(cell)
+        verb = "skip" if status == "done" or (status in ("failed", "diverged") and not retry) else "run"
+        train = cell.config.train
+        print(f"{verb:4}  {plan.folder(cell)}  ({status}; {train.images:,} images, batch {train.batch})")
+
+
+def run(plan: Plan, command: list[str], options, finished: Callable[[], None] = lambda: None) -> list[str]:
+    """Do all that is left of the plan, and return one line for each chosen cell that is not done in the end.
+
+    command: what starts a worker, before its options. KeyboardInterrupt passes through, after the running cells have
+    saved their states. finished: called when work begins, and when a cell has ended and others have not.
+    """
+    plans.prepare(plan)
+    record.write_grid(plan, options)
+    if plan.notice:
+        say(f"\n{'!' * 100}\n{plan.notice}\n{'!' * 100}\n")
+    waiting, running = _to_do(plan, retry=options.retry == "failed"), []
+    jobs = min(plan.jobs, max(1, len(waiting)))
+    threads = None if plan.kind == "gpu" else max(1, cores() // jobs)
+    places = ["--cell", "-", "--data-dir", options.data_dir, "--device", options.device]
+    places += ["--mirror", options.mirror] if options.mirror else []
+    places += ["--plugin", options.plugin] if options.plugin else []
+    places += ["--track", options.track] if options.track else []
+    watch, tries, idle = Watch(plan, jobs), {}, []
+    if waiting:
+        finished()
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                worker = idle.pop() if idle else Worker([*command, *places], threads)
+                job = Job(plan, waiting.pop(0), worker)
+                tries[job.head] = tries.get(job.head, 0) + 1
+                running.append(job)
+                say(f"{job.head}: begins; about {clock(watch.left(running, waiting))} to go")
+            time.sleep(POLL_SECONDS)
+            watch.tick(running, waiting)
+            for job in running:
+                job.worker.watch(options.timeout)
+            for job in list(running):
+                if (status := job.worker.status()) is None:
+                    continue
+                running.remove(job)
+                say(job.finish(status))
+                if worth_retrying(status) and tries[job.head] < ATTEMPTS:
+                    say(f"{job.head}: is tried again ({tries[job.head] + 1} of {ATTEMPTS} attempts)")
+                    waiting.append(job.cell)
+                if job.worker.alive and options.track:  # its package has but one run in a process
+                    job.worker.dismiss()
+                elif job.worker.alive:
+                    idle.append(job.worker)
+                if waiting or running:
+                    finished()
+    except KeyboardInterrupt:
+        stop([job.worker for job in running])
+        raise
+    finally:
+        watch.close()
+        for job in running:
+            job.worker.kill()
+        for worker in idle:
+            worker.dismiss()
+        record.write_grid(plan, options)
+    return list(_not_done(plan))
+
+
+def _to_do(plan: Plan, retry: bool) -> list[Cell]:
+    cells = []
+    for cell in plan.chosen:
+        status = plan.status(cell)
+        if status == "done" or (status in ("failed", "diverged") and not retry):
+            say(f"{plan.head(cell)}: {status}, skipped" + ("" if status == "done" else " (--retry failed tries again)"))
+        else:
+            cells.append(cell)
+    return cells
+
+
+class Job:
+    """A cell that a worker is at, and what becomes of it."""
+
+    def __init__(self, plan: Plan, cell: Cell, worker: Worker):
+        self.cell, self.folder, self.head, self.began = cell, plan.folder(cell), plan.head(cell), time.monotonic()
+        self.worker = worker
+        worker.begin(self.folder)
+
+    def finish(self, status: int) -> str:
+        """One line about the cell's end; a failure is recorded in failed.json. status: what the worker told."""
+        failed, log = self.folder / "failed.json", self.folder / LOG
+        if status == 0:
+            failed.unlink(missing_ok=True)
+            score = read_sealed(self.folder / "result.json")["scores"][0]
+            took = clock(time.monotonic() - self.began)
+            return (
+                f"{self.head}: FID {score['fid']:.2f} ± {score['fid_se']:.2f}, accuracy {score['acc']:.1%}, in {took}"
+            )
+        if status == Busy.exit_code:
+            return f"{self.head}: another process is at work on it"
+        if status in (130, 143):
+            return f"{self.head}: interrupted; its state is saved"
+        found = {
+            "status": "diverged" if status == Diverged.exit_code else "failed",
+            "exit_status": status,
+            "message": f"{describe_status(status)}: {last_error(log)}",
+            "log": f"{self.cell.folder}/{LOG}",
+            "attempts": (read_sealed(failed)["attempts"] if failed.is_file() else 0) + 1,
+        }
+        write_sealed(failed, found)
+        return f"{self.head}: {found['status']}: {found['message']}\n  its log: {log}"
+
+
+def _not_done(plan: Plan) -> Iterable[str]:
+    for cell in plan.chosen:
+        if (status := plan.status(cell)) == "done":
+            continue
+        failed = plan.folder(cell) / "failed.json"
+        why = f": {read_sealed(failed)['message']}" if failed.is_file() else ""
+        yield f"{cell.name}: {status}{why} ({plan.folder(cell) / LOG})"
+
+
+def clock(seconds: float) -> str:
+    """Seconds as 45 s, 12 min or 1 h 05 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+class Watch:
+    """Shows how a grid stands: on a terminal a bar and a line for each running cell, elsewhere lines now and then."""
+
+    def __init__(self, plan: Plan, jobs: int):
+        self.plan, self.jobs, self.last = plan, jobs, time.monotonic()
+        self.done, self.took, self.estimated = set(), 0.0, 0.0
+        self.bars = []
+        if sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns:  # some have no size
+            from tqdm import tqdm
+
+            form = "{desc} |{bar:30}| {n_fmt}/{total_fmt} cells in {elapsed}{postfix}"
+            total = len(plan.chosen)
+            self.bars = [tqdm(desc=plan.name, total=total, bar_format=form, leave=False, dynamic_ncols=True)]
+            for place in range(1, jobs + 1):
+                self.bars.append(tqdm(position=place, bar_format="{desc}", leave=False, dynamic_ncols=True))
+
+    def tick(self, running: Sequence[Job], waiting: Sequence[Cell]) -> None:
+        """Show the count, the time left, and the last line of every running cell's log."""
+        if not self.bars and time.monotonic() - self.last < PLAIN_SECONDS:
+            return
+        self.last = time.monotonic()
+        gone = len(self.plan.chosen) - len(running) - len(waiting)
+        left = f"about {clock(self.left(running, waiting))} to go"
+        lines = [f"  {job.head}: {last_line(job.worker.log)}" for job in running]
+        if not self.bars:
+            say("\n".join([f"  {gone} of {len(self.plan.chosen)} cells are behind us, {left}", *lines]))
+            return
+        grid, *cells = self.bars
+        columns = grid.format_dict["ncols"] or 80  # a longer line would break those above it
+        grid.n = gone
+        grid.set_postfix_str(left)
+        for place, bar in enumerate(cells):
+            bar.set_description_str(lines[place][: columns - 1] if place < len(lines) else "")
+
+    def left(self, running: Sequence[Job], waiting: Sequence[Cell]) -> float:
+        """Seconds to go: the estimates, scaled by what this grid's finished cells took of theirs."""
+        ahead = {cell.folder for cell in (*waiting, *(job.cell for job in running))}
+        for cell in self.plan.chosen:
+            if cell.folder not in ahead | self.done and (result := self.plan.result(cell)):
+                self.done.add(cell.folder)
+                self.took += result["seconds"]["total"]
+                self.estimated += cell.seconds
+        pace, now = self.took / self.estimated if self.estimated else 1.0, time.monotonic()
+        rest = [max(0.0, pace * job.cell.seconds - (now - job.began)) for job in running]
+        return max([(sum(rest) + pace * sum(cell.seconds for cell in waiting)) / self.jobs, *rest])
+
+    def close(self) -> None:
+        """Remove the lines."""
+        for bar in reversed(self.bars):
+            bar.close()

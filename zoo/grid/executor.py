@@ -1,0 +1,178 @@
+"""Runs cells in worker processes: one crash costs one cell, and a killed driver leaves none behind.
+
+A worker that has done a cell takes the next one: what it imported and compiled is there already. One whose cell failed
+in any way ends, so no cell starts in a process in which something went wrong. A worker has a session of its own, so
+that Ctrl-C reaches the driver alone, which passes it on and waits for the cell to save. The kernel ends a worker whose
+driver is gone (Linux's parent-death signal).
+
+The two talk over a socket, which is the worker's standard input: the driver sends a cell's folder on a line, the worker
+answers `done` on a line, or ends with the cell's exit status.
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from zoo.base.errors import Busy
+
+PR_SET_PDEATHSIG = 1
+GRACE_SECONDS = 60.0  # for a cell to save after Ctrl-C
+LEAVE_SECONDS = 10.0  # for a worker without work to end
+DRIVER = "ZOO_DRIVER_PID"
+TIMED_OUT = 124  # the status of a cell that fell silent
+DONE = b"done\n"
+LOG = "log.txt"
+ATTEMPTS = 3  # of a cell, in one run of the driver
+
+
+def die_with_driver() -> None:
+    """Called by a worker first: be terminated when the driver's process ends, however it ends (Linux)."""
+    driver = os.environ.get(DRIVER)
+    if driver is None or not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != int(driver):  # it died before the call above
+        os._exit(128 + signal.SIGTERM)
+
+
+class Worker:
+    """A process that does cells, one after the other; the output of each is appended to the log in its folder."""
+
+    def __init__(self, command: list[str], threads: int | None):
+        self.command, self.process, self.channel = command, None, None
+        self.limit = {} if threads is None or "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(threads)}
+
+    def begin(self, folder: Path) -> None:
+        """Start on a cell; `status` tells how it goes."""
+        self.log, self.size, self.heard = folder / LOG, -1, time.monotonic()
+        self.ended, self.timed_out = None, False
+        folder.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as output:
+            if self.process is None or not self.alive:
+                self._start(output)
+        with suppress(BrokenPipeError):  # it is ending just now, as `status` will tell
+            self.channel.sendall(f"{folder}\n".encode())
+
+    def _start(self, output) -> None:
+        self.channel, theirs = socket.socketpair()
+        with theirs:
+            self.process = subprocess.Popen(  # noqa: S603 (our own interpreter and file)
+                self.command,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=theirs,
+                start_new_session=True,
+                env={**os.environ, **self.limit, DRIVER: str(os.getpid()), "PYTHONUNBUFFERED": "1"},
+            )
+        self.channel.setblocking(False)
+
+    def status(self) -> int | None:
+        """Of its cell: None while it works, then 0 or the exit status (negative: killed by that signal; TIMED_OUT:
+        stopped by `watch`)."""
+        if self.ended is None:
+            ended = self.process.poll()
+            self.ended = TIMED_OUT if ended is not None and self.timed_out else ended
+            with suppress(BlockingIOError, ConnectionResetError):
+                if self.channel.recv(len(DONE)) == DONE:
+                    self.ended = 0
+        return self.ended
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can take another cell."""
+        return self.process.poll() is None
+
+    def dismiss(self) -> None:
+        """Let it end: there are no more cells."""
+        self.channel.close()
+        try:
+            self.process.wait(LEAVE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def watch(self, seconds: float) -> None:
+        """Kill it if its log has not grown for so long: a cell that works says something every few seconds."""
+        now, size = time.monotonic(), self.log.stat().st_size
+        if size != self.size:
+            self.size, self.heard = size, now
+        elif now - self.heard > seconds and self.process.poll() is None:
+            self.timed_out = True
+            self.kill()
+
+    def kill(self) -> None:
+        """End it and whatever it started, now."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+def cells_of_driver() -> Iterator[Path]:
+    """In a worker: the folders that the driver sends, each once the one before is done; output goes to their logs."""
+    with socket.socket(fileno=os.dup(0)) as channel:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        for line in channel.makefile("r", encoding="utf-8"):
+            folder = Path(line.rstrip("\n"))
+            log = os.open(folder / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            for output in (1, 2):
+                os.dup2(log, output)
+            os.close(log)
+            yield folder
+            sys.stdout.flush()
+            channel.sendall(DONE)
+
+
+def stop(processes: Sequence[Worker]) -> None:
+    """Ask workers to save and end, as Ctrl-C does; those that have not after a minute are killed."""
+    for running in processes:
+        running.process.send_signal(signal.SIGINT)
+    deadline = time.monotonic() + GRACE_SECONDS
+    try:
+        while any(running.status() is None for running in processes) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    finally:  # a second Ctrl-C comes here too
+        for running in processes:
+            running.kill()
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def last_line(log: Path, window: int = 2000) -> str:
+    """The last line of text in a log that may be long or growing."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - window))
+        lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+def last_error(log: Path) -> str:
+    """The log's last `error: ..` line, or its last line: why a cell failed."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 20_000))
+        lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return (errors or lines or ["the log is empty"])[-1]
+
+
+def worth_retrying(status: int) -> bool:
+    """Whether the same again may end otherwise: after a signal, silence, or another process at work."""
+    return status < 0 or status in (TIMED_OUT, Busy.exit_code)
+
+
+def describe_status(status: int) -> str:
+    """An exit status in words."""
+    if status < 0:
+        why = " (out of memory?)" if -status == signal.SIGKILL else ""
+        return f"killed by {signal.Signals(-status).name}{why}"
+    known = {2: "bad input", 3: "diverged", 28: "disk full", 75: "folder busy", TIMED_OUT: "silent for too long",
+             130: "interrupted", 143: "interrupted"}  # fmt: skip
+    return f"exit status {status}" + (f" ({known[status]})" if status in known else "")

@@ -1,0 +1,202 @@
+"""Grid files: which objectives on which backbones, at which budgets, and the cells that follow.
+
+A grid is a TOML file in `zoo/grids/`, or any path. A budget says, for one kind of device and some data sets, how large
+the backbones are, how many images a cell sees and how it is scored; `budgets = "default"` takes another grid's. torch
+is not imported here.
+"""
+
+import tomllib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, ValidationError, field_validator
+
+from zoo import registry
+from zoo.base.errors import ZooError, choose
+from zoo.base.names import slug
+from zoo.config.cell import BackboneName, CellConfig, ObjectiveName, Recipe, ScoreConfig, TrainConfig
+from zoo.config.control import Sampling
+from zoo.config.schema import Count, Frozen, Positive, checked, distinct, explain
+from zoo.data.sets import DataName
+
+FOLDER = Path(__file__).parent / "grids"
+MAX_CELLS = 10_000
+Wish = Literal["auto", "mnist", "fashion", "digits"]
+
+
+VariantName = Annotated[str, AfterValidator(checked(lambda name: slug(name) and name))]
+
+
+class Size(Frozen):
+    """What a backbone of the grid is at a budget: its sizes, images seen by a cell, and seconds a cell takes.
+
+    recipe: what it has of its own in the budget's recipe, for all objectives alike.
+    """
+
+    size: BackboneName
+    images: Count
+    seconds: Positive
+    recipe: Recipe = Recipe()
+
+
+class Budget(Frozen):
+    """One kind of device and the data sets it is meant for. `sizes` is keyed by the grid's backbone names."""
+
+    name: Literal["cpu", "gpu"]
+    datasets: Annotated[tuple[DataName, ...], Field(min_length=1, strict=False)]
+    sizes: dict[str, Size]
+    recipe: Recipe = Recipe()
+    score: ScoreConfig = ScoreConfig()
+    note: str = ""
+
+    def recipe_of(self, backbone: str) -> dict:
+        """The fields of the recipe that a backbone of the grid is trained by."""
+        return changed(self.recipe.model_dump(), self.sizes[backbone].recipe)
+
+
+class Grid(Frozen):
+    """A grid file. `objectives` is a list of names, or the name of a family of the zoo.
+
+    dataset: one, or a list of those on which every cell is trained; the first may be `auto`. settings: ways to draw
+    images, instead of those of the budgets. variants: changes of the recipe, by name; every pairing is trained
+    with each of them.
+    """
+
+    description: str
+    dataset: Annotated[tuple[Wish, ...], Field(min_length=1, strict=False), AfterValidator(distinct)] = ("auto",)
+    seeds: Count = 1
+    objectives: Annotated[tuple[ObjectiveName, ...], Field(min_length=1, strict=False), AfterValidator(distinct)]
+    backbones: Annotated[tuple[BackboneName, ...], Field(min_length=1, strict=False), AfterValidator(distinct)]
+    settings: Annotated[tuple[Sampling, ...], Field(min_length=1, strict=False), AfterValidator(distinct)] | None = None
+    variants: Annotated[dict[VariantName, Recipe], Field(min_length=1, default_factory=lambda: {"": Recipe()})]
+    budgets: Annotated[tuple[Budget, ...], Field(min_length=1, strict=False)]
+
+    @field_validator("dataset", mode="before")
+    @classmethod
+    def _one(cls, wish: object) -> object:
+        return (wish,) if isinstance(wish, str) else wish
+
+    @field_validator("objectives", mode="before")
+    @classmethod
+    def _family(cls, wish: object) -> object:
+        if not isinstance(wish, str):
+            return wish
+        if wish not in registry.FAMILIES:
+            raise ValueError(str(choose("family", wish, registry.FAMILIES)))
+        return registry.FAMILIES[wish]
+
+    def budget(self, name: str, dataset: str) -> Budget:
+        """The budget of this name for a data set. Raises ZooError if the grid has none."""
+        for budget in self.budgets:
+            if budget.name == name and dataset in budget.datasets:
+                return budget
+        known = ", ".join(f"{b.name} for {'/'.join(b.datasets)}" for b in self.budgets)
+        raise ZooError(f"the grid has no budget {name!r} for data set {dataset!r}. It has: {known}")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of the grid, its folder below the grid's output folder, and a guess of its seconds."""
+
+    config: CellConfig
+    seconds: float
+    variant: str = ""
+
+    @cached_property
+    def folder(self) -> str:
+        """DATASET/BACKBONE/OBJECTIVE/[VARIANT/]seedN"""
+        train = self.config.train
+        within = f"/{slug(self.variant)}" if self.variant else ""
+        return f"{train.dataset}/{slug(train.backbone)}/{slug(train.objective)}{within}/seed{train.seed}"
+
+    @property
+    def objective(self) -> str:
+        """Its name, and its variant's in brackets."""
+        return self.config.train.objective + (f" [{self.variant}]" if self.variant else "")
+
+    @property
+    def name(self) -> str:
+        """What --only matches: `DATASET BACKBONE OBJECTIVE seedN`."""
+        train = self.config.train
+        return f"{train.dataset} {train.backbone} {self.objective} seed{train.seed}"
+
+
+def changed(recipe: dict, changes: Recipe) -> dict:
+    """A recipe's fields, those replaced that `changes` was given."""
+    return recipe | changes.model_dump(include=changes.model_fields_set)
+
+
+def names() -> list[str]:
+    """The grids that come with the project."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def load(name: str) -> Grid:
+    """The grid of this name, or in this TOML file. Raises ZooError with every finding at once."""
+    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    if not path.is_file():
+        raise choose("grid", name, names())
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ZooError(f"grid {path} cannot be read: {error}") from None
+    if isinstance(wish := data.get("budgets"), str):  # those of a grid that comes with the project
+        if wish not in names() or path == FOLDER / f"{wish}.toml":
+            raise choose(f"grid in grid {path}, budgets:", wish, set(names()) - {path.stem})
+        data["budgets"] = [budget.model_dump(exclude_unset=True) for budget in load(wish).budgets]
+    try:
+        grid = Grid.model_validate(data)
+    except ValidationError as error:
+        raise explain(error, Grid, f"grid {path}") from None
+    for i, budget in enumerate(grid.budgets):
+        if missing := [b for b in grid.backbones if b not in budget.sizes]:
+            raise ZooError(f"grid {path}: budgets.{i}.sizes lacks the grid's backbones {', '.join(missing)}")
+        if extra := [b for b in budget.sizes if b not in grid.backbones]:
+            raise choose(f"backbone in grid {path}, budgets.{i}.sizes:", extra[0], grid.backbones)
+    return grid
+
+
+def cells(grid: Grid, dataset: str, budget: Budget, seeds: int | None = None, images: int | None = None) -> list[Cell]:
+    """All cells of a grid, seeds outermost, so that a grid cut short has whole seeds.
+
+    images: replaces the budget's number of images seen by a cell. Raises ZooError for too many cells, and for names
+    that would share a folder.
+    """
+    count = (seeds or grid.seeds) * len(grid.objectives) * len(grid.backbones) * len(grid.variants)
+    if count > MAX_CELLS:
+        raise ZooError(f"{count:,} cells are more than {MAX_CELLS:,}: lower --seeds or split the grid")
+    made = []
+    score = budget.score if grid.settings is None else budget.score.model_copy(update={"settings": grid.settings})
+    order = product(range(seeds or grid.seeds), grid.backbones, grid.objectives, grid.variants.items())
+    for seed, name, objective, (variant, changes) in order:
+        size = budget.sizes[name]
+        train = TrainConfig(
+            **changed(budget.recipe_of(name), changes),
+            dataset=dataset,
+            backbone=size.size,
+            objective=objective,
+            seed=seed,
+            images=images or size.images,
+        )
+        seconds = size.seconds * train.images / size.images
+        made.append(Cell(CellConfig(train=train, score=score), seconds, variant))
+    folder, times = Counter(cell.folder for cell in made).most_common(1)[0]
+    if times > 1:
+        raise ZooError(f"two cells would share the folder {folder}; give the backbones different sizes")
+    return made
+
+
+def select(cells: Sequence[Cell], pattern: str | None) -> list[Cell]:
+    """The cells whose name contains the pattern, where * and ? stand for any text. Raises ZooError if none does."""
+    if pattern is None:
+        return list(cells)
+    found = [cell for cell in cells if fnmatchcase(cell.name, f"*{pattern}*")]
+    if not found:
+        raise choose("pattern for --only", pattern, {c.config.train.objective for c in cells})
+    return found

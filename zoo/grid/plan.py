@@ -1,0 +1,206 @@
+"""A grid's plan on this machine: which data set, budget and cells, where they go, and how each of them stands.
+
+torch is not imported here, so that `run_all.py --list` answers at once.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo.base.environment import has_gpu
+from zoo.base.errors import ZooError, choose
+from zoo.base.progress import say
+from zoo.base.sealed import read_sealed, write_sealed
+from zoo.config.cell import differences
+from zoo.data import archives
+from zoo.data.sets import check_name
+from zoo.grid import files as grid
+from zoo.grid.executor import cores
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything decided before the first cell starts. `cells` is the whole grid, `chosen` what --only leaves of it."""
+
+    name: str
+    grid: grid.Grid
+    budgets: dict[str, grid.Budget]  # by data set
+    dataset_requested: list[str]
+    notice: str | None
+    kind: str
+    budget_requested: str
+    seeds: int
+    jobs: int
+    out: Path
+    cells: list[grid.Cell]
+    chosen: list[grid.Cell]
+
+    def folder(self, cell: grid.Cell) -> Path:
+        """A cell's folder."""
+        return self.out / cell.folder
+
+    def head(self, cell: grid.Cell) -> str:
+        """What a line about a cell begins with."""
+        train = cell.config.train
+        place = f"[{self.chosen.index(cell) + 1}/{len(self.chosen)}]"
+        return f"{place} {cell.objective} on {train.backbone}, seed {train.seed}"
+
+    def status(self, cell: grid.Cell) -> str:
+        """done, failed, diverged, started or to do. Raises ZooError for a file that cannot be used."""
+        folder = self.folder(cell)
+        if self.result(cell):
+            return "done"
+        if (folder / "failed.json").is_file():
+            return read_sealed(folder / "failed.json")["status"]
+        return "started" if any(folder.glob("step-*.json")) else "to do"
+
+    def seconds(self, cell: grid.Cell) -> float:
+        """What a finished cell took, or the estimate for another."""
+        result = self.result(cell)
+        return result["seconds"]["total"] if result else cell.seconds
+
+    def result(self, cell: grid.Cell) -> dict | None:
+        """A finished cell's result. Raises ZooError for one that is damaged or another cell's."""
+        path = self.folder(cell) / "result.json"
+        if not path.is_file():
+            return None
+        result = read_sealed(path)
+        if result["key"] != cell.config.key:
+            raise ZooError(f"{path} is the result of a cell of another configuration")
+        return result
+
+
+def make(options, fetch: bool) -> Plan:
+    """The plan for run_all's options. fetch: whether the data set may be downloaded now.
+
+    Raises ZooError for anything unknown, and for a data set that was asked for and cannot be had.
+    """
+    loaded = grid.load(options.grid)
+    if options.backbone:
+        if options.backbone not in loaded.backbones:
+            raise choose("backbone of this grid", options.backbone, loaded.backbones)
+        loaded = loaded.model_copy(update={"backbones": (options.backbone,)})
+    name = Path(options.grid).stem
+    out = Path(options.out) if options.out else Path("runs") / name
+    wishes = options.dataset.split(",") if options.dataset else list(loaded.dataset)
+    for wish in wishes:
+        check_name(wish, more=("auto",))
+    earlier = read_sealed(out / "grid.json") if (out / "grid.json").is_file() else {}
+    datasets, notice = _datasets(wishes, earlier, options, fetch)
+    kind, images = _budget(options.budget, options.device)
+    budgets = {dataset: loaded.budget(kind, dataset) for dataset in datasets}
+    if options.seeds is not None and options.seeds < 1:
+        raise ZooError("--seeds must be at least 1")
+    if not options.timeout > 0:
+        raise ZooError("--timeout must be above 0 seconds")
+    cells = [c for d, budget in budgets.items() for c in grid.cells(loaded, d, budget, options.seeds, images)]
+    cells.sort(key=lambda cell: cell.config.train.seed)  # a grid cut short has whole seeds
+    if earlier and set(earlier.get("datasets", ())) != set(datasets):
+        found, wanted = (", ".join(names) for names in (earlier.get("datasets", ()), datasets))
+        raise ZooError(f"{out} holds this grid on {found}; choose another --out for {wanted}")
+    return Plan(
+        name=name,
+        grid=loaded,
+        budgets=budgets,
+        dataset_requested=wishes,
+        notice=notice,
+        kind=kind,
+        budget_requested=options.budget,
+        seeds=options.seeds or loaded.seeds,
+        jobs=_jobs(options.jobs, kind),
+        out=out,
+        cells=cells,
+        chosen=grid.select(cells, options.only),
+    )
+
+
+def _datasets(wishes: list[str], earlier: dict, options, fetch: bool) -> tuple[list[str], str | None]:
+    """(the data sets, a loud notice if they are not the ones that were hoped for).
+
+    A wish of a grid's file falls back to `digits`; a data set that the command line names is had, or an error.
+    """
+    if earlier.get("dataset_requested") == wishes and earlier.get("datasets"):
+        return list(earlier["datasets"]), earlier.get("notice")  # the same command goes on with what it began
+    found, notices = [], []
+    for place, wish in enumerate(wishes):
+        dataset, why = _dataset(wish, options, fetch, fallback=place > 0 and options.dataset is None)
+        found += [dataset] if dataset not in found else []
+        notices += [why] if why else []
+    if notices and len(found) < len(wishes):
+        notices.append(f"{len(found)} of {len(wishes)} data sets are left, and so fewer control settings.")
+    return found, " ".join(notices) or None
+
+
+def _dataset(wish: str, options, fetch: bool, fallback: bool) -> tuple[str, str | None]:
+    """(data set, why it is not the one hoped for)."""
+    name, data_dir = "mnist" if wish == "auto" else wish, Path(options.data_dir)
+    if name not in archives.SHA256:
+        return name, None
+    if not fetch:
+        here = archives.present(name, data_dir) or options.mirror or wish != "auto"
+        return (name if here else "digits"), None
+    try:
+        if not archives.present(name, data_dir):
+            say(f"fetching {archives.TORCHVISION[name]} ..")
+        archives.ensure(name, data_dir, options.mirror)
+    except ZooError as error:
+        if wish != "auto" and not fallback:
+            raise
+        what = "All that follows is" if wish == "auto" else "The part that was to be about it is"
+        return "digits", (
+            f"{archives.TORCHVISION[name]} could not be had. {what} about `digits`, scikit-learn's 8 x 8 images, "
+            f"instead. {error}"
+        )
+    return name, None
+
+
+def _budget(wish: str, device: str) -> tuple[str, int | None]:
+    """(cpu or gpu, images seen by a cell if a number was given)."""
+    here = "gpu" if device.startswith("cuda") or (device == "auto" and has_gpu()) else "cpu"
+    if wish == "auto":
+        return here, None
+    if wish in ("cpu", "gpu"):
+        return wish, None
+    if wish.isdecimal() and int(wish) > 0:
+        return here, int(wish)
+    raise ZooError(f"--budget {wish!r} is none of auto, cpu, gpu, or a number of images seen by each cell")
+
+
+def _jobs(wish: int | None, kind: str) -> int:
+    """Cells at once: on a CPU one for each of up to four cores, since networks this small gain little from threads."""
+    if wish is not None and wish < 1:
+        raise ZooError("--jobs must be at least 1")
+    return wish or (1 if kind == "gpu" else min(4, cores()))
+
+
+def check(plan: Plan) -> None:
+    """Raise ZooError for chosen cells' files that cannot be used, all at once, and for a cell of another configuration.
+
+    The keys that differ are named.
+    """
+    problems = []
+    for cell in plan.chosen:
+        path = plan.folder(cell) / "cell.json"
+        try:
+            found = read_sealed(path)["config"] if path.is_file() else None
+            lines = differences(cell.config.model_dump(mode="json"), found) if found else []
+            if not lines:
+                plan.status(cell)
+        except ZooError as error:
+            problems.append(str(error))
+            continue
+        if lines:
+            head = f"{path.parent} holds a cell of another configuration; choose another --out, or delete it:"
+            raise ZooError("\n  ".join([head, *lines]))
+    if problems:
+        raise ZooError("\n  ".join(["delete these files, and what they told is worked out again:", *problems]))
+
+
+def prepare(plan: Plan) -> None:
+    """Check, then write every chosen cell's cell.json, before any work."""
+    check(plan)
+    for cell in plan.chosen:
+        path = plan.folder(cell) / "cell.json"
+        if not path.is_file():
+            config = cell.config.model_dump(mode="json")
+            variant = {"variant": cell.variant} if cell.variant else {}
+            write_sealed(path, {"key": cell.config.key, "config": config, **variant})

@@ -1,0 +1,168 @@
+"""An objective = path x target x density x weight.
+
+    t = quantile(u),  x_t = alpha x + sigma eps,  y = a x + b eps
+    loss = factor(logsnr) mean |net(x_t / sqrt(alpha^2 + sigma^2), time, labels) - y|^2
+
+The network's input has unit variance for standardised data, and its time is the angle (2 / pi) atan2(sigma, alpha)
+in [0, 1]: at equal logsnr every objective shows its network the same input. Both are constants of the benchmark.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zoo.objectives.auxiliary import Auxiliary, Plain, Prediction
+from zoo.objectives.coupling import Coupling, Independent
+from zoo.objectives.density import Atoms, Density, Uniform
+from zoo.objectives.path import Path
+from zoo.objectives.target import Target
+from zoo.objectives.weight import Flat, Weight
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Network = Callable[["Tensor", "Tensor", "Tensor"], "Tensor"]  # (x [B, C, H, W], time [B], labels [B]) -> [B, C, H, W]
+
+# Uniform numbers are kept this far from 0 and 1 (half a float32 step), where quantile functions are infinite.
+EDGE = 2.0**-25
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is trained: the four axes, what goes beyond them, and the name they were parsed from."""
+
+    path: Path
+    target: Target
+    density: Density = Uniform()
+    weight: Weight = Flat()
+    coupling: Coupling = Independent()
+    auxiliary: Auxiliary = Plain()
+    name: str = ""
+
+    @property
+    def papers(self) -> tuple[str, ...]:
+        """arXiv ids of the parts, in order, each once."""
+        return tuple(dict.fromkeys(paper for part in self.parts for paper in part.papers))
+
+    @property
+    def parts(self) -> tuple:
+        """Everything the objective is made of; of a path or density made from another one, that one first."""
+        axes = (self.path, self.target, self.density, self.weight, self.coupling, self.auxiliary)
+        return tuple(part for axis in axes for part in unwrap(axis))
+
+    def time(self, u: "Tensor") -> "Tensor":
+        """The times that uniform numbers u draw; any shape, float64."""
+        return self.density.quantile(u.double().clamp(EDGE, 1 - EDGE), self.path)
+
+    def loss(self, net: Network, x: "Tensor", labels: "Tensor", u: "Tensor", eps: "Tensor") -> "Tensor":
+        """The training loss of each example, [B] float32.
+
+        x, eps: [B, C, H, W], images and the noise paired with them; labels: [B] int64; u: [B] in [0, 1]. No randomness
+        here.
+        """
+        return self.auxiliary.loss(self.predict(net, x, labels, u, eps), None)
+
+    def predict(self, net: Network, x: "Tensor", labels: "Tensor", u: "Tensor", eps: "Tensor") -> Prediction:
+        """What the loss is made of, for `auxiliary.loss`; arguments as for `loss`."""
+        return self.predict_at(net, x, labels, eps, self.path.logsnr(self.time(u)))
+
+    def predict_at(self, net: Network, x: "Tensor", labels: "Tensor", eps: "Tensor", logsnr: "Tensor") -> Prediction:
+        """The same at levels of noise logsnr [B], float64, of the path."""
+        alpha, sigma = self.path.coefficients(logsnr)
+        a, b = self.target.row(alpha, sigma)
+        x_t = per_image(alpha, x) * x + per_image(sigma, x) * eps
+        y = per_image(a, x) * x + per_image(b, x) * eps
+        y_hat = self._call(net, x_t, alpha, sigma, labels)
+        error = (y_hat - y).square().mean(dim=(1, 2, 3))
+        return Prediction(y_hat, x, eps, a, b, error, self.factor_at(logsnr).to(x.dtype), logsnr)
+
+    def denoise(self, net: Network, x_t: "Tensor", t: "Tensor", labels: "Tensor") -> "tuple[Tensor, Tensor]":
+        """(x_hat, eps_hat), each [B, C, H, W]: all that a sampler ever sees.
+
+        t: [B] or scalar, float64, the path's time; not a time where the target is singular.
+        """
+        alpha, sigma = self.path.at(t.expand(len(x_t)))
+        y_hat = self._call(net, x_t, alpha, sigma, labels)
+        return self.target.solve(x_t, y_hat, per_image(alpha, x_t), per_image(sigma, x_t))
+
+    def factor(self, t: "Tensor") -> "Tensor":
+        """The weight at time t in the target's own units, what multiplies |y_hat - y|^2; float64."""
+        return self.factor_at(self.path.logsnr(t))
+
+    def factor_at(self, logsnr: "Tensor") -> "Tensor":
+        """The same at a logsnr of the path."""
+        alpha, sigma = self.path.coefficients(logsnr)
+        log_x0_error = 2 * (sigma.log() - self.target.determinant(alpha, sigma).abs().log())
+        return self.weight.log_factor(logsnr, log_x0_error).exp()
+
+    def eps_error(self, prediction: Prediction) -> "Tensor":
+        """The squared error of eps_hat behind a prediction, [B] float64: one scale for all objectives."""
+        alpha, sigma = self.path.coefficients(prediction.logsnr)
+        unit = alpha / self.target.determinant(alpha, sigma)
+        return prediction.error.double() * unit.square()
+
+    def scalings(self, logsnr: "Tensor") -> "tuple[Tensor, Tensor, Tensor]":
+        """EDM's (c_skip, c_out, c_in) that the target implies (arXiv 2206.00364, equation 7), at r = sigma / alpha.
+
+        x_hat = c_skip z + c_out net(c_in z, ..), where z = x_t / alpha = x + r eps. logsnr: any shape, finite.
+        """
+        alpha, sigma = self.path.coefficients(logsnr.double())
+        _, b = self.target.row(alpha, sigma)
+        determinant = self.target.determinant(alpha, sigma)
+        return alpha * b / determinant, -sigma / determinant, alpha / alpha.hypot(sigma)
+
+    def effective_weight(self, logsnr: "Tensor") -> "Tensor":
+        """The objective's fingerprint: density of logsnr x weight on the error of eps_hat, 1 at logsnr = 0.
+
+        w(l) = p(l) factor(l) (D / alpha)^2. Two objectives with the same curve minimise the same thing in expectation
+        (arXiv 2107.00630, 2303.00848). logsnr: any shape; 0 outside the path's span.
+        """
+        at = logsnr.double()
+        return (self._log_effective(at) - self._log_effective(at.new_zeros(()))).exp()
+
+    def _log_effective(self, logsnr: "Tensor") -> "Tensor":
+        alpha, sigma = self.path.coefficients(logsnr)
+        log_eps_error = 2 * (self.target.determinant(alpha, sigma).abs().log() - alpha.log())
+        log_x0_error = 2 * (sigma.log() - self.target.determinant(alpha, sigma).abs().log())
+        return self.log_density(logsnr) + self.weight.log_factor(logsnr, log_x0_error) + log_eps_error
+
+    def log_density(self, logsnr: "Tensor") -> "Tensor":
+        """log p(logsnr) of the levels drawn (for discrete steps, of the continuous law); -inf off the span
+
+        The quantile function is inverted by bisection and differentiated there: p = |du / dlogsnr|.
+        """
+        import torch
+
+        density = self.density.base if isinstance(self.density, Atoms) else self.density
+
+        def level(u: "Tensor") -> "Tensor":
+            return self.path.logsnr(density.quantile(u, self.path))
+
+        low, high = torch.full_like(logsnr, 1e-300), torch.full_like(logsnr, 1 - 2.0**-53)
+        rising = level(high) > level(low)
+        inside = (logsnr >= torch.minimum(level(low), level(high))) & (logsnr <= torch.maximum(level(low), level(high)))
+        for _ in range(200):  # in floating point u needs many halvings to come near 0
+            middle = (low + high) / 2
+            right = (level(middle) < logsnr) == rising
+            low, high = torch.where(right, middle, low), torch.where(right, high, middle)
+        with torch.enable_grad():
+            u = ((low + high) / 2).requires_grad_()
+            (slope,) = torch.autograd.grad(level(u).sum(), u)
+        return torch.where(inside, -slope.abs().log(), -math.inf)
+
+    def _call(self, net: Network, x_t: "Tensor", alpha: "Tensor", sigma: "Tensor", labels: "Tensor") -> "Tensor":
+        scale = (alpha.square() + sigma.square()).rsqrt()
+        time = sigma.atan2(alpha) * (2 / math.pi)
+        return net(per_image(scale, x_t) * x_t, time.to(x_t.dtype), labels).to(x_t.dtype)
+
+
+def unwrap(part: object) -> tuple:
+    """A part, behind the one that it is made from, if any."""
+    base = getattr(part, "base", None)
+    return (part,) if base is None else (*unwrap(base), part)
+
+
+def per_image(value: "Tensor", like: "Tensor") -> "Tensor":
+    """A [B] float64 coefficient as [B, 1, 1, 1] in the images' dtype."""
+    return value.to(like.dtype).view(-1, 1, 1, 1)

@@ -1,0 +1,155 @@
+"""Densities: which noise levels training draws, as quantile functions of u ~ U(0, 1).
+
+    t = quantile(u)
+
+so that stratified draws and plots come for free. A density lives in [0, 1] of the path's time or in logsnr; the
+latter goes through the path's inverse.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from zoo.objectives.path import Path
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Density(ABC):
+    """A monotone quantile function; u and t are float64 tensors of one shape."""
+
+    papers: ClassVar[tuple[str, ...]] = ()
+    formula: ClassVar[str] = ""
+    of_logsnr: ClassVar[bool] = False  # whether it is a law of logsnr, which a path's law of time does not change
+
+    @abstractmethod
+    def quantile(self, u: "Tensor", path: Path) -> "Tensor":
+        """The time in [0, 1] below or above which a share u of the draws lies."""
+
+
+@dataclass(frozen=True)
+class Uniform(Density):
+    """t = u."""
+
+    formula: ClassVar = "t = u"
+
+    def quantile(self, u: "Tensor", path: Path) -> "Tensor":
+        return u
+
+
+@dataclass(frozen=True)
+class Atoms(Density):
+    """Another density rounded to `steps` equally spaced times 0, 1/(steps - 1), .., 1, as DDPM's integer steps are.
+
+    `base` is the continuous law; plots and effective weights use it.
+    """
+
+    base: Density = Uniform()
+    steps: int = 1000
+    formula: ClassVar = "t uniform on 0, 1/999, .., 1"
+
+    def quantile(self, u: "Tensor", path: Path) -> "Tensor":
+        return (self.base.quantile(u, path) * self.steps).floor().clamp(0, self.steps - 1) / (self.steps - 1)
+
+
+def natural(path: Path) -> Density:
+    """What a name without a density means: DDPM-like paths are trained on their 1000 integer steps (arXiv 2006.11239),
+    the continuous ones on all of [0, 1]."""
+    return Atoms() if path.discrete else Uniform()
+
+
+@dataclass(frozen=True)
+class LogitNormal(Density):
+    """logit(t) ~ N(mean, std^2) (SD3, arXiv 2403.03206, section 3.1); on the straight path logsnr ~ N(-2m, (2s)^2)."""
+
+    mean: float
+    std: float
+    papers: ClassVar = ("2403.03206",)
+    formula: ClassVar = "logit t ~ N(mean, std^2)"
+
+    def __post_init__(self):
+        if not self.std > 0:
+            raise ValueError(f"lognorm's second argument is a standard deviation: {self.std:g} must be above 0")
+
+    def quantile(self, u: "Tensor", path: Path) -> "Tensor":
+        from torch.special import ndtri
+
+        return (self.mean + self.std * ndtri(u)).sigmoid()
+
+
+@dataclass(frozen=True)
+class Mode(Density):
+    """t = 1 - u - s (cos^2(pi u / 2) - 1 + u) (SD3, arXiv 2403.03206, section 3.1).
+
+    s above 0 prefers the middle (near its upper limit it is nearly a point mass at t = 1/2), below 0 the ends.
+    """
+
+    s: float
+    papers: ClassVar = ("2403.03206",)
+    formula: ClassVar = "t = 1 - u - s (cos^2(pi u / 2) - 1 + u)"
+
+    def __post_init__(self):
+        if not -1 <= self.s <= 2 / (math.pi - 2):
+            raise ValueError(f"mode's s = {self.s:g} must lie in [-1, 2 / (pi - 2) = 1.7519], where t follows u")
+
+    def quantile(self, u: "Tensor", path: Path) -> "Tensor":
+        # 1 - cos^2 as sin^2, and u and 1 - u by themselves, keep both ends exact
+        return (1 - u) - self.s * (u - (math.pi / 2 * u).sin().square())
+
+
+@dataclass(frozen=True)
+class CosMap(Density):
+    """t = 1 - 1 / (tan(pi u / 2) + 1): on the straight path it draws what uniform times draw on `trig`.
+
+    SD3, arXiv 2403.03206, section 3.1.
+    """
+
+    papers: ClassVar = ("2403.03206",)
+    formula: ClassVar = "t = 1 - 1 / (tan(pi u / 2) + 1)"
+
+    def quantile(self, u: "Tensor", path: Path) -> "Tensor":
+        sin, cos = (math.pi / 2 * u).sin(), (math.pi / 2 * (1 - u)).sin()
+        return sin / (sin + cos)
+
+
+@dataclass(frozen=True)
+class EDMLogNormal(Density):
+    """log(sigma / alpha) ~ N(mean, std^2), hence logsnr ~ N(-2 mean, (2 std)^2) (EDM, arXiv 2206.00364, table 1)."""
+
+    mean: float
+    std: float
+    papers: ClassVar = ("2206.00364",)
+    formula: ClassVar = "log(sigma / alpha) ~ N(mean, std^2)"
+    of_logsnr: ClassVar = True
+
+    def __post_init__(self):
+        if not self.std > 0:
+            raise ValueError(f"edm's second argument is a standard deviation: {self.std:g} must be above 0")
+
+    def quantile(self, u: "Tensor", path: Path) -> "Tensor":
+        from torch.special import ndtri
+
+        return path.time(-2 * (self.mean + self.std * ndtri(u)))
+
+
+@dataclass(frozen=True)
+class Laplace(Density):
+    """logsnr ~ Laplace(mu, b) (arXiv 2407.03297, which chooses mu = 0, b = 0.5)."""
+
+    mu: float = 0.0
+    b: float = 0.5
+    papers: ClassVar = ("2407.03297",)
+    formula: ClassVar = "logsnr ~ Laplace(mu, b)"
+    of_logsnr: ClassVar = True
+
+    def __post_init__(self):
+        if not self.b > 0:
+            raise ValueError(f"laplace's second argument is a scale: {self.b:g} must be above 0")
+
+    def quantile(self, u: "Tensor", path: Path) -> "Tensor":
+        import torch
+
+        # by u and 1 - u themselves: 1 - 2 |u - 1/2| would round the tails away
+        return path.time(self.mu + self.b * torch.where(u < 0.5, -(2 * u).log(), (2 * (1 - u)).log()))

@@ -1,0 +1,85 @@
+"""What an objective is, in text: equation, references, noise levels, effective weight; and the zoo as a table."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+
+from tabulate import tabulate
+
+from zoo.objectives.core import Objective, unwrap
+from zoo.objectives.families import SD3
+from zoo.objectives.fingerprint import quantiles
+
+SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
+LEVELS = (-8.0, -4.0, -2.0, 0.0, 2.0, 4.0, 8.0)
+NOTE = "effective weight: density of logsnr x weight on the error of eps_hat, over its value at logsnr 0"
+
+
+def describe(chosen: Objective) -> str:
+    """Equation, references, quantiles of logsnr drawn, effective weight and EDM's scalings."""
+    published = SD3.get(chosen.name)
+    lines = [chosen.name]
+    if published:
+        rank = f", rank {published.rank:g} over all settings" if published.rank else ""
+        lines.append(f"SD3's study calls it {published.name}{rank}")
+    levels = tabulate(
+        _levels(chosen), tablefmt="plain", disable_numparse=True, colalign=["left", *len(LEVELS) * ["right"]]
+    )
+    lines += ["", *equation(chosen), "", levels, "", NOTE]
+    return "\n".join(lines)
+
+
+def equation(chosen: Objective) -> list[str]:
+    """The objective as formulas, one line for each part, with its argument values and its paper."""
+    shown = [("x_t = alpha x + sigma eps", chosen.path), ("", chosen.density), ("y =", chosen.target)]
+    shown += [("weight =", chosen.weight), ("noise:", chosen.coupling), ("loss =", chosen.auxiliary)]
+    rows = []
+    for head, axis in shown:
+        for part in unwrap(axis) if axis is chosen.path else [axis]:
+            numbers = {f.name: value for f in fields(part) if isinstance(value := getattr(part, f.name), (int, float))}
+            values = ", ".join(f"{name} = {value:g}" for name, value in numbers.items())
+            papers = ", ".join(f"arXiv {paper}" for paper in part.papers)
+            rows.append([head, part.formula, values, papers])
+            head = ""
+    return tabulate(rows, tablefmt="plain", disable_numparse=True).splitlines()
+
+
+def _levels(chosen: Objective) -> list[list[str]]:
+    import torch
+
+    logsnr = torch.tensor(LEVELS, dtype=torch.float64)
+    weight = chosen.effective_weight(logsnr)
+    skip, out, into = chosen.scalings(logsnr)
+    x0_weight = chosen.factor_at(logsnr) / out.square()
+    rows = [
+        ["share of the training draws", *(f"{100 * share:g}%" for share in SHARES)],
+        ["  have logsnr below", *_numbers(quantiles(chosen, SHARES))],
+        [],
+        ["at logsnr", *_numbers(LEVELS)],
+        ["effective weight", *_numbers(weight.tolist())],
+        ["c_skip", *_numbers(skip.tolist())],
+        ["c_out", *_numbers(out.tolist())],
+        ["c_in", *_numbers(into.tolist())],
+        ["weight on |x_hat - x|^2", *_numbers(x0_weight.tolist())],
+    ]
+    return [row + (len(LEVELS) + 1 - len(row)) * [""] for row in rows]
+
+
+def _numbers(values) -> list[str]:
+    return [f"{round(value, 12):.3g}" for value in values]
+
+
+def listing(objectives: Iterable[Objective], families: Mapping[str, Sequence[str]]) -> str:
+    """The zoo as a table: families, the levels that training draws, and the effective weight at two levels."""
+    import torch
+
+    ends, rows = torch.tensor([-4.0, 4.0], dtype=torch.float64), []
+    for chosen in objectives:
+        name = chosen.name
+        own = ", ".join(family for family, members in families.items() if name in members)
+        low, middle, high = quantiles(chosen, (0.05, 0.5, 0.95))
+        weights = _numbers(chosen.effective_weight(ends).tolist())
+        levels = [f"{value:.1f}" for value in (low, middle, high)]
+        rows.append([name, own, *levels, *weights, ", ".join(chosen.papers)])
+    header = ["objective", "families", "logsnr 5%", "50%", "95%", "w(-4)", "w(4)", "arXiv"]
+    table = tabulate(rows, header, disable_numparse=True, colalign=("left", "left", *["right"] * 5, "left"))
+    return f"{table}\n\n{NOTE}; w(-4), w(4)"

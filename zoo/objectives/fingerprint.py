@@ -1,0 +1,34 @@
+"""What one objective is in numbers: the noise levels that it draws, and its effective weight."""
+
+import math
+
+from zoo.objectives.core import Objective
+
+SPAN = 12.0  # of logsnr, to either side, in the curves
+POINTS = 97
+
+
+def quantiles(chosen: Objective, shares: tuple[float, ...]) -> list[float]:
+    """The levels of logsnr below which these shares of the training draws lie."""
+    import torch
+
+    u = torch.tensor(shares, dtype=torch.float64)
+    levels = chosen.path.logsnr(chosen.time(torch.stack([u, 1 - u])))
+    return levels[int(levels[0, -1] < levels[0, 0])].tolist()  # times may rise or fall with u
+
+
+def fingerprint(chosen: Objective) -> dict[str, list[float | None]]:
+    """{logsnr, density, weight}: the law of logsnr in training and the effective weight, to six digits.
+
+    A number that is not finite is None.
+    """
+    import torch
+
+    logsnr = torch.linspace(-SPAN, SPAN, POINTS, dtype=torch.float64)
+    curves = {"density": chosen.log_density(logsnr).exp(), "weight": chosen.effective_weight(logsnr)}
+    found = {name: [_six(value) for value in curve.tolist()] for name, curve in curves.items()}
+    return {"logsnr": logsnr.tolist(), **found}
+
+
+def _six(value: float) -> float | None:
+    return float(f"{value:.6g}") if math.isfinite(value) else None

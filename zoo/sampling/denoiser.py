@@ -1,0 +1,77 @@
+"""Denoisers: functions (x_t [B, C, H, W], t scalar, labels [B]) -> (x_hat, eps_hat), and what wraps one.
+
+Every objective's network becomes a denoiser; guidance and clipping are wrappers that change x_hat and keep
+x_t = alpha x_hat + sigma eps_hat, the same for every objective.
+"""
+
+from typing import TYPE_CHECKING
+
+from zoo.config.control import Sampling
+from zoo.objectives.core import Network, Objective
+from zoo.objectives.path import Path
+from zoo.solvers.sampler import Denoiser
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def denoiser_of(objective: Objective, net: Network) -> Denoiser:
+    """A network seen through its objective's head."""
+    return lambda x_t, t, labels: objective.denoise(net, x_t, t, labels)
+
+
+def from_x_hat(path: Path, x_t: "Tensor", t: "Tensor", x_hat: "Tensor") -> "tuple[Tensor, Tensor]":
+    """(x_hat, eps_hat), the noise being what x_t leaves beside x_hat."""
+    alpha, sigma = (c.to(x_t.dtype) for c in path.at(t))
+    return x_hat, (x_t - alpha * x_hat) / sigma
+
+
+def guided(
+    denoiser: Denoiser,
+    path: Path,
+    scale: float,
+    none_label: int,
+    interval: tuple[float, float] = (0.0, 1.0),
+    rescale: float = 0.0,
+) -> Denoiser:
+    """Classifier-free guidance (arXiv 2207.12598): x_hat = none + scale (class - none); two calls unless scale is 1.
+
+    interval: shares of noise sigma / (alpha + sigma) within which it is applied, once the class alone outside
+    (arXiv 2404.07724). rescale: how far the standard deviation of each image's x_hat is brought back to that of the
+    class's (arXiv 2305.08891, equations 14 to 16).
+    """
+    if scale == 1:
+        return denoiser
+    low, high = interval
+    everywhere = interval == (0.0, 1.0)  # then a GPU need not be asked at every step
+
+    def wrapped(x_t: "Tensor", t: "Tensor", labels: "Tensor") -> "tuple[Tensor, Tensor]":
+        if not everywhere:
+            alpha, sigma = path.at(t)
+            if not low <= float(sigma / (alpha + sigma)) <= high:
+                return denoiser(x_t, t, labels)
+        with_class, _ = denoiser(x_t, t, labels)
+        without, _ = denoiser(x_t, t, labels.new_full(labels.shape, none_label))
+        x_hat = without + scale * (with_class - without)
+        if rescale:
+            spread = [each.std(dim=(1, 2, 3), keepdim=True) for each in (with_class, x_hat)]
+            x_hat = x_hat * (1 - rescale + rescale * spread[0] / spread[1].clamp(min=1e-12))
+        return from_x_hat(path, x_t, t, x_hat)
+
+    return wrapped
+
+
+def clipped(denoiser: Denoiser, path: Path, low: float, high: float) -> Denoiser:
+    """x_hat clamped to the data's range, eps_hat to match: one policy for every objective."""
+
+    def wrapped(x_t: "Tensor", t: "Tensor", labels: "Tensor") -> "tuple[Tensor, Tensor]":
+        x_hat, _ = denoiser(x_t, t, labels)
+        return from_x_hat(path, x_t, t, x_hat.clamp(low, high))
+
+    return wrapped
+
+
+def wrap(denoiser: Denoiser, path: Path, sampling: Sampling, none_label: int, low: float, high: float) -> Denoiser:
+    """A denoiser as a control setting asks for it: guided, then clipped to [low, high]."""
+    denoiser = guided(denoiser, path, sampling.guidance, none_label, sampling.interval, sampling.rescale)
+    return clipped(denoiser, path, low, high) if sampling.clip else denoiser

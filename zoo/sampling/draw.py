@@ -1,0 +1,75 @@
+"""Images of a trained run, written to files: a grid, a film of the steps, or the .npz of ADM's evaluation suite."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from zoo.base.errors import ZooError
+from zoo.base.files import write_atomic
+from zoo.config.control import Setting
+from zoo.data.sets import IMAGE_SHAPES, NUM_CLASSES
+from zoo.sampling import pictures
+from zoo.sampling.model import Model, evaluations
+from zoo.training import checkpoint
+
+SHARD = 1000  # images drawn before they are written to a file
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What is drawn, `n` images of each of `classes` (NUM_CLASSES is "no class"), and the files to write; None: not."""
+
+    classes: Sequence[int]
+    n: int
+    seed: int | None = None  # of the starting noise; None: the run's own
+    out: str | None = None  # PNG
+    trajectory: str | None = None  # GIF
+    npz: str | None = None
+
+
+def parse_labels(text: str) -> list[int]:
+    """Classes in the order given: `0-9`, `3,5-7`, `none`. Raises ZooError for others."""
+    found: list[int] = []
+    for part in text.replace(" ", "").split(","):
+        first, dash, end = part.partition("-")
+        if part == "none":
+            found.append(NUM_CLASSES)
+            continue
+        ends = (first, end if dash else first)
+        if not all(each.isdecimal() and int(each) < NUM_CLASSES for each in ends) or int(ends[0]) > int(ends[1]):
+            raise ZooError(
+                f"--labels {text!r}: {part!r} is no class. Allowed: 0 to {NUM_CLASSES - 1}, ranges as in 0-9, none"
+            )
+        found += range(int(ends[0]), int(ends[1]) + 1)
+    return found
+
+
+def draw(ckpt: Path, wanted: Drawing, setting: Setting, device: torch.device, batch: int) -> list[str]:
+    """Write what was asked for; one line about each file."""
+    manifest, tensors = checkpoint.find(ckpt)
+    shape = IMAGE_SHAPES[manifest["config"]["dataset"]]
+    model = Model(manifest, tensors, shape, device, batch)
+    labels = torch.tensor(wanted.classes).repeat(wanted.n)  # row by row: the classes side by side
+    columns, lines = len(wanted.classes), []
+    if wanted.out:
+        picture = pictures.sheet(model.images(labels, setting, seed=wanted.seed), columns)
+        write_atomic(Path(wanted.out), pictures.png(picture))
+        lines.append(f"{wanted.out}: {len(labels)} images, a column for each class")
+    if wanted.trajectory:
+        across = (wanted.n, columns, *shape)
+        pairs = model.trajectory(labels, setting, seed=wanted.seed)
+        rows = [torch.cat([part.view(across) for part in pair], dim=1).flatten(0, 1) for pair in pairs]
+        frames = [pictures.sheet(images, 2 * columns) for images in rows]
+        write_atomic(Path(wanted.trajectory), pictures.gif(frames))
+        lines.append(f"{wanted.trajectory}: {len(frames)} steps; x_t on the left, x_hat on the right")
+    if wanted.npz:
+        shards = (
+            model.images(labels[first : first + SHARD], setting, first, wanted.seed)
+            for first in range(0, len(labels), SHARD)
+        )
+        pictures.write_npz(Path(wanted.npz), labels, shape, shards)
+        lines.append(f"{wanted.npz}: {len(labels)} images")
+    cost = evaluations(model.objective.path, setting)
+    return [*lines, f"{model.config.objective}, {setting.name}: {cost} network evaluations an image"]

@@ -1,0 +1,184 @@
+"""A trained run that draws images: its checkpoint's weights behind its objective's denoiser.
+
+Image i of a seed begins at the same noise, and a stochastic sampler adds the same noise to it at the same step, for
+every objective, device and batch size.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from zoo import registry
+from zoo.base.errors import Diverged
+from zoo.base.progress import Pulse
+from zoo.config.cell import TrainConfig
+from zoo.config.control import Sampling, Setting
+from zoo.config.schema import explain
+from zoo.data.dataset import Dataset, to_uint8
+from zoo.data.sets import NUM_CLASSES, REAL_CLASSES
+from zoo.objectives.path import Path
+from zoo.sampling import pictures
+from zoo.sampling.denoiser import denoiser_of, wrap
+from zoo.solvers import sampler
+from zoo.solvers.steps import step_grid
+from zoo.training import checkpoint, noise
+from zoo.training.state import State
+from zoo.training.trainer import initialise, network
+
+PREVIEW_STEPS = 12
+NOISE_CHUNK = 100  # images whose noise is drawn together, whatever the batch
+
+
+@dataclass
+class Film:
+    """The steps of one image, kept while it is drawn among others: (x_t, x_hat) as in `Model.trajectory`, [1, H, W]."""
+
+    image: int  # its place among the labels
+    frames: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+
+
+class Model:
+    """A checkpoint ready to draw images: one network, whose weights are exchanged between settings.
+
+    Raises ZooError for a configuration that is not valid here, such as an objective of a plugin that was not loaded.
+    """
+
+    def __init__(
+        self, manifest: dict, tensors: dict[str, Tensor], image_shape: tuple[int, int, int], device, batch: int
+    ):
+        try:
+            self.config = TrainConfig(**manifest["config"])
+        except ValidationError as error:
+            raise explain(error, TrainConfig, "the checkpoint's configuration") from None
+        self.tensors, self.device, self.batch, self.image_shape = tensors, device, batch, image_shape
+        self.standard = tuple(manifest["standard"])
+        self.objective = registry.objective(self.config.objective)
+        self.module = initialise(self.config, image_shape, device).eval()
+        self.net, how = network(self.config, self.module, device, image_shape[1] * image_shape[2])
+        self.one_shape = how["compiled"]
+        self.images(torch.zeros(1, dtype=torch.int64), Setting(steps=1))  # compiles, outside of what is timed
+
+    def use(self, weights: str) -> None:
+        """Take the `ema` or the `raw` weights."""
+        self.module.load_state_dict(checkpoint.part(self.tensors, {"ema": "ema", "raw": "net"}[weights]))
+
+    def whole(self, count: int) -> int:
+        """As many images as fill batches, for a compiled graph, which wants one shape; else the count itself."""
+        return -(-count // self.batch) * self.batch if self.one_shape else count
+
+    @torch.no_grad()
+    def images(
+        self, labels: Tensor, setting: Setting, first: int = 0, seed: int | None = None, film: Film | None = None
+    ) -> Tensor:
+        """uint8 [N, 1, H, W] for labels [N] under a setting, the images first .. first + N - 1 of a seed (the run's).
+
+        film: takes the steps of one of them, at no network evaluation more. Raises Diverged if they are not finite.
+        """
+        count = len(labels)
+        padded = torch.cat([labels, labels.new_full((self.whole(count) - count,), NUM_CLASSES)])
+        parts, pulse = [], Pulse()
+        for begin, chosen in enumerate(padded.split(self.batch)):
+            pulse.beat(f"drew {begin * self.batch:,} of {count:,} images under {setting.name}")
+            steps = self._steps(chosen, setting, first + begin * self.batch, seed)
+            if film is not None and film.image // self.batch == begin:
+                steps = self._filmed(steps, setting, film, film.image % self.batch)
+            x_hat = sampler.last(steps)
+            if not x_hat.isfinite().all():
+                raise Diverged(f"samples under {setting.name} are not finite")
+            parts.append(to_uint8(x_hat, self.standard))
+        return torch.cat(parts)[:count]
+
+    @torch.no_grad()
+    def trajectory(self, labels: Tensor, setting: Setting, seed: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Each step's (x_t, x_hat) as uint8 [N, 1, H, W], x_t scaled to unit variance, as the network sees it."""
+        for t, (x, x_hat) in zip(self._times(setting), self._steps(labels, setting, 0, seed), strict=True):
+            yield self._shown(t, x, x_hat)
+
+    def denoiser(self, sampling: Sampling) -> Callable:
+        """The denoiser that a sampler sees: guided and clipped to black and white."""
+        mean, deviation = self.standard
+        base = denoiser_of(self.objective, self.net)
+        return wrap(base, self.objective.path, sampling, NUM_CLASSES, -mean / deviation, (1 - mean) / deviation)
+
+    def _filmed(self, steps: sampler.Steps, setting: Setting, film: Film, place: int) -> sampler.Steps:
+        for t, (x, x_hat) in zip(self._times(setting), steps, strict=True):
+            film.frames.append(self._shown(t, x[place], x_hat[place]))
+            yield x, x_hat
+
+    def _shown(self, t: Tensor, x: Tensor, x_hat: Tensor) -> tuple[Tensor, Tensor]:
+        alpha, sigma = self.objective.path.at(t)
+        return to_uint8(x / alpha.hypot(sigma).to(x.dtype), self.standard), to_uint8(x_hat, self.standard)
+
+    def _times(self, setting: Setting) -> Tensor:
+        return step_grid(setting.step_grid).times(self.objective.path, setting.steps, self.device)
+
+    def _steps(self, labels: Tensor, setting: Setting, first: int, seed: int | None) -> sampler.Steps:
+        self.use(setting.weights)
+        path, seed = self.objective.path, self.config.seed if seed is None else seed
+        times = self._times(setting)
+
+        def fresh(stream: str) -> Tensor:
+            return image_noise(seed, stream, first, len(labels), self.image_shape).to(self.device)
+
+        x = sampler.start(path, times[0], fresh("sample"))
+        steps = sampler.SAMPLERS[setting.sampler]
+        return steps(self.denoiser(setting), path, times, x, labels.to(self.device), lambda k: fresh(f"sample-{k}"))
+
+
+class Preview:
+    """What a run at work would draw: EMA weights left, raw ones right, two of each class, always from the same noise.
+
+    A network of its own takes the weights, so that the one that is trained is not touched; it is made when it is first
+    asked for.
+    """
+
+    def __init__(self, config: TrainConfig, data: Dataset, state: State, device: torch.device):
+        self.config, self.data, self.state, self.device = config, data, state, device
+        five = torch.arange(REAL_CLASSES).view(2, 1, 5)
+        self.labels = five.expand(2, 2, 5).flatten()  # two rows of 0 .. 4, two of 5 .. 9
+
+    @cached_property
+    def model(self) -> Model:
+        """The second network."""
+        manifest = {"config": self.config.model_dump(mode="json"), "standard": self.data.standard}
+        # the state's tensors change in place, and are taken anew for each picture
+        return Model(manifest, self.state.tensors(), self.data.image_shape, self.device, len(self.labels))
+
+    def __call__(self) -> bytes:
+        """The picture of now, as PNG. Raises Diverged if it is not finite."""
+        ema, raw = (
+            pictures.sheet(self.model.images(self.labels, Setting(weights=kind, steps=PREVIEW_STEPS)), columns=5)
+            for kind in ("ema", "raw")
+        )
+        return pictures.png(np.concatenate([ema, np.full((len(ema), 4), 128, np.uint8), raw], axis=1))
+
+
+def image_noise(seed: int, stream: str, first: int, count: int, image_shape: tuple[int, int, int]) -> Tensor:
+    """[count, C, H, W]: the noise of the images first .. first + count - 1, the same however they are batched."""
+    begin, end = first // NOISE_CHUNK, -(-(first + count) // NOISE_CHUNK)
+    chunks = [
+        torch.randn(NOISE_CHUNK, *image_shape, generator=noise.generator(seed, stream, c)) for c in range(begin, end)
+    ]
+    return torch.cat(chunks)[first - begin * NOISE_CHUNK :][:count]
+
+
+def evaluations(path: Path, sampling: Sampling) -> int:
+    """Network evaluations that one image takes, counted on a network that does nothing."""
+    calls = 0
+
+    def idle(x_t: Tensor, t: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        nonlocal calls
+        calls += 1
+        return x_t, x_t
+
+    times = step_grid(sampling.step_grid).times(path, sampling.steps)
+    x, labels = torch.zeros(1, 1, 2, 2), torch.zeros(1, dtype=torch.int64)
+    sampler.last(
+        sampler.SAMPLERS[sampling.sampler](wrap(idle, path, sampling, 0, -1, 1), path, times, x, labels, lambda _: x)
+    )
+    return calls

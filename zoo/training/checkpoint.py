@@ -1,0 +1,101 @@
+"""Checkpoints: one safetensors file and, written after it, the JSON manifest that makes it count.
+
+    step-000469.safetensors    net.*  ema.*  opt.*  stat.*
+    step-000469.json           {step, sha256, bytes, config, standard, ..}, sealed       <- the commit point
+
+The newest two are kept. A damaged one is named and the one before it used. Pickle is never read or written.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from zoo.base.errors import ZooError
+from zoo.base.files import remove, sha256, write_atomic
+from zoo.base.sealed import read_sealed, write_sealed
+
+KEPT = 2
+MANIFEST = re.compile(r"step-(\d{6,})\.json")
+
+
+def save(
+    folder: Path, step: int, tensors: Mapping[str, Tensor], manifest: Mapping[str, object], kept: int | None = None
+) -> None:
+    """Write the checkpoint of a step, then drop all but the newest `kept` (KEPT).
+
+    tensors: names with a prefix net., ema., opt. or stat., on any device. Raises DiskFull or ZooError.
+    """
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    weights = folder / f"step-{step:06d}.safetensors"
+    data = safetensors.torch.save(whole)
+    write_atomic(weights, data)
+    head = {"step": step, "sha256": sha256(weights), "bytes": len(data)}
+    write_sealed(weights.with_suffix(".json"), {**head, **manifest})
+    for old in manifests(folder)[KEPT if kept is None else kept :]:
+        remove(old)  # the manifest first: without it the weights do not count
+        remove(old.with_suffix(".safetensors"))
+
+
+def manifests(folder: Path) -> list[Path]:
+    """Manifests in a folder, the newest step first."""
+    found = [(int(match[1]), path) for path in folder.glob("step-*.json") if (match := MANIFEST.fullmatch(path.name))]
+    return [path for _, path in sorted(found, reverse=True)]
+
+
+def read(manifest_path: Path) -> tuple[dict, dict[str, Tensor]]:
+    """(manifest, tensors) of a checkpoint, its hash verified. Raises ZooError naming what is wrong."""
+    manifest = read_sealed(manifest_path)
+    step, config = manifest.get("step"), manifest.get("config")
+    if type(step) is not int or not isinstance(config, dict):
+        raise ZooError(f"{manifest_path} is no checkpoint's manifest")
+    weights = manifest_path.with_suffix(".safetensors")
+    if not weights.is_file():
+        raise ZooError(f"{weights} is missing")
+    try:
+        if f"step-{step:06d}.json" != manifest_path.name or sha256(weights) != manifest.get("sha256"):
+            raise ZooError(f"{weights} is damaged: it is not the file that {manifest_path.name} describes")
+        return manifest, safetensors.torch.load_file(weights)
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise ZooError(f"{weights} cannot be read: {error}") from None
+
+
+def newest(folder: Path, say: Callable[[str], None]) -> tuple[dict, dict[str, Tensor]] | None:
+    """The newest checkpoint that is whole, or None; damaged ones are named through `say`."""
+    for path in manifests(folder):
+        try:
+            return read(path)
+        except ZooError as error:
+            say(f"checkpoint left out: {error}")
+    return None
+
+
+def find(path: Path) -> tuple[dict, dict[str, Tensor]]:
+    """The checkpoint that a user points at: a run's folder (its newest), a manifest, or the safetensors file.
+
+    Raises ZooError, with what to do, for anything else.
+    """
+    if path.is_dir():
+        problems: list[str] = []
+        found = newest(path, problems.append)
+        if found is None:
+            detail = f" ({'; '.join(problems)})" if problems else ""
+            raise ZooError(f"{path} holds no checkpoint (step-NNNNNN.json and .safetensors){detail}")
+        return found
+    if not path.is_file():
+        raise ZooError(f"{path} does not exist; give a run's folder or its step-NNNNNN.safetensors")
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head[:2] == b"PK" or head[:1] == b"\x80":
+        raise ZooError(f"{path} is a pickle, which can run code when it is read; only safetensors are loaded")
+    if path.suffix not in (".json", ".safetensors") or not MANIFEST.fullmatch(path.with_suffix(".json").name):
+        raise ZooError(f"{path} is no checkpoint; give a run's folder or its step-NNNNNN.safetensors")
+    return read(path.with_suffix(".json"))
+
+
+def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors under a prefix, without it: part(tensors, "ema")."""
+    return {name.removeprefix(f"{prefix}."): t for name, t in tensors.items() if name.startswith(f"{prefix}.")}
