@@ -60,12 +60,16 @@ def stepped(t: np.ndarray, null: np.ndarray) -> np.ndarray:
 
 def simulated(found: Design, replicates: int, seed: int) -> np.ndarray:
     """[replicates, P] |t| under no difference, float32; 0 where there is none."""
-    rng = np.random.default_rng(seed)
-    names, seeds = len(found.freedom), int(found.seed.max(initial=0)) + 1
-    loading = rng.standard_normal((replicates, names, FACTORS))
-    errors = (loading @ rng.standard_normal((replicates, FACTORS, seeds)))[:, found.owner.argmax(1), found.seed]
-    t = np.abs(found.statistics(errors @ found.effect.T, errors @ found.left.T))
+    seeds = int(found.seed.max(initial=0)) + 1
+    drawn = errors(np.random.default_rng(seed), replicates, len(found.freedom), seeds)
+    drawn = drawn[:, found.owner.argmax(1), found.seed]
+    t = np.abs(found.statistics(drawn @ found.effect.T, drawn @ found.left.T))
     return np.nan_to_num(t, nan=0.0, posinf=0.0).astype(np.float32)
+
+
+def errors(rng: np.random.Generator, replicates: int, names: int, seeds: int) -> np.ndarray:
+    """[replicates, names, seeds] runs' errors with unequal variances, correlated within a seed."""
+    return rng.standard_normal((replicates, names, FACTORS)) @ rng.standard_normal((replicates, FACTORS, seeds))
 
 
 @lru_cache(maxsize=16)

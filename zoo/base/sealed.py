@@ -14,7 +14,7 @@ from zoo.base.files import read_json, write_json
 
 # of cell.json, grid.json, result.json, failed.json and checkpoints' manifests. 3 added the digest; 4 tells the DiT's
 # patches their places, so that older weights, of the same names and shapes, would draw other images
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 def digest(value: object) -> str:
