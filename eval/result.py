@@ -33,12 +33,17 @@ class ClassScore(Frozen):
 
 
 class Measured(Frozen):
-    """Scores of a set of images; reports/read/results.py explains the columns."""
+    """Scores of a set of images; reports/read/results.py explains the columns.
+
+    fid_leave_one_out: the plain distances without one of the jackknife's blocks each. right: a bit an image, 1 where
+    the judge saw the class asked for, as hexadecimal digits, the first image in the highest bit.
+    """
 
     n: Count
     fid: Number
     fid_se: Number
     fid_plain: Number
+    fid_leave_one_out: tuple[Number, ...]
     pfd: Number
     kid: Number
     precision: Share
@@ -51,6 +56,7 @@ class Measured(Frozen):
     acc: Share
     acc_low: Share
     acc_high: Share
+    right: Annotated[str, Field(pattern="^([0-9a-f]{2})+$")]
     cfid_max: Number | None
     classes: tuple[ClassScore, ...]
     confusion: tuple[tuple[Whole, ...], ...]

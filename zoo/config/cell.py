@@ -17,7 +17,7 @@ from zoo.data.sets import DataName
 ObjectiveName = Annotated[str, AfterValidator(checked(lambda name: registry.objective(name).name))]
 BackboneName = Annotated[str, AfterValidator(checked(registry.backbone_name))]
 SEVERAL = Field(min_length=1, strict=False)
-MIN_SAMPLES = 128  # as many as the judge's features: fewer leave directions in which nothing is known
+MIN_SAMPLES = 256  # twice the judge's features: from fewer, a small FID is wrong even after its correction
 
 
 class Recipe(Frozen):
