@@ -145,10 +145,18 @@ class Point(Frozen):
     acc: Number
 
 
+class Candidate(Frozen):
+    """A step among which the scored one was chosen, and the EMA weights' validation loss there."""
+
+    step: Count
+    loss: Number
+
+
 class TrainFacts(Frozen):
     """How the run went: seconds and rates of training without setup, and what it ran on.
 
     clipped: share of the steps whose gradient was longer than the recipe allows, and was shortened.
+    selected_step: the step whose weights were scored.
     """
 
     images: Count
@@ -160,6 +168,7 @@ class TrainFacts(Frozen):
     final_loss: Number | None
     clipped: Share
     parameters: Count
+    selected_step: Count
     precision: Literal["float32", "bfloat16"]
     compiled: bool
     device: str
@@ -203,6 +212,7 @@ class Result(Frozen):
     scores: tuple[Score, ...]
     best: Best | None
     snapshots: tuple[Point, ...]
+    selection: tuple[Candidate, ...]
     fingerprint: Fingerprint
     validation: dict[Literal["ema", "raw"], Validation]
     seconds: Seconds
