@@ -110,6 +110,13 @@ class ScoreConfig(Frozen):
         return min(self.n, self.n_few)
 
     @property
+    def ways(self) -> list[Sampling]:
+        """Every way to draw that scoring may use: those of the settings, and the candidates for the best case."""
+        return list(
+            dict.fromkeys([*self.settings, *map(self.best.at, self.best.places)] if self.best else self.settings)
+        )
+
+    @property
     def controls(self) -> tuple[Setting, ...]:
         """The control settings, those of the first weights first."""
         return tuple(Setting(weights=kind, **how.model_dump()) for kind in self.weights for how in self.settings)

@@ -3,15 +3,19 @@
 torch is not imported here.
 """
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from zoo.base.errors import choose
 from zoo.base.names import slug
 from zoo.config.schema import Count, Frozen, Positive, checked
+from zoo.objectives.path import Path
 from zoo.solvers.sampler import SAMPLERS
 from zoo.solvers.steps import LOGSNR_SPAN, step_grid
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 NoiseShare = Annotated[float, Field(ge=0, le=1)]
 Start = Annotated[float, Field(ge=LOGSNR_SPAN[0], lt=LOGSNR_SPAN[1], allow_inf_nan=False)]
@@ -51,6 +55,10 @@ class Sampling(Frozen):
     interval: Annotated[tuple[NoiseShare, NoiseShare], Field(strict=False), AfterValidator(_interval)] = (0.0, 1.0)
     rescale: NoiseShare = 0.0
     clip: bool = True
+
+    def times(self, path: Path) -> "Tensor":
+        """Its times on a path, [steps] float64, decreasing. Raises ZooError if the path has no such times."""
+        return step_grid(self.step_grid).times(path, self.steps, self.start)
 
 
 class Setting(Sampling):

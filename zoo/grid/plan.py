@@ -15,6 +15,7 @@ from zoo.data import archives
 from zoo.data.sets import check_name
 from zoo.grid import files as grid
 from zoo.grid.executor import cores
+from zoo.grid.times import check_times
 
 
 @dataclass(frozen=True)
@@ -175,8 +176,9 @@ def _jobs(wish: int | None, kind: str) -> int:
 def check(plan: Plan) -> None:
     """Raise ZooError for chosen cells' files that cannot be used, all at once, and for a cell of another configuration.
 
-    The keys that differ are named.
+    The keys that differ are named. And for ways to draw that an objective's path has no times for.
     """
+    check_times(plan.chosen)
     problems = []
     for cell in plan.chosen:
         path = plan.folder(cell) / "cell.json"

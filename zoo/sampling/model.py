@@ -25,7 +25,6 @@ from zoo.objectives.path import Path
 from zoo.sampling import pictures
 from zoo.sampling.denoiser import denoiser_of, wrap
 from zoo.solvers import sampler
-from zoo.solvers.steps import step_grid
 from zoo.training import checkpoint, noise
 from zoo.training.state import State
 from zoo.training.trainer import initialise, network
@@ -115,7 +114,7 @@ class Model:
         return to_uint8(x / alpha.hypot(sigma).to(x.dtype), self.standard), to_uint8(x_hat, self.standard)
 
     def _times(self, setting: Setting) -> Tensor:
-        return times_of(self.objective.path, setting).to(self.device)
+        return setting.times(self.objective.path).to(self.device)
 
     def _steps(self, labels: Tensor, setting: Setting, first: int, seed: int | None) -> sampler.Steps:
         self.use(setting.weights)
@@ -167,11 +166,6 @@ def image_noise(seed: int, stream: str, first: int, count: int, image_shape: tup
     return torch.cat(chunks)[first - begin * NOISE_CHUNK :][:count]
 
 
-def times_of(path: Path, sampling: Sampling) -> Tensor:
-    """The times that a setting steps through on a path, [steps] float64. Raises ZooError if the path has none such."""
-    return step_grid(sampling.step_grid).times(path, sampling.steps, sampling.start)
-
-
 def evaluations(path: Path, sampling: Sampling) -> int:
     """Network evaluations that one image takes, counted on a network that does nothing."""
     calls = 0
@@ -181,7 +175,7 @@ def evaluations(path: Path, sampling: Sampling) -> int:
         calls += 1
         return x_t, x_t
 
-    times = times_of(path, sampling)
+    times = sampling.times(path)
     x, labels = torch.zeros(1, 1, 2, 2), torch.zeros(1, dtype=torch.int64)
     sampler.last(
         sampler.SAMPLERS[sampling.sampler](wrap(idle, path, sampling, 0, -1, 1), path, times, x, labels, lambda _: x)
