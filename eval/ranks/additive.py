@@ -108,7 +108,8 @@ def fit(values: np.ndarray) -> Fit:
     found = design(there)
     y = values[~np.isnan(values)]
     effect, left = (each @ y for each in found.scores)
-    effect = np.where(there.any((1, 2)), effect + (y.mean() - effect[there.any((1, 2))].mean() if len(y) else 0), np.nan)
+    some = there.any((1, 2))
+    effect = np.where(some, effect + y.mean() - effect[some].mean(), np.nan)
     variance = found.variances(left)
     i, j = found.pairs
     error, t = (np.full((len(effect),) * 2, np.nan) for _ in range(2))
