@@ -43,9 +43,8 @@ class Ranking:
 
     @property
     def order(self) -> list[int]:
-        """Objectives by rank, ties by level; those without any last, in the scores' order."""
-        keys = (np.where(np.isnan(key), np.inf, key) for key in (self.level, self.rank))
-        return list(np.lexsort(tuple(keys)))
+        """Objectives by level, and so by rank; those without any last, in the scores' order."""
+        return list(np.argsort(self.level, kind="stable"))
 
     @property
     def fid(self) -> np.ndarray:

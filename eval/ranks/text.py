@@ -85,8 +85,8 @@ def notes(found: dict) -> list[str]:
         )
     if (a := found["agreement"]) is not None:
         said.append(
-            f"Agreement of mean fronts with Stable Diffusion 3's published ones, over {a['n']} objectives: Kendall's tau "
-            f"{a['tau']:.2f} (p = {a['tau_p']:.2g}), Spearman's rho {a['rho']:.2f} (p = {a['rho_p']:.2g})."
+            f"Agreement of mean fronts with Stable Diffusion 3's published ones, over {a['n']} objectives: Kendall's "
+            f"tau {a['tau']:.2f} (p = {a['tau_p']:.2g}), Spearman's rho {a['rho']:.2f} (p = {a['rho_p']:.2g})."
         )
     taus = {name: value for name, value in found["sensitivity"].items() if "_" not in name and value is not None}
     if taus:
