@@ -11,7 +11,6 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from eval.ranks.board import board, read
-from eval.ranks.ranking import REPLICATES
 from eval.ranks.text import page
 from zoo.base.errors import ZooError, run_main
 from zoo.cli import parse
@@ -23,8 +22,6 @@ class Options:
 
     folder: Positional[str] = ""
     """a run's folder, or any folder that holds cells"""
-    replicates: int = REPLICATES
-    """how often the runs are drawn anew for the intervals"""
     json: bool = False
     """print JSON instead of tables"""
 
@@ -32,11 +29,11 @@ class Options:
 def main() -> None:
     """The command line; see the module's first line."""
     options = parse(Options, "python -m eval.compare", __doc__)
-    if not options.folder or options.replicates < 1:
-        raise ZooError("which runs? python -m eval.compare DIR, with --replicates at least 1")
+    if not options.folder:
+        raise ZooError("which runs? python -m eval.compare DIR")
     if not Path(options.folder).is_dir():
         raise ZooError(f"{options.folder} is no folder. Give that of a run, as in runs/default")
-    found = board(read(Path(options.folder)), replicates=options.replicates)
+    found = board(read(Path(options.folder)))
     print(json.dumps(found, indent=1, allow_nan=False) if options.json else page(found))
 
 

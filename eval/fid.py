@@ -43,8 +43,8 @@ class Options(SettingOptions, Places):
             )
         if self.n < MIN_SAMPLES:
             raise ZooError(
-                f"--n {self.n} is too few: from fewer than {MIN_SAMPLES} images, twice the judge's features, a small FID "
-                "is wrong even after its correction"
+                f"--n {self.n} is too few: from fewer than {MIN_SAMPLES} images, twice the judge's features, a small "
+                "FID is wrong even after its correction"
             )
         if self.dataset is not None:
             check_name(self.dataset)

@@ -14,7 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
-from eval.ranks.effects import Difference, holm, sampled, student
+import numpy as np
+
+from eval.ranks.change import changes
+from eval.ranks.effects import Difference, holm
+from eval.ranks.paired import sampled
+from eval.ranks.scale import Arcsine, Asinh
 from reports.read.load import load
 from reports.read.results import field
 from reports.read.run import CELL, Cell, Run
@@ -140,20 +145,34 @@ def _by_cell(a: Cell, b: Cell) -> list[Change]:
 
 
 def _over_seeds(cells: Sequence[Change]) -> list[Change]:
-    groups: dict[tuple, list[Change]] = {}
+    """Means over seeds; those of one data set and control setting share what is known of how much runs vary."""
+    groups: dict[tuple, dict[tuple, list[Change]]] = {}
     for change in cells:
-        groups.setdefault((change.dataset, change.backbone, change.objective, change.setting), []).append(change)
-    return [
-        replace(
-            group[0],
-            seed=None,
-            before=tuple(fmean(change.before[i] for change in group) for i in (0, 1)),
-            after=tuple(fmean(change.after[i] for change in group) for i in (0, 1)),
-            found=tuple(student([change.found[i].mean for change in group]) for i in (0, 1)),
-        )
-        for group in groups.values()
-        if len(group) > 1
-    ]
+        group = groups.setdefault((change.dataset, change.setting), {})
+        group.setdefault((change.backbone, change.objective), []).append(change)
+    found = []
+    for (_, setting), group in groups.items():
+        rows = [row for row in group.values() if len(row) > 1]
+        seeds = sorted({change.seed for row in rows for change in row})
+        tests = [
+            changes(*(_scores_of(rows, seeds, side, i) for side in ("before", "after")), scale)
+            for i, scale in enumerate((Asinh.of(setting.n), Arcsine()))
+        ] if rows else []  # fmt: skip
+        for row, *each in zip(rows, *tests, strict=True):
+            before, after = (
+                tuple(fmean(getattr(change, side)[i] for change in row) for i in (0, 1)) for side in ("before", "after")
+            )
+            found.append(replace(row[0], seed=None, before=before, after=after, found=tuple(each)))
+    return found
+
+
+def _scores_of(rows: Sequence[Sequence[Change]], seeds: Sequence[int], side: str, metric: int) -> np.ndarray:
+    """[rows, seeds] a metric before or after, nan where a seed is missing."""
+    values = np.full((len(rows), len(seeds)), np.nan)
+    for i, row in enumerate(rows):
+        for change in row:
+            values[i, seeds.index(change.seed)] = getattr(change, side)[metric]
+    return values
 
 
 def _corrected(changes: Sequence[Change]) -> list[Change]:

@@ -26,10 +26,11 @@ COST = (
     "and compiling; scoring: all but drawing the images. For GFLOP/s, training an image counts as three forward passes."
 )
 RANKS = (
-    "Under each control setting scores are averaged over seeds and Pareto fronts peeled over FID and accuracy; a rank "
-    "is the mean number of an objective's front over {count} (each with every setting and kind of weights). The "
-    "interval is that of resampling runs; objectives that cannot be told apart are before one another in 5% to 95% of "
-    "the samples."
+    "An objective's FID is averaged on a logarithmic scale over seeds and {count}. Its rank is one more than the "
+    "number of objectives that are better by more than one standard error. The confidence set of all ranks at once, and who "
+    "cannot be distinguished, follow from tests of all pairs that together are wrong with a chance of 5% at most. The "
+    "mean front is the rank of Stable Diffusion 3's study: the mean number of the Pareto front in FID and accuracy, "
+    "where a difference within its standard error is a tie and accuracy above the real images' counts as equal to it."
 )
 SETTINGS = (
     "What the sampler's choices do. Settings are to be compared at equal network evaluations, not at equal steps; the "
@@ -37,7 +38,7 @@ SETTINGS = (
 )
 DIFFERENCES = (
     "Differences to the objective of the lowest FID, paired by seed: the two saw the same images, noise and labels. In "
-    "brackets 95% intervals over seeds by Student's t; below three seeds they say little."
+    "brackets 95% intervals over seeds, each as if it were the only one, by an additive model of all objectives."
 )
 
 

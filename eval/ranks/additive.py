@@ -43,16 +43,15 @@ class Design:
     def variances(self, left: np.ndarray) -> np.ndarray:
         """[.., N] shrunk variances of what is left of runs [.., R]; nan without a degree of freedom."""
         squares = left**2 @ self.owner
-        with np.errstate(invalid="ignore", divide="ignore"):
-            pooled = squares.sum(-1, keepdims=True) / self.freedom.sum()
+        pooled = squares.sum(-1, keepdims=True) / (self.freedom.sum() or np.nan)
         return (PRIOR * pooled + squares) / (PRIOR + self.freedom)
 
     def statistics(self, effect: np.ndarray, left: np.ndarray) -> np.ndarray:
         """[.., P] differences of effects [.., N] over their standard errors; 0 over 0 is 0."""
         i, j = self.pairs
-        error = np.sqrt(self.variances(left) @ self.weights.T)
         difference = effect[..., i] - effect[..., j]
         with np.errstate(invalid="ignore", divide="ignore"):
+            error = np.sqrt(self.variances(left) @ self.weights.T)
             return np.where((difference == 0) & (error == 0), 0.0, difference / error)
 
 
@@ -108,11 +107,13 @@ def fit(values: np.ndarray) -> Fit:
     found = design(there)
     y = values[~np.isnan(values)]
     effect, left = (each @ y for each in found.scores)
-    effect = np.where(there.any((1, 2)), effect + (y.mean() - effect[there.any((1, 2))].mean() if len(y) else 0), np.nan)
+    some = there.any((1, 2))
+    effect = np.where(some, effect + y.mean() - effect[some].mean(), np.nan)
     variance = found.variances(left)
     i, j = found.pairs
     error, t = (np.full((len(effect),) * 2, np.nan) for _ in range(2))
-    error[i, j] = error[j, i] = np.sqrt(found.weights @ variance)
+    with np.errstate(invalid="ignore"):
+        error[i, j] = error[j, i] = np.sqrt(found.weights @ variance)
     t[i, j] = found.statistics(effect, left)
     t[j, i] = -t[i, j]
     return Fit(effect, variance, error, t, there)

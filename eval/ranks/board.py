@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.ranks.ranking import REPLICATES, Entry, mean_ranks, ranking, scores_of
+from eval.ranks.ranking import ranking
 from eval.ranks.sensitivity import agreement, sensitivity
+from eval.ranks.table import Entry, scores_of
 from zoo.base.errors import ZooError
 from zoo.base.sealed import read_sealed
 from zoo.config.control import Setting
@@ -21,10 +22,11 @@ def read(folder: Path) -> list[Entry]:
     for path in sorted(folder.rglob("cell.json")):
         cell = read_sealed(path)
         config = (cell.get("config") or {}).get("train") or {}
-        status, rows = "missing", []
+        status, rows, ceiling = "missing", [], None
         if (path.parent / "result.json").is_file():
             result = read_sealed(path.parent / "result.json")
             status, rows = result["status"], result["scores"]
+            ceiling = (result.get("real") or {}).get("acc")
             judges.setdefault(config["dataset"], {})[result["judge"]["sha256"]] = path.parent
         elif (path.parent / "failed.json").is_file():
             status = read_sealed(path.parent / "failed.json")["status"]
@@ -34,7 +36,7 @@ def read(folder: Path) -> list[Entry]:
             raise ZooError(f"{path} holds no cell: its config.train lacks {error}") from None
         if variant := cell.get("variant"):
             names[2] += f" [{variant}]"
-        entries.append(Entry(*names, status, rows))
+        entries.append(Entry(*names, status, rows, ceiling))
     if not entries:
         raise ZooError(f"{folder} holds no cell (cell.json). Give the folder of a run, as in runs/default")
     for dataset, hashes in judges.items():
@@ -44,22 +46,24 @@ def read(folder: Path) -> list[Entry]:
     return entries
 
 
-def board(entries: Sequence[Entry], objectives: Sequence[str] = (), replicates: int = REPLICATES) -> dict:
+def board(entries: Sequence[Entry], objectives: Sequence[str] = ()) -> dict:
     """The leader board: {rows, settings, datasets, families, steps, seeds, agreement, sensitivity}.
 
-    Plain values only (None for what there is not), rows by rank. objectives: all that should be in it, in their order.
+    Plain values only (None for what there is not), rows by rank and FID. A row's rank has its 95% confidence set (low,
+    high) and chance of being first; fid is the FID at its level, front its mean Pareto front, and families and steps
+    hold its ranks among parts of the control settings. objectives: all that should be in it, in their order.
     """
     scores = scores_of(entries, KEYS, objectives)
     runs = {}
     for entry in entries:
         runs.setdefault((entry.dataset, entry.backbone, entry.objective), set()).add(entry.seed)
     expected = max(map(len, runs.values()), default=0)
-    found = ranking(scores, expected, replicates)
+    found = ranking(scores, expected)
     families = list(dict.fromkeys(scores.families[control.backbone] for control in scores.controls))
     steps = sorted({control.steps for control in scores.controls})
     parts = {family: scores.part(lambda c, f=family: scores.families[c.backbone] == f) for family in families}
     parts |= {str(count): scores.part(lambda c, s=count: c.steps == s) for count in steps}
-    ranks = {name: mean_ranks(part) for name, part in parts.items()}
+    ranks = {name: ranking(part, expected).rank for name, part in parts.items()}
     rows = []
     for i in found.order:
         name = scores.objectives[i]
@@ -71,7 +75,9 @@ def board(entries: Sequence[Entry], objectives: Sequence[str] = (), replicates: 
             "rank": _number(found.rank[i]),
             "low": _number(found.low[i]),
             "high": _number(found.high[i]),
-            "first": _number(found.first[i]),
+            "first": _number(found.chance[i]),
+            "fid": _number(found.fid[i]),
+            "front": _number(found.front[i]),
             "incomplete": bool(found.incomplete[i]) or done + diverged < len(own),
             "done": done,
             "diverged": diverged,
@@ -81,7 +87,6 @@ def board(entries: Sequence[Entry], objectives: Sequence[str] = (), replicates: 
             "steps": {str(count): _number(ranks[str(count)][i]) for count in steps},
             "published": published.rank,
         })  # fmt: skip
-    theirs = [row["published"] for row in rows]
     return {
         "rows": rows,
         "settings": len(scores.controls),
@@ -89,9 +94,15 @@ def board(entries: Sequence[Entry], objectives: Sequence[str] = (), replicates: 
         "families": families,
         "steps": steps,
         "seeds": expected,
-        "agreement": agreement([np.nan if row["rank"] is None else row["rank"] for row in rows], theirs),
+        "agreement": _published(rows),
         "sensitivity": sensitivity(scores) if scores.controls else {},
     }
+
+
+def _published(rows: Sequence[dict]) -> dict | None:
+    """How the mean fronts agree with SD3's, which are the same kind of rank."""
+    fronts = [np.nan if row["front"] is None else row["front"] for row in rows]
+    return agreement(fronts, [row["published"] for row in rows])
 
 
 def _number(value: float) -> float | None:

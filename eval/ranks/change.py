@@ -2,8 +2,8 @@
 
     t_i = mean d_i / sqrt(var_i / S_i),   var_i shrunk to the pooled variance as in eval/ranks/additive.py
 
-d is taken on a scale on which scores vary alike. p and interval are those of |t_i| in simulations without a change, with
-the unequal variances of eval/ranks/critical.py.
+d is taken on a scale on which scores vary alike. p and interval are those of |t_i| in simulations without a change,
+with the unequal variances of eval/ranks/critical.py.
 """
 
 from functools import lru_cache
@@ -17,7 +17,7 @@ from eval.ranks.scale import Scale
 
 
 def changes(before: np.ndarray, after: np.ndarray, scale: Scale) -> list[Difference]:
-    """One for each of N rows of scores [N, S], nan where a seed is missing. Raises nothing; a row of nan has mean nan."""
+    """One for each of N rows of scores [N, S], nan where a seed is missing; each row has one seed at least."""
     old, new = scale.forward(before), scale.forward(after)
     difference = new - old
     there = ~np.isnan(difference)
@@ -59,4 +59,3 @@ def _null(there: bytes, shape: tuple[int, int]) -> np.ndarray:
     drawn = errors(np.random.default_rng(SEED), max(SINGLE // shape[0], 1000), *shape)
     t = _statistics(np.where(mask, drawn, np.nan))[1][:, mask.sum(1) > 1]
     return np.sort(np.abs(t), axis=None)
-

@@ -1,10 +1,10 @@
 """Differences between objectives, with what chance alone would do to them.
 
-    over seeds       mean d of two effects of the additive model (eval/ranks/additive.py), tested on a scale on which
-                     scores vary alike, told in the score's unit
-    one seed         the error of sampling alone (eval/ranks/paired.py)
-    a change         after minus before, over seeds, tested against 0 (eval/ranks/change.py)
-    ratios of time   Student's t on their logarithms
+over seeds       mean d of two effects of the additive model (eval/ranks/additive.py), tested on a scale on which
+                 scores vary alike, told in the score's unit
+one seed         the error of sampling alone (eval/ranks/paired.py)
+a change         after minus before, over seeds, tested against 0 (eval/ranks/change.py)
+ratios of time   Student's t on their logarithms
 """
 
 import math

@@ -30,7 +30,7 @@ from eval.ranks.stats import Z
 
 
 def packed(right: np.ndarray) -> str:
-    """Truth values [n], a bit each, as hexadecimal digits; the first is the highest bit, the last byte filled with 0."""
+    """Truth values [n] as hexadecimal digits, a bit each, the first the highest; the last byte is filled with 0."""
     return np.packbits(np.asarray(right, bool)).tobytes().hex()
 
 

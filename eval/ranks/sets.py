@@ -25,9 +25,15 @@ def rank_sets(t: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def tied_ranks(effect: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """[N] 1 + the number of those lower by more than error [N, N]; nan for nan, and an error of nan ties nothing."""
-    beyond = effect[:, None] - effect > np.nan_to_num(error, nan=0.0)
-    return np.where(np.isnan(effect), np.nan, 1.0 + beyond.sum(1))
+    """[N] 1 + the number of those lower by more than error [N, N], and never less than that of a lower effect.
+
+    nan for nan; an error of nan ties nothing.
+    """
+    with np.errstate(invalid="ignore"):
+        rank = 1.0 + (effect[:, None] - effect > np.nan_to_num(error, nan=0.0)).sum(1)
+    order = np.argsort(effect, kind="stable")
+    rank[order] = np.maximum.accumulate(rank[order])
+    return np.where(np.isnan(effect), np.nan, rank)
 
 
 def first(found: Fit, seed: int = 0) -> np.ndarray:

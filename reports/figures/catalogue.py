@@ -63,7 +63,7 @@ PLOTS = {
     "ranks": Plot(
         "Ranks",
         "The order of the objectives under every control setting, the first at the top: by Pareto front, within a "
-        "front by FID. At the right the mean rank over all settings.",
+        "front by FID. At the right the order over all settings, with the FID there.",
         fronts.bump,
         whole=True,
     ),
@@ -77,7 +77,7 @@ PLOTS = {
     ),
     "pareto": Plot(
         "Comparison",
-        "The Pareto fronts of every control setting, from which the ranks come: means over seeds; no objective is "
+        "The Pareto fronts of every control setting: means over seeds; no objective is "
         "better in both than one on the first front (blue). Later fronts are grey, the later the fainter.",
         fronts.pareto,
         backbones,
@@ -102,7 +102,7 @@ PLOTS = {
     ),
     "study": Plot(
         "Parameters",
-        "What the numbers of a density or weight do: FID, and for families of two numbers the mean rank over all "
+        "What the numbers of a density or weight do: FID, and for families of two numbers the mean front over all "
         "settings of the backbone, among all objectives. The lighter the better, the best framed; bars are {spread}.",
         study.study,
         families,

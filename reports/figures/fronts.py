@@ -8,7 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from eval.ranks.board import KEYS
-from eval.ranks.ranking import Control, Scores, average, mean_ranks, ranks, scores_of
+from eval.ranks.fronts import ranks
+from eval.ranks.ranking import ranking
+from eval.ranks.table import Control, Scores, average, scores_of
 from reports.figures.plotting import LINES, MANY, fit, label_points, log_axis, looks, text_width, wide
 from reports.read.run import Run
 from reports.read.setting import Setting
@@ -124,7 +126,7 @@ def bump(run: Run) -> Figure | None:
             ax.annotate(f"{short(name)}  {means[o]:.2f}", (end, overall[o]), (8, 0), textcoords="offset points", **text)
             if not np.isnan(places[o, 0]):
                 ax.annotate(short(name), (0, places[o, 0]), (-8, 0), textcoords="offset points", ha="right", **text)
-    ax.set_xticks([*range(len(controls)), end], [*words, "mean rank"], rotation=0 if few else 90, fontsize=8)
+    ax.set_xticks([*range(len(controls)), end], [*words, "all"], rotation=0 if few else 90, fontsize=8)
     ax.set_xlim(-0.3, end + 0.3)
     ax.set_ylim(len(ranked) + 0.6, 0.4)
     ax.set_yticks([])
@@ -143,13 +145,13 @@ def bump(run: Run) -> Figure | None:
 
 
 def order_by_setting(scores: Scores) -> tuple[np.ndarray, np.ndarray]:
-    """[objective, control] places from 1, by front and within a front by FID, nan without a score; and mean ranks."""
+    """[objective, control] places from 1, by front and within a front by FID, nan without a score; and FID over all."""
     number, fids = ranks(scores), average(scores.values["fid"])
     places = np.full(number.shape, np.nan)
     for i in range(number.shape[1]):
         there = np.flatnonzero(~np.isnan(number[:, i]))
         places[there[np.lexsort((fids[there, i], number[there, i]))], i] = 1 + np.arange(len(there))
-    return places, mean_ranks(scores)
+    return places, ranking(scores, expected=0).fid
 
 
 def _setting(run: Run, control: Control) -> Setting:

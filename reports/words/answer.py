@@ -1,4 +1,4 @@
-"""The answer first: which objectives lead, which cannot be told apart from the leader, what the backbone changes.
+"""The answer first: which objectives lead, which cannot be distinguished from the leader, what the backbone changes.
 
 Where a grid is unfinished or runs failed, objectives are compared only where all of them have a run.
 """
@@ -9,16 +9,18 @@ from itertools import combinations
 import numpy as np
 
 from eval.ranks.board import KEYS, board
-from eval.ranks.effects import sampled
-from eval.ranks.ranking import Entry, Scores, mean_ranks, resampled, scores_of
+from eval.ranks.paired import sampled
+from eval.ranks.ranking import Ranking, ranking
 from eval.ranks.sensitivity import agreement
+from eval.ranks.table import Entry, Scores, scores_of
+from eval.ranks.text import interval_text
 from reports.read.run import Run
 from reports.read.setting import Setting
 from reports.words.document import Block, Bold, Bullets, Code, Paragraph, Text
 
 MOST, FEW = 5, 3  # names in a row; below so many seeds no order is claimed
 CHANCE = 0.1  # accuracy of guessing
-DRAWS = 500  # for a share that is told in per cent
+TOGETHER = "that are wrong together with a chance of 5% at most"
 ALPHA = 0.05  # of a test that the backbones' ranks have anything in common
 
 
@@ -55,7 +57,7 @@ def ground(entries: Sequence[Entry], objectives: Sequence[str]) -> tuple[list[En
 
 
 def sentences(run: Run, entries: Sequence[Entry], objectives: Sequence[str], found: dict) -> list[Text]:
-    """Who leads; who cannot be told apart; what the backbone changes, and the data set if there are several.
+    """Who leads; who cannot be distinguished; what the backbone changes, and the data set if there are several.
 
     found: the board of these entries.
     """
@@ -120,28 +122,31 @@ def _alone(run: Run, name: str) -> Text:
 
 
 def _leader(found: dict) -> Text:
-    """`rf leads 8 objectives with a mean rank of 1.38 (95% interval 1.12 to 1.88) over 8 control settings ..`"""
+    """`rf leads 8 objectives with rank 1 (95% confidence set 1 to 3) over 8 control settings ..`"""
     rows = [row for row in found["rows"] if row["rank"] is not None]
     lead = rows[0]
     ties = [row["objective"] for row in rows if row["rank"] == lead["rank"]]
-    interval = "" if lead["low"] is None else f" (95% interval {lead['low']:.2f} to {lead['high']:.2f})"
+    interval = "" if lead["low"] is None else f" (95% confidence set {interval_text(lead)})"
     places = f"{', '.join(found['families'])}; {', '.join(found['datasets'])}"
-    rank = f"a mean rank of {lead['rank']:.2f}{interval} over {_count(found['settings'], 'control setting')} ({places})"
+    rank = f"rank {lead['rank']:.0f}{interval} by FID over {_count(found['settings'], 'control setting')} ({places})"
     if len(ties) > 1:
         text = (*_names(ties), f" share the first place of {len(rows)} objectives, each with {rank}")
     else:
         text = (Bold(lead["objective"]), f" leads {len(rows)} objectives with {rank}")
     if found["seeds"] < 2:
-        return (*text, ". This is from one seed: a sketch without intervals. Training again may change the order.")
+        return (
+            *text,
+            ". This is from one seed, a sketch: training again may change the order.",
+        )
     if lead["low"] is None:
-        return (*text, ". Some objectives have one run only, so that there are no intervals yet.")
-    drawn = f", and comes first in {_percent(lead['first'])} of the draws" if len(ties) == 1 else ""
-    few = f" {found['seeds']} seeds are too few to claim an order: such intervals come out too narrow."
-    return (*text, f", from {found['seeds']} seeds drawn anew many times{drawn}.{few if found['seeds'] < FEW else ''}")
+        return (*text, ". Some objectives have one run only, so that there are no confidence sets yet.")
+    chance = f"; the chance that it is truly first is {_percent(lead['first'])}" if len(ties) == 1 else ""
+    few = f" {found['seeds']} seeds are too few to claim an order." if found["seeds"] < FEW else ""
+    return (*text, f", from {found['seeds']} seeds{chance}.{few}")
 
 
 def _apart(found: dict, entries: Sequence[Entry]) -> Text:
-    """Who cannot be told apart from the first: by draws of the seeds, or for one seed by the error of sampling."""
+    """Who cannot be distinguished from the first: by tests over seeds, or for one seed by the error of sampling."""
     rows = [row for row in found["rows"] if row["rank"] is not None]
     lead, others = rows[0], [row["objective"] for row in rows[1:]]
     if lead["low"] is None:
@@ -154,12 +159,16 @@ def _apart(found: dict, entries: Sequence[Entry]) -> Text:
         return (
             f"{few}{all_others if few else all_others.capitalize()} behind ",
             name,
-            " in more than 95% of the draws.",
+            f" by tests of all pairs {TOGETHER}.",
         )
-    each = "that one" if len(alike) == 1 else "each of them"
-    rest = f" The other {'one comes' if behind == 1 else f'{behind} come'} behind it in more." if behind else ""
-    told = f": it comes before {each} in no more than 95% of the draws.{rest}"
-    return (f"{few}", name, " cannot be told apart from ", *_names(alike), told)
+    rest = f"; the other {'one is' if behind == 1 else f'{behind} are'} behind it" if behind else ""
+    return (
+        f"{few}",
+        name,
+        " cannot be distinguished from ",
+        *_names(alike),
+        f" by tests of all pairs {TOGETHER}{rest}.",
+    )
 
 
 def _by_sampling(lead: str, others: Sequence[str], entries: Sequence[Entry], seeds: int) -> Text:
@@ -193,15 +202,16 @@ def _varies(scores: Scores, key, what: str) -> Text:
     if len(scores.objectives) < 2:
         return f"With one objective there is nothing to say of what the {what} changes in the order."
     parts = {name: scores.part(lambda control, n=name: key(control) == n) for name in names}
-    ranks = {name: mean_ranks(part) for name, part in parts.items()}
+    found = {name: ranking(part, expected=0) for name, part in parts.items()}
+    ranks = {name: one.rank for name, one in found.items()}
     text = [*_agree(ranks, what)]
     changes = [(ranks[b] - ranks[a], a, b) for a in names for b in names if a != b]
     gains = [(float(gain[i]), i, a, b) for gain, a, b in changes for i in np.flatnonzero(np.isfinite(gain))]
     gain, i, a, b = max(gains, key=lambda found: found[0], default=(0.0, 0, "", ""))
     if gain > 0:
         text += [" The largest change: ", Code(scores.objectives[i]),
-                 f" has a mean rank of {ranks[a][i]:.2f} on {a} and {ranks[b][i]:.2f} on {b}"]  # fmt: skip
-        text.append(_surely(parts[a], parts[b], i))
+                 f" has rank {ranks[a][i]:.0f} on {a} and {ranks[b][i]:.0f} on {b}"]  # fmt: skip
+        text.append(_surely(found[a], found[b], i))
     return tuple(text)
 
 
@@ -227,12 +237,12 @@ def _agree(ranks: dict[str, np.ndarray], what: str) -> list:
     ]
 
 
-def _surely(better: Scores, worse: Scores, i: int) -> str:
-    """In how many draws of the seeds the change has this sign, where there are seeds enough."""
-    if any((part.seeds[~np.isnan(mean_ranks(part))] < FEW).any() for part in (better, worse)):
+def _surely(better: Ranking, worse: Ranking, i: int) -> str:
+    """Whether the confidence sets of the two ranks have anything in common, where there are seeds enough."""
+    if any(found.scores.values["level"].shape[2] < FEW or np.isnan(found.low[i]) for found in (better, worse)):
         return ", from too few seeds to say how surely."
-    share = float((resampled(better, DRAWS)[:, i] < resampled(worse, DRAWS, seed=1)[:, i]).mean())
-    return f", and ranks better there in {_percent(share)} of the draws."
+    common = better.high[i] >= worse.low[i]
+    return f"; the 95% confidence sets of the two {'overlap' if common else 'do not overlap'}."
 
 
 def _names(names: Sequence[str]) -> tuple:

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from eval.ranks.board import KEYS
-from eval.ranks.effects import Difference, holm, sampled
-from eval.ranks.ranking import Scores, scores_of
+from eval.ranks.effects import Difference, holm
+from eval.ranks.paired import sampled
 from eval.ranks.sensitivity import paired
+from eval.ranks.table import Scores, scores_of
 from reports.read.run import Cell, Run
 from reports.read.setting import Setting
 from reports.words.document import Block, Code, Heading, Paragraph, Table, Text
@@ -155,7 +156,7 @@ def _verdict(run: Run, effect: Effect) -> Text:
     if found.low is None:
         return "no interval"
     if not found.beyond:
-        return "not told apart" if found.seeds > 1 else "within the error of sampling"
+        return "not distinguished" if found.seeds > 1 else "within the error of sampling"
     better = "better" if found.mean < 0 else "worse"
     if found.seeds == 1:
         return f"{better} in this one run"
@@ -169,9 +170,10 @@ def _how(run: Run, settings: Sequence[Setting]) -> str:
     return (
         f"Two objectives that differ in little make an experiment. Its effect is the first minus the second, {several} "
         f"({kind} weights; {words}) and paired by seed: both saw the same images, noise and labels. FID below 0 and "
-        "accuracy above 0 speak for the first. In round brackets 95% intervals over seeds by Student's t; in square "
-        "brackets, where there is one seed, the error of sampling alone, which leaves out what training again would "
-        "change."
+        "accuracy above 0 speak for the first. In round brackets 95% intervals over seeds: tests are made on a scale "
+        "on which runs vary alike at any FID, and how much they vary is known from all objectives of the backbone. In "
+        "square brackets, where there is one seed, the error of sampling alone, which leaves out what training again "
+        "would change."
     )
 
 
