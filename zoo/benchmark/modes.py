@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from statistics import median
 
 from pydantic import ValidationError
-from tabulate import tabulate
 
 from zoo.base.errors import ZooError
 from zoo.base.progress import say
@@ -123,6 +122,8 @@ def _child(plan: Plan, what: str, backbone: str, cache: str) -> list[dict]:
 
 def table(found: dict) -> str:
     """The measurements as Markdown: medians over the rounds; set-up in the first round and the least of the others."""
+    from tabulate import tabulate
+
     machine, jobs = found["machine"], found["options"]["jobs"]
     flop = machine["flop_per_s"]
     head = (
