@@ -14,10 +14,12 @@ from reports.read.results import csv_bytes
 from reports.read.run import Run
 from reports.render import html, markdown
 from reports.words import about, ranktables, sentences, tables
+from reports.words.anatomy import anatomy
 from reports.words.answer import answer
 from reports.words.bibtex import papers
 from reports.words.document import Block, Bold, Heading, Paragraph, Picture
 from reports.words.pairs import pairs
+from reports.words.published import notes, study
 from reports.words.recipes import recipes
 from zoo.base.files import write_atomic
 
@@ -71,7 +73,7 @@ def page(run: Run, figures: list[str], running: bool = False) -> list[Block]:
     lead, variants = recipes(run)
     blocks += [*lead, *answer(run, running), *_said(run.grid.get("sizes_note"), "note")]
     if run.done:
-        blocks += [Heading("Ranks"), *_ranks(run), *_pictures(run, figures, "Ranks"), *variants]
+        blocks += [Heading("Ranks"), *_ranks(run), *_pictures(run, figures, "Ranks"), *variants, *study(run)]
     several = len(run.datasets) > 1
     for part in (run.on(dataset) for dataset in run.datasets):
         prefix = f"{part.datasets[0]}-" if several else ""
@@ -93,7 +95,7 @@ def _sections(run: Run, figures: list[str], prefix: str, where: str) -> list[Blo
     if not run.done:
         return training
     blocks = [Heading(f"Comparison{where}"), sentences.leaders(run), tables.comparison(run)]
-    blocks += [sentences.how_to_read(run), *show("Comparison"), *pairs(run, where)]
+    blocks += [sentences.how_to_read(run), *notes(run), *show("Comparison"), *anatomy(run, where), *pairs(run, where)]
     if len(run.compared) > len(run.headline) or show("Settings"):
         blocks += [Heading(f"Settings{where}"), Paragraph(SETTINGS), ranktables.every_setting(run), *show("Settings")]
     if studies := show("Parameters"):
