@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -19,6 +20,14 @@ from zoo.config.cell import CellConfig
 from zoo.config.control import Sampling
 from zoo.config.schema import explain
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from eval.judging.net import Judge
+    from eval.scores.reference import Reference
+    from eval.scores.score import Bench
+    from zoo.sampling.model import Model
+
 POINT = ("images", "seconds", "n", "fid", "fid_se", "acc")  # of a snapshot
 PATIENCE_SECONDS = 30.0  # for the cell of a driver that was killed just now to save its state and end
 
@@ -32,7 +41,7 @@ def read_config(folder: Path) -> CellConfig:
         raise explain(error, CellConfig, str(path)) from None
 
 
-def run_cell(folder: Path, places: Watched) -> dict:
+def run_cell(folder: Path, places: Watched) -> dict[str, Any]:
     """Do a cell's work and return its result; a finished cell is only read. Raises ZooError and its kinds."""
     config = read_config(folder)
     with locked(folder, PATIENCE_SECONDS):
@@ -48,7 +57,7 @@ def run_cell(folder: Path, places: Watched) -> dict:
     return result
 
 
-def _check(result: dict) -> None:
+def _check(result: dict[str, Any]) -> None:
     """Raise ZooError, with every finding, for a result that is not what readers expect."""
     try:
         Result.model_validate_json(json.dumps(result))
@@ -56,7 +65,7 @@ def _check(result: dict) -> None:
         raise explain(error, Result, "the cell's result") from None
 
 
-def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
+def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     began = time.perf_counter()
 
     from eval.scores.few import best_case, part_of
@@ -85,7 +94,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
     judge, real = bench.judge, bench.real
     manifest, last = checkpoint.find(folder, selected=False)
     model = Model(manifest, last, data.image_shape, device, config.score.batch)
-    selection = []
+    selection: list[dict[str, Any]] = []
     if config.score.select == "validation":
         model.tensors, selection = least(model, folder, trained["step"], kept[1], data, config.score.n)
     write_atomic(folder / "real.png", real_png(data))
@@ -155,7 +164,9 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
     }
 
 
-def _course(model, folder: Path, config: CellConfig, bench, trained: dict) -> Iterator[dict]:
+def _course(
+    model: "Model", folder: Path, config: CellConfig, bench: "Bench", trained: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
     """Each snapshot's scores under the first control setting, with the images and seconds of training until then."""
     from zoo.training import checkpoint
     from zoo.training.run import SNAPSHOTS, points
@@ -170,7 +181,7 @@ def _course(model, folder: Path, config: CellConfig, bench, trained: dict) -> It
         yield {**row, "images": manifest["images"], "seconds": manifest["seconds"], "drawing": row["seconds"]}
 
 
-def _at(model, tensors: dict, config: CellConfig, bench) -> dict:
+def _at(model: "Model", tensors: "dict[str, Tensor]", config: CellConfig, bench: "Bench") -> dict[str, Any]:
     """Few images' scores under the first control setting by other weights of the run, which the model has for that."""
     from eval.scores.few import drawn
 
@@ -180,5 +191,5 @@ def _at(model, tensors: dict, config: CellConfig, bench) -> dict:
     return row
 
 
-def _judge(judge, real) -> dict:
+def _judge(judge: "Judge", real: "Reference") -> dict[str, Any]:
     return {"name": judge.name, "sha256": judge.sha256, "accuracy": real.row["acc"], "floor": real.floor}

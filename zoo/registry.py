@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zoo.backbones.sizes import Backbone, DiTSize, UNetSize
 from zoo.base.errors import ZooError, choose
@@ -67,7 +67,7 @@ COUPLINGS: dict[str, Callable[..., Coupling]] = {
     "nearest": Nearest,
 }
 AUXILIARIES: dict[str, Callable[..., Auxiliary]] = {"contrast": Contrast, "learned": Learned}
-MODIFIERS = {
+MODIFIERS: dict[str, dict[str, Callable[..., Any]]] = {
     "end": ENDS,
     "shift": SHIFTS,
     "density": DENSITIES,
@@ -76,7 +76,12 @@ MODIFIERS = {
     "auxiliary": AUXILIARIES,
 }
 BACKBONES: dict[str, Callable[..., Backbone]] = {"dit": DiTSize, "unet": UNetSize}
-TABLES = {"target": TARGETS, "path": PATHS, **MODIFIERS, "backbone": BACKBONES}
+TABLES: dict[str, dict[str, Callable[..., Any]]] = {
+    "target": TARGETS,
+    "path": PATHS,
+    **MODIFIERS,
+    "backbone": BACKBONES,
+}
 
 FAMILIES: dict[str, tuple[str, ...]] = {
     "default": DEFAULT,
@@ -84,11 +89,12 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "beyond": BEYOND,
     "anatomy": ANATOMY,
 }
+Made = TypeVar("Made", bound=type)
 # The zoo: the names that the tests, the list of objectives and the README's table go through.
 ZOO: tuple[str, ...] = tuple(dict.fromkeys(name for family in FAMILIES.values() for name in family))
 
 
-def register(kind: str, word: str) -> Callable[[type], type]:
+def register(kind: str, word: str) -> Callable[[Made], Made]:
     """Class decorator: adds a class to the table of this kind under a word, for names to use.
 
     kind: target, path, density, weight, coupling, auxiliary or backbone. Raises ZooError for another kind, and for a
@@ -103,7 +109,7 @@ def register(kind: str, word: str) -> Callable[[type], type]:
     if taken:
         raise ZooError(f"the {kind} {word!r} is taken, by {taken.__module__}.{taken.__qualname__}: choose another word")
 
-    def add(made: type) -> type:
+    def add(made: Made) -> Made:
         TABLES[kind][word] = made
         return made
 
@@ -120,7 +126,7 @@ def objective(name: str) -> Objective:
     head, *modifiers = split(name, "+")
     target, path, extras = _head(name, head)
     extras += [parse_term(part, "modifier", OF_OBJECTIVE) for part in modifiers]
-    found: dict[str, tuple[Term, object]] = {}
+    found: dict[str, tuple[Term, Any]] = {}
     path_made = path.call("path", PATHS)
     for term in extras:
         kind = next((kind for kind, table in MODIFIERS.items() if term.word in table), None)
@@ -159,8 +165,7 @@ def _inner(name: str, term: Term) -> dict[str, Objective]:
         raise ZooError(f"objective {name!r}: {term.word} takes an objective, as in {term.word}(rf/lognorm(0,1))")
     if twice := next((word for word in OF_OBJECTIVE if f"{word}(" in term.name), None):
         raise ZooError(f"objective {name!r} has {twice} within {term.word}: name the innermost objective alone")
-    (parameter,) = [f.name for f in fields(MODIFIERS["weight"][term.word])]
-    return {parameter: objective(term.name)}
+    return {"like": objective(term.name)}
 
 
 def _head(name: str, head: str) -> tuple[Term, Term, list[Term]]:
@@ -198,7 +203,7 @@ def _refuse_senseless(made: Objective, parts: dict[str, object]) -> None:
         )
 
 
-def _arguments(part: object) -> str:
+def _arguments(part: Any) -> str:
     values = [getattr(part, f.name) for f in fields(part) if f.name != "base"]
     texts = [value.name if isinstance(value, Objective) else f"{value:.6g}" for value in values]
     return f"({','.join(texts)})" if texts else ""
@@ -219,7 +224,7 @@ def _canonical(target: Term, path: Term, modifiers: dict[str, str]) -> str:
 
 def _short(target: Term) -> str:
     """The target with those of its arguments that are not the defaults, by name."""
-    made = target.call("target", TARGETS)
+    made: Any = target.call("target", TARGETS)
     given = [f"{f.name}={getattr(made, f.name):.6g}" for f in fields(made) if getattr(made, f.name) != f.default]
     return f"{target.word}({','.join(given)})" if given else target.word
 
@@ -235,7 +240,7 @@ def backbone_size(name: str) -> Backbone:
 
 def backbone_name(name: str) -> str:
     """The name's one spelling: `dit(patch=2,width=128)` -> `dit(width=128)`."""
-    size = backbone_size(name)
+    size: Any = backbone_size(name)
     given = [f"{f.name}={getattr(size, f.name)}" for f in fields(size) if getattr(size, f.name) != f.default]
     word = parse_term(name, "backbone").word
     return f"{word}({','.join(given)})" if given else word

@@ -17,7 +17,7 @@ the seed for all of them at once; its error is that of the effect from seed to s
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,9 @@ from eval.ranks.scale import Asinh
 
 LEVEL = 0.95
 WITHIN = ("target", "density", "weight")  # what objectives differ in, compared within a seed
+
+
+Row = tuple[tuple[tuple[str, str], ...], str]  # a point's levels by factor, and its nuisance
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Effect:
     high: float | None
 
 
-def decompose(points: Sequence[Point], factors: dict[str, Sequence[str]]) -> list[Effect]:
+def decompose(points: Sequence[Point], factors: Mapping[str, Sequence[str]]) -> list[Effect]:
     """The effects of every factor of at least two levels, by factor and level; [] where they cannot be separated.
 
     factors: their levels, the reference first. Points whose FID is not finite are left out.
@@ -125,7 +128,7 @@ def _errors(points: Sequence[Point], y: np.ndarray, solve: np.ndarray, within: S
     return halves
 
 
-def _shared(row: tuple) -> tuple:
+def _shared(row: Row) -> Row:
     """A row's place without what objectives differ in: what all of a seed's runs have a score at."""
     levels, nuisance = row
     return tuple((factor, level) for factor, level in levels if factor not in WITHIN), nuisance
@@ -134,9 +137,11 @@ def _shared(row: tuple) -> tuple:
 def _means(keys: Sequence[object], values: np.ndarray) -> np.ndarray:
     """Each value's group mean."""
     groups = _indicators(keys)
-    return groups @ ((groups.T @ values) / groups.sum(0))
+    means: np.ndarray = groups @ ((groups.T @ values) / groups.sum(0))
+    return means
 
 
 def _sums(keys: Sequence[object], values: np.ndarray) -> np.ndarray:
     """[K, groups] sums of values [K, len(keys)] over the keys, in the order in which they first appear."""
-    return values @ _indicators(keys)
+    sums: np.ndarray = values @ _indicators(keys)
+    return sums

@@ -42,28 +42,27 @@ class Agreement:
 def compared(scores: Scores, printed: Mapping[str, float], seed: int = 0) -> list[Agreement]:
     """Each backbone's agreement, then both's if there are two; none where fewer than three ranks can be compared."""
     families = list(dict.fromkeys(scores.families[control.backbone] for control in scores.controls))
-    parts = {name: scores.part(lambda c, f=name: scores.families[c.backbone] == f) for name in families}
+    parts = {name: _on(scores, name) for name in families}
     main = _with_both({name: mean_fronts(part, ties=False) for name, part in parts.items()})
-    draws = _draws(parts, _seeds(scores), np.random.default_rng(seed))
+    draws = _draws(parts, scores.values["level"].shape[2], np.random.default_rng(seed))
     found = []
     for name, ranks in main.items():
         ours = {one: float(rank) for one, rank in zip(scores.objectives, ranks, strict=True) if np.isfinite(rank)}
         taus = [tau for each, count in draws for tau in [_tau(scores, each[name], printed)] * count if tau is not None]
         if not (whole := agreement(list(ours.values()), [printed.get(one) for one in ours])):
             continue
-        low, high = np.quantile(taus, [0.025, 0.975]) if taus else (None, None)
+        low, high = np.quantile(taus, [0.025, 0.975]).tolist() if taus else (None, None)
         settings = len(parts[name].controls) if name in parts else len(scores.controls)
-        ends = (None, None) if low is None else (float(low), float(high))
-        found.append(Agreement(name, settings, ours, whole["n"], whole["tau"], whole["rho"], *ends))
+        found.append(Agreement(name, settings, ours, whole["n"], whole["tau"], whole["rho"], low, high))
     return found
+
+
+def _on(scores: Scores, family: str) -> Scores:
+    return scores.part(lambda control: scores.families[control.backbone] == family)
 
 
 def _with_both(ranks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return ranks | ({BOTH: np.mean(list(ranks.values()), axis=0)} if len(ranks) > 1 else {})
-
-
-def _seeds(scores: Scores) -> int:
-    return scores.values["level"].shape[2]
 
 
 def _draws(parts: dict[str, Scores], seeds: int, rng: np.random.Generator) -> list[tuple[dict[str, np.ndarray], int]]:
@@ -86,4 +85,4 @@ def _of(scores: Scores, seeds: tuple[int, ...]) -> Scores:
 
 def _tau(scores: Scores, ranks: np.ndarray, printed: Mapping[str, float]) -> float | None:
     found = agreement(list(ranks), [printed.get(name) for name in scores.objectives])
-    return found and found["tau"]
+    return None if found is None else float(found["tau"])

@@ -7,6 +7,7 @@ losses the later step counts. Training knows nothing of it: the run keeps its we
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -18,7 +19,9 @@ from zoo.training import checkpoint
 from zoo.training.run import SNAPSHOTS, points
 
 
-def least(model: Model, folder: Path, last: int, count: int, data: Dataset, n: int) -> tuple[dict[str, Tensor], list]:
+def least(
+    model: Model, folder: Path, last: int, count: int, data: Dataset, n: int
+) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
     """(the tensors of the step of least loss, [{step, loss}] by step) of a run whose last step is in the model.
 
     folder: the run's, with the weights of the `count` points before the last; n: held-out images at most. Writes the
@@ -27,7 +30,7 @@ def least(model: Model, folder: Path, last: int, count: int, data: Dataset, n: i
     shutil.rmtree(folder / checkpoint.SELECTED, ignore_errors=True)
     final, wanted = model.tensors, points(last, count)
     kept = {int(path.stem.removeprefix("step-")): path for path in checkpoint.manifests(folder / SNAPSHOTS)}
-    losses = []
+    losses: list[dict[str, Any]] = []
     for step in [*sorted(wanted & kept.keys()), last]:
         model.tensors = checkpoint.read(kept[step])[1] if step != last else final
         losses.append({"step": step, "loss": stratified_loss(model, "ema", data, n)})

@@ -11,6 +11,7 @@ and labels are the same for every objective, and so are the units of the errors 
 import math
 from collections.abc import Callable
 from statistics import fmean
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,7 +30,7 @@ X0_HIGH = 4  # of them are noisy: logsnr -10 to -4
 
 
 @torch.no_grad()
-def validation(model: Model, weights: str, data: Dataset, n: int) -> dict:
+def validation(model: Model, weights: str, data: Dataset, n: int) -> dict[str, Any]:
     """Mean squared errors of y_hat, eps_hat and x_hat over at most n test images, by level and on average."""
     model.use(weights)
     x, labels, count = _held_out(model, data, n)
@@ -40,7 +41,7 @@ def validation(model: Model, weights: str, data: Dataset, n: int) -> dict:
 def stratified_loss(model: Model, weights: str, data: Dataset, n: int) -> float:
     """`val_target` alone: the mean squared error of y_hat over the eight levels, 8 network evaluations an image."""
     model.use(weights)
-    return _by_eps(model, *_held_out(model, data, n))["val_target"]
+    return float(_by_eps(model, *_held_out(model, data, n))["val_target"])
 
 
 def _held_out(model: Model, data: Dataset, n: int) -> tuple[Tensor, Tensor, int]:
@@ -51,7 +52,7 @@ def _held_out(model: Model, data: Dataset, n: int) -> tuple[Tensor, Tensor, int]
     return standardise(data.test[chosen], model.standard).to(model.device), data.test_labels[chosen], count
 
 
-def _by_eps(model: Model, x: Tensor, labels: Tensor, count: int) -> dict:
+def _by_eps(model: Model, x: Tensor, labels: Tensor, count: int) -> dict[str, Any]:
     target, eps_units, levels = [], [], []
     for level in range(LEVELS):
         share = (level + 0.5) / LEVELS
@@ -68,7 +69,7 @@ def _by_eps(model: Model, x: Tensor, labels: Tensor, count: int) -> dict:
     return {**means, "logsnr": levels, "target": target, "eps": eps_units}
 
 
-def _by_x(model: Model, x: Tensor, labels: Tensor, data: Dataset, count: int) -> dict:
+def _by_x(model: Model, x: Tensor, labels: Tensor, data: Dataset, count: int) -> dict[str, Any]:
     path, denoiser = model.objective.path, model.denoiser(Sampling())
     means = class_means(data, model.standard).to(model.device)[labels.to(model.device)]
     known = float((x - means).double().square()[:count].mean())

@@ -4,7 +4,8 @@ Shown only where every target is there under every density, plain and matched to
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
 
 from eval.ranks.anatomy import Effect, Point, decompose
 from reports.read.run import Cell, Run
@@ -13,7 +14,9 @@ from reports.words.pairs import parsed
 from reports.words.tables import NONE
 from zoo import registry
 from zoo.objectives.core import Objective
+from zoo.objectives.density import Density
 from zoo.objectives.match import Match
+from zoo.objectives.target import Target
 from zoo.objectives.theory import same_curve
 from zoo.objectives.weight import Flat
 
@@ -54,7 +57,8 @@ def anatomy(run: Run, where: str = "") -> list[Block]:
     whole = decompose(points, factors)
     if not whole:
         return []
-    blocks = [Heading(f"Anatomy{where}"), Paragraph((HOW.split("{common}")[0], Code(common), HOW.split("{common}")[1]))]
+    before, after = HOW.split("{common}")
+    blocks: list[Block] = [Heading(f"Anatomy{where}"), Paragraph((before, Code(common), after))]
     blocks += [_table(["factor", "level"], [(effect.factor, effect.level, effect) for effect in whole])]
     own = {weight: _within(points, factors, weight) for weight in (PLAIN, MATCHED)}
     if not all(own.values()):
@@ -84,10 +88,12 @@ def crossed(objectives: Sequence[Objective]) -> tuple[dict[str, Parts], str]:
     return (parts, common.name) if whole and PLAIN in {part.weight for part in parts.values()} else ({}, "")
 
 
-def _word(kind: str, part: object) -> str:
+def _word(kind: str, part: Target | Density) -> str:
     """A part as names spell it, `lognorm(0,1)`; arguments that are the defaults are left out."""
     word = next(word for word, made in registry.TABLES[kind].items() if made is type(part))
-    given = [getattr(part, f.name) for f in fields(part) if getattr(part, f.name) != f.default]
+    given: list[Any] = []
+    if is_dataclass(part):
+        given = [value for f in fields(part) if (value := getattr(part, f.name)) != f.default]
     return f"{word}({','.join(f'{value:g}' for value in given)})" if given else word
 
 
@@ -109,7 +115,7 @@ def observed(run: Run, parts: dict[str, Parts]) -> list[Point]:
 
 
 def _course(cell: Cell, name: str, own: dict[str, str]) -> list[Point]:
-    points, first = cell.result.get("snapshots") or [], cell.scores[0]
+    points, first = (cell.result or {}).get("snapshots") or [], cell.scores[0]
     if not points:
         return []
     levels = own | {"start": f"{first['start']:g}", "guidance": f"{first['guidance']:g}"}
@@ -153,8 +159,8 @@ def _range(effects: Sequence[Effect], factor: str) -> float:
     return max(ratios) / min(ratios)
 
 
-def _table(names: Sequence[str], rows: Sequence[tuple]) -> Table:
-    def cells(row: tuple) -> tuple[Text, ...]:
+def _table(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> Table:
+    def cells(row: tuple[Any, ...]) -> tuple[Text, ...]:
         *told, effect = row
         ratio = "1" if effect.low is None and effect.ratio == 1 else f"{effect.ratio:.2f}"
         interval = NONE if effect.low is None else f"{effect.low:.2f} to {effect.high:.2f}"

@@ -74,7 +74,7 @@ def family(name: str) -> str:
 
 
 def _by_family(run: Run, found: list[Agreement], printed: dict[str, float], heads: list[str]) -> Block:
-    rows = []
+    rows: list[list[str]] = []
     for kind in dict.fromkeys(map(family, SD3)):
         members = [name for name in SD3 if family(name) == kind and name in run.objectives]
         known = [name for name in members if name in printed]
@@ -87,8 +87,9 @@ def _by_family(run: Run, found: list[Agreement], printed: dict[str, float], head
         ranked = {name: found[-1].ours[name] for name in members if name in found[-1].ours}
         best = min(ranked, key=ranked.__getitem__, default=None)
         rows.append([*row, NONE if best is None else f"{best} ({ranked[best]:.2f})"])
+    rows.sort(key=lambda row: float(row[2]))
     names = ["family", "members", "rank there", *heads, f"best here, by {heads[-1]}"]
-    return table(names, sorted(rows, key=lambda row: float(row[2])))
+    return table(names, rows)
 
 
 def notes(run: Run) -> list[Block]:
@@ -98,7 +99,7 @@ def notes(run: Run) -> list[Block]:
 
 def _steps(run: Run) -> Text | None:
     """At which step runs were scored, where that was chosen."""
-    chosen = [cell.result for cell in run.done if cell.result.get("selection")]
+    chosen = [result for cell in run.done if (result := cell.result or {}).get("selection")]
     if not chosen:
         return None
     points = Counter(len(result["selection"]) for result in chosen).most_common(1)[0][0]
@@ -117,8 +118,9 @@ def _edm(run: Run) -> Text | None:
     if not found:
         return None
     published = EDM().sigma_data
+    which: tuple[str | Code, ...]
     if found == [published]:
-        which: Text = (Code("edm"), " is shown with sigma_data 0.5 as published, which is the deviation of other data.")
+        which = (Code("edm"), " is shown with sigma_data 0.5 as published, which is the deviation of other data.")
     elif published in found:
         which = (Code("edm"), " is shown with sigma_data 0.5 as published, and where its name says so with another.")
     else:

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from zoo.base.errors import ZooError, choose
 
@@ -18,6 +19,7 @@ OF_NAME = re.compile(r"([a-z][a-z0-9_]*)\((.+)\)")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 LONGEST = 64  # characters of a folder's name
 SLUG = re.compile(rf"[a-z0-9][a-z0-9_.-]{{0,{LONGEST - 1}}}")
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Term:
         arguments = [f"{n:.6g}" for n in self.positional] + [f"{key}={n:.6g}" for key, n in self.named]
         return f"{self.word}({','.join(arguments)})" if arguments else self.word
 
-    def call(self, kind: str, table: Mapping[str, Callable], **given):
+    def call(self, kind: str, table: Mapping[str, Callable[..., Made]], **given: Any) -> Made:
         """Look the word up in the table of this kind of thing and call it with the term's numbers.
 
         Raises ZooError for an unknown word, a wrong number of arguments, or a value that the thing refuses.
@@ -80,7 +82,8 @@ def parse_term(text: str, kind: str, of_name: Collection[str] = ()) -> Term:
     match = TERM.fullmatch(compact)
     if not match:
         raise ZooError(f"{kind} {text!r} is not a name: write word, word(number, ..) or word(key=number, ..)")
-    positional, named = [], []
+    positional: list[float] = []
+    named: list[tuple[str, float]] = []
     for argument in filter(None, (match[2] or "").split(",")):
         key, equals, value = argument.rpartition("=")
         if not NUMBER.fullmatch(value) or (equals and not key.isidentifier()) or (named and not equals):

@@ -4,7 +4,7 @@ The device, the folders and the number of threads are not in it. torch is not im
 """
 
 from itertools import product
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -134,7 +134,7 @@ class CellConfig(Frozen):
         return digest(self.model_dump(mode="json"))
 
 
-def differences(ours: dict, theirs: dict, prefix: str = "") -> list[str]:
+def differences(ours: dict[str, Any], theirs: dict[str, Any], prefix: str = "") -> list[str]:
     """`key: here .., there ..` for every entry in which two nested configurations differ."""
     lines = []
     for key in sorted(ours.keys() | theirs.keys()):

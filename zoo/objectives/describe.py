@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from typing import Any
 
 from tabulate import tabulate
 
 from zoo.objectives.core import Objective, unwrap
 from zoo.objectives.families import SD3
 from zoo.objectives.fingerprint import quantiles
+from zoo.objectives.match import Match
 
 SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 LEVELS = (-8.0, -4.0, -2.0, 0.0, 2.0, 4.0, 8.0)
@@ -30,14 +32,21 @@ def describe(chosen: Objective) -> str:
 
 def equation(chosen: Objective) -> list[str]:
     """The objective as formulas, one line for each part, with its argument values and its paper."""
-    shown = [("x_t = alpha x + sigma eps", chosen.path), ("", chosen.density), ("y =", chosen.target)]
+    shown: list[tuple[str, Any]] = [
+        ("x_t = alpha x + sigma eps", chosen.path),
+        ("", chosen.density),
+        ("y =", chosen.target),
+    ]
     shown += [("weight =", chosen.weight), ("noise:", chosen.coupling), ("loss =", chosen.auxiliary)]
     rows = []
     for head, axis in shown:
         for part in unwrap(axis) if axis is chosen.path else [axis]:
             numbers = {f.name: value for f in fields(part) if isinstance(value := getattr(part, f.name), (int, float))}
             values = ", ".join(f"{name} = {value:g}" for name, value in numbers.items())
-            papers = ", ".join(f"arXiv {paper}" for paper in part.papers)
+            cited = part.papers
+            if isinstance(part, Match):  # made of an objective, which has a name and papers of its own
+                values, cited = f"like = {part.like.name}", tuple(dict.fromkeys([*cited, *part.like.papers]))
+            papers = ", ".join(f"arXiv {paper}" for paper in cited)
             rows.append([head, part.formula, values, papers])
             head = ""
     return tabulate(rows, tablefmt="plain", disable_numparse=True).splitlines()
@@ -64,7 +73,7 @@ def _levels(chosen: Objective) -> list[list[str]]:
     return [row + (len(LEVELS) + 1 - len(row)) * [""] for row in rows]
 
 
-def _numbers(values) -> list[str]:
+def _numbers(values: Iterable[float]) -> list[str]:
     return [f"{round(value, 12):.3g}" for value in values]
 
 

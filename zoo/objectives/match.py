@@ -7,7 +7,7 @@ denoiser, constant and all; what is left to differ is what the network puts out 
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from zoo.objectives.auxiliary import Plain
 from zoo.objectives.core import Objective
@@ -27,22 +27,14 @@ class Match(IntegralWeight):
     """
 
     like: Objective
+    papers: ClassVar = ("2303.00848",)
+    formula: ClassVar = "the effective weight of `like` / p(logsnr) on the error of eps_hat, p the density drawn"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.like.coupling != Independent() or self.like.auxiliary != Plain():
             raise ValueError("an effective weight knows of no coupling and no auxiliary term: leave them out within it")
         if isinstance(self.like.weight, Match):
             raise ValueError(f"{self.like.name} is matched itself: write +match({self.like.weight.like.name})")
-
-    @property
-    def papers(self) -> tuple[str, ...]:
-        """Those of the other objective, behind the one that says why its weight is enough."""
-        return "2303.00848", *self.like.papers
-
-    @property
-    def formula(self) -> str:
-        """In words, as the weights that are formulas have one."""
-        return f"the effective weight of {self.like.name} / p(logsnr) on the error of eps_hat, p the density drawn"
 
     def log_effective(self, logsnr: "Tensor") -> "Tensor":
         return self.like.log_effective(logsnr)

@@ -10,6 +10,7 @@ that is scored at another step than its last has that step's weights in its fold
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -48,7 +49,7 @@ def manifests(folder: Path) -> list[Path]:
     return [path for _, path in sorted(found, reverse=True)]
 
 
-def read(manifest_path: Path) -> tuple[dict, dict[str, Tensor]]:
+def read(manifest_path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """(manifest, tensors) of a checkpoint, its hash verified. Raises ZooError naming what is wrong."""
     manifest = read_sealed(manifest_path)
     step, config = manifest.get("step"), manifest.get("config")
@@ -65,7 +66,7 @@ def read(manifest_path: Path) -> tuple[dict, dict[str, Tensor]]:
         raise ZooError(f"{weights} cannot be read: {error}") from None
 
 
-def newest(folder: Path, say: Callable[[str], None]) -> tuple[dict, dict[str, Tensor]] | None:
+def newest(folder: Path, say: Callable[[str], None]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
     """The newest checkpoint that is whole, or None; damaged ones are named through `say`."""
     for path in manifests(folder):
         try:
@@ -75,7 +76,7 @@ def newest(folder: Path, say: Callable[[str], None]) -> tuple[dict, dict[str, Te
     return None
 
 
-def find(path: Path, selected: bool = True) -> tuple[dict, dict[str, Tensor]]:
+def find(path: Path, selected: bool = True) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The checkpoint that a user points at: a run's folder, a manifest, or the safetensors file.
 
     Of a folder it is the one that its scores are of, the selected one if there is one, else the newest.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -59,7 +60,7 @@ def train(
     snapshots: int = 0,
     candidates: int = 0,
     preview: Preview | None = None,
-) -> dict:
+) -> dict[str, Any]:
     """Train a run in its folder, from its newest checkpoint if it has one, to its end.
 
     track: what shows it meanwhile, as `--track`; preview makes the function that draws its picture. snapshots,
@@ -99,7 +100,7 @@ def train(
         **trainer.how,
     }
 
-    def save(step: int, snapshot: bool = False) -> dict:
+    def save(step: int, snapshot: bool = False) -> dict[str, Any]:
         metrics.check()
         metrics.sync()
         loss = float(metrics.last_loss)
@@ -147,7 +148,7 @@ def points(steps: int, count: int) -> set[int]:
     return {round(steps * i / (count + 1)) for i in range(1, count + 1)} - {0, steps}
 
 
-def refuse_other(config: TrainConfig, manifest: dict, folder: Path) -> None:
+def refuse_other(config: TrainConfig, manifest: dict[str, Any], folder: Path) -> None:
     """Raise ZooError unless the run in the folder has this configuration."""
     if lines := differences(config.model_dump(mode="json"), manifest["config"]):
         raise ZooError("\n  ".join([f"{folder} holds a run of another configuration; choose another --out:", *lines]))
