@@ -53,7 +53,7 @@ def anatomy(run: Run, where: str = "") -> list[Block]:
     if not parts or not run.done:
         return []
     points = observed(run, parts)
-    factors = _factors(run, parts, points)
+    factors = _factors(run, parts, points) if points else {}
     whole = decompose(points, factors)
     if not whole:
         return []
@@ -99,6 +99,8 @@ def _word(kind: str, part: Target | Density) -> str:
 
 def observed(run: Run, parts: dict[str, Parts]) -> list[Point]:
     """Every FID of the compared settings, and those of the points of training, which are from fewer images."""
+    pairs = {(setting.start, setting.guidance) for setting in run.compared}
+    apart = len(pairs) == len({start for start, _ in pairs}) * len({guidance for _, guidance in pairs})
     found = []
     for cell in run.done:
         if cell.objective not in parts:
@@ -107,18 +109,25 @@ def observed(run: Run, parts: dict[str, Parts]) -> list[Point]:
         name = f"{cell.objective} on {cell.backbone}"
         for setting, row in cell.by_setting.items():
             if setting in run.compared:
-                levels = own | {"start": f"{setting.start:g}", "guidance": f"{setting.guidance:g}", "images": "100%"}
+                levels = own | _drawn(setting.start, setting.guidance, apart) | {"images": "100%"}
                 extra = f"{setting.sampler} {setting.step_grid} {setting.steps}"
                 found.append(Point(name, cell.seed, levels, row["fid"], setting.n, extra))
-        found += _course(cell, name, own)
+        found += _course(cell, name, own, apart)
     return found
 
 
-def _course(cell: Cell, name: str, own: dict[str, str]) -> list[Point]:
+def _drawn(start: float, guidance: float, apart: bool) -> dict[str, str]:
+    """The levels of start and guidance, of one factor where a grid changes both together."""
+    if apart:
+        return {"start": f"{start:g}", "guidance": f"{guidance:g}"}
+    return {"start and guidance": f"{start:g}, {guidance:g}"}
+
+
+def _course(cell: Cell, name: str, own: dict[str, str], apart: bool) -> list[Point]:
     points, first = (cell.result or {}).get("snapshots") or [], cell.scores[0]
     if not points:
         return []
-    levels = own | {"start": f"{first['start']:g}", "guidance": f"{first['guidance']:g}"}
+    levels = own | _drawn(first["start"], first["guidance"], apart)
     whole = points[-1]["images"]
     shares = [f"{100 * point['images'] / whole:.0f}%" for point in points]
     return [
@@ -141,8 +150,8 @@ def _factors(run: Run, parts: dict[str, Parts], points: Sequence[Point]) -> dict
         "density": kinds("density"),
         "weight": [PLAIN, MATCHED],
         "backbone": levels("backbone"),
-        "start": sorted(levels("start"), key=float),
-        "guidance": sorted(levels("guidance"), key=float),
+        **{kind: sorted(levels(kind), key=float) for kind in ("start", "guidance") if kind in points[0].levels},
+        **{kind: sorted(levels(kind)) for kind in ("start and guidance",) if kind in points[0].levels},
         "images": sorted(levels("images"), key=lambda share: -float(share.rstrip("%"))),
     }
 

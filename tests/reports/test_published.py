@@ -153,5 +153,18 @@ def test_planted_effects_are_told(tmp_path):
     assert "FID differs 2.5 times plain, 2.5 times matched" in said  # exp(0.4 + 0.5)
 
 
+def test_a_start_that_changes_with_guidance_is_one_factor_with_it(tmp_path):
+    run = made(tmp_path, objectives=list(ANATOMY), backbones=["dit"], seeds=(0, 1))
+
+    def together(cell, result):
+        rows = [{**row, "start": -5.4 if row["guidance"] == 2 else -10.0} for row in result["scores"]]
+        return {**result, "scores": rows}
+
+    (whole, _) = (block for block in anatomy(changed(run, together).on("mnist")) if isinstance(block, Table))
+    factors = {row[0]: [other[1] for other in whole.rows if other[0] == row[0]] for row in whole.rows}
+    assert factors["start and guidance"] == ["-10, 1", "-5.4, 2"]
+    assert not {"start", "guidance"} & factors.keys()
+
+
 def hash_of(name: str) -> int:
     return sum(name.encode())
