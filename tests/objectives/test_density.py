@@ -9,7 +9,7 @@ from zoo import registry
 from zoo.base.errors import ZooError
 from zoo.objectives.core import EDGE
 from zoo.objectives.density import Atoms, CosMap, EDMLogNormal, Laplace, LogitNormal, Mode, Uniform
-from zoo.objectives.families import SD3
+from zoo.objectives.families import BEYOND, SD3
 from zoo.objectives.path import ZeroTerminal
 
 FLOW, TRIG = registry.PATHS["flow"](), registry.PATHS["trig"]()
@@ -152,6 +152,7 @@ MEDIANS = {
     "edm(0,0.6)": 0.5,
     "edm(0.6,1.2)": 0.645656,
     "edm(1.2,1.8)": 0.768525,
+    "edm(sigma_data=1)/trig+edm(0,1)": 0.5,
     "edm(sigma_data=1)/trig+edm(-1.2,1.2)": 0.231475,
     "edm(sigma_data=1)/trig+edm(-0.506853,1.2)": 0.375931,  # sigma = 0.301194 / 0.5
     "edm/flow": 0.5,
@@ -189,6 +190,18 @@ def test_median_noise_of_all_of_the_study_s_densities():
             assert (sigma / (alpha + sigma)).item() == pytest.approx(expected, abs=1e-6), name
             seen += 1
     assert seen == 59
+
+
+def test_every_density_beyond_the_study_s_has_its_median_here():
+    """Of each name in BEYOND that gives a density numbers of its own, and of no name that the zoo does not hold."""
+    given = {
+        n
+        for n in BEYOND
+        if any(word in n.split("+match")[0] for word in ("lognorm(", "+edm(", "edm(-", "laplace(", "mode("))
+    }
+    plain = {name.removesuffix("+learned").removesuffix("+shift(3)") for name in given}
+    assert plain <= MEDIANS.keys()
+    assert MEDIANS.keys() <= {*registry.ZOO}
 
 
 def test_no_kind_of_density_goes_without_a_median():
