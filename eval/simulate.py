@@ -33,6 +33,7 @@ def tables(options: Options) -> Iterator[tuple[str, str]]:
     from eval.ranks.trials import LAWS, TRUTHS, distinguished, trial  # NumPy and torch, which --help does without
     from eval.scores.trials import jackknife, paired_errors
 
+    count, seed = options.replicates, options.seed
     rows = []
     for seeds in SEEDS:
         for law, draw in LAWS.items():

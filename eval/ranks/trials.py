@@ -1,7 +1,7 @@
 """Simulations of ranks and their tests with a known truth: are they wrong no more often than they say?
 
-A trial draws the scores of N objectives and S seeds, tests all pairs, and looks whether any finding is false and whether
-every confidence set holds the true rank. LAWS are how runs vary about the truth: as the model has it, with unequal
+A trial draws the scores of N objectives and S seeds, tests all pairs, and looks whether any finding is false and
+whether every confidence set holds the true rank. LAWS are how runs vary about the truth: as the model has it, with unequal
 variances, with heavy tails, and as runs were measured to vary (eval/ranks/measured.py), all scaled to a mean variance
 of 1. TRUTHS are levels in units of that standard deviation; equal ones may have any rank among themselves, and a set
 has to hold them all.
@@ -67,9 +67,9 @@ TRUTHS = {
 
 @dataclass(frozen=True)
 class Trial:
-    """Of some replicates: the shares with any false finding, with every set right, and of true differences found; of
+    """Shares of replicates with any false finding and with every set right, and of true differences found.
 
-    those in which some objective's chance of being first is above .9 (`sure`, a share), how often it was first.
+    sure: the share in which some objective's chance of being first is above .9; right: of these, how often it is first.
     """
 
     false: float
@@ -93,7 +93,7 @@ def trial(law: Law, truth: np.ndarray, seeds: int, replicates: int, seed: int) -
         low, high = rank_sets(found.t, p)
         covered += bool((low <= lowest).all() and (high >= highest).all())
         power += (hit & (np.sign(found.t) == apart)).sum() / max((apart != 0).sum(), 1)
-        chance = first(found)
+        chance = first(found, draws=500)
         if chance.max() > 0.9:
             sure, right = sure + 1, right + int(truth[chance.argmax()] == truth.min())
     count = replicates

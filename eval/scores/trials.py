@@ -63,7 +63,7 @@ def near(truth: float, rng: np.random.Generator) -> tuple[Population, Population
 
 
 def jackknife(truth: float, n: int, replicates: int, seed: int) -> dict[str, float]:
-    """{mean, covered, plain}: of corrected FIDs of n samples, the share of 95% intervals with the truth; plain's mean."""
+    """{mean, covered, plain} of n samples: means of corrected and plain FID, share of 95% intervals with the truth."""
     rng = np.random.default_rng(seed)
     real, fake = near(truth, rng)
     reference, labels = real.moments, np.arange(n) % CLASSES
