@@ -27,10 +27,11 @@ COST = (
 )
 RANKS = (
     "An objective's FID is averaged on a logarithmic scale over seeds and {count}. Its rank is one more than the "
-    "number of objectives that are better by more than one standard error. The confidence set of all ranks at once, and "
-    "who cannot be distinguished, follow from tests of all pairs that are wrong together with a chance of 5% at most. The "
-    "mean front is the rank of Stable Diffusion 3's study: the mean number of the Pareto front in FID and accuracy, "
-    "where a difference within its standard error is a tie and accuracy above the real images' counts as equal to it."
+    "number of objectives that are better by more than one standard error. The confidence set of all ranks at once, "
+    "and who cannot be distinguished, follow from tests of all pairs that are wrong together with a chance of 5% at "
+    "most. The mean front is the rank of Stable Diffusion 3's study: the mean number of the Pareto front in FID and "
+    "accuracy, where a difference within its standard error is a tie and accuracy above the real images' counts as "
+    "equal to it."
 )
 SETTINGS = (
     "What the sampler's choices do. Settings are to be compared at equal network evaluations, not at equal steps; the "

@@ -1,10 +1,10 @@
 """Simulations of ranks and their tests with a known truth: are they wrong no more often than they say?
 
 A trial draws the scores of N objectives and S seeds, tests all pairs, and looks whether any finding is false and
-whether every confidence set holds the true rank. LAWS are how runs vary about the truth: as the model has it, with unequal
-variances, with heavy tails, and as runs were measured to vary (eval/ranks/measured.py), all scaled to a mean variance
-of 1. TRUTHS are levels in units of that standard deviation; equal ones may have any rank among themselves, and a set
-has to hold them all.
+whether every confidence set holds the true rank. LAWS are how runs vary about the truth: as the model has it, with
+unequal variances, with heavy tails, and as runs were measured to vary (eval/ranks/measured.py), all scaled to a mean
+variance of 1. TRUTHS are levels in units of that standard deviation; equal ones may have any rank among themselves,
+and a set has to hold them all.
 """
 
 from collections.abc import Callable
