@@ -6,26 +6,31 @@ import numpy as np
 import pytest
 
 from eval.ranks.board import board
+from eval.ranks.paired import packed
 from eval.ranks.stats import wilson
 from reports.read.load import load
 from reports.words.answer import answer, ground
 from reports.words.document import Bold, Bullets, Code, Paragraph, plain
-from tests.reports.test_reports import BACKBONES, edit, fail, write_run
+from tests.reports.test_reports import BACKBONES, edit, fail, leave_one_out, write_run
 from zoo.objectives.families import DEFAULT
 
 NAMES = DEFAULT[:5]
 
 
-def give(folder, grid, fid, se=0.1):
-    """Set FID, and accuracy to fit, of every cell: fid(cell, guidance)."""
+def give(folder, grid, fid, se=0.1, block=0):
+    """Set FID, and accuracy to fit, of every cell: fid(cell, guidance). Errors of sampling are independent."""
+    names = list(dict.fromkeys(cell["objective"] for cell in grid["cells"]))
     for cell in grid["cells"]:
+        k = 1 + (names.index(cell["objective"]) + block) % 19
 
-        def change(result, cell=cell):
+        def change(result, cell=cell, k=k):
             for score in result["scores"]:
                 value = fid(cell, score["guidance"])
                 right = int(500 - 5 * value)
                 low, high = wilson(right, 500)
                 score.update(fid=value, fid_se=se, acc=right / 500, acc_low=low, acc_high=high)
+                score.update(fid_leave_one_out=leave_one_out(value, score["fid_plain"], se, 500, k))
+                score.update(right=packed(np.arange(500) < right))
 
         edit(folder / cell["dir"] / "result.json", change)
 
@@ -51,10 +56,13 @@ def test_a_clear_order_is_told_with_its_ranks(tmp_path):
     made(tmp_path, order, seeds=(0, 1, 2))
     lead, apart, backbones, state = told(tmp_path)
     assert lead == (
-        f"{NAMES[0]} leads 5 objectives with a mean rank of 1.00 (95% interval 1.00 to 1.00) over 8 control settings "
-        "(dit, unet; mnist), from 3 seeds drawn anew many times, and comes first in more than 99% of the draws."
+        f"{NAMES[0]} leads 5 objectives with rank 1 (95% confidence set 1) by FID over 8 control settings "
+        "(dit, unet; mnist), from 3 seeds; the chance that it is truly first is more than 99%."
     )
-    assert apart == f"All 4 others come behind {NAMES[0]} in more than 95% of the draws."
+    assert apart == (
+        f"All 4 others come behind {NAMES[0]} by tests of all pairs that are wrong together with a chance of 5% at "
+        "most."
+    )
     assert "agree on the order: Kendall's tau between their ranks is 1.00 over 5 objectives" in backbones
     assert "the same objective is first" in backbones
     assert "largest change" not in backbones
@@ -66,16 +74,20 @@ def test_the_numbers_are_those_of_the_board(tmp_path):
     run = load(tmp_path)
     rows = board(run.entries, run.objectives)["rows"]
     lead, apart, *_ = told(tmp_path)
-    assert lead.startswith(f"{rows[0]['objective']} leads 5 objectives with a mean rank of {rows[0]['rank']:.2f} (95% ")
-    assert f"interval {rows[0]['low']:.2f} to {rows[0]['high']:.2f})" in lead
-    assert f"comes first in {100 * rows[0]['first']:.0f}% of the draws" in lead
+    ties = [row["objective"] for row in rows if row["rank"] == 1]
+    low, high = (int(rows[0][end]) for end in ("low", "high"))
+    span = f"{low} to {high}" if low < high else f"{low}"
+    assert lead.startswith(" and ".join(ties))
+    assert f"rank 1 (95% confidence set {span}) by FID " in lead
+    chance = f"the chance that it is truly first is {100 * rows[0]['first']:.0f}%."
+    assert (chance in lead) == (len(ties) == 1)
     (bullets,) = (block for block in answer(run) if isinstance(block, Bullets))
     codes = [part.text for part in bullets.items[1] if isinstance(part, Code)]
     assert codes == [rows[0]["objective"], *rows[0]["alike"]]
-    assert ("cannot be told apart from" in apart) == bool(rows[0]["alike"])
+    assert ("cannot be distinguished from" in apart) == bool(rows[0]["alike"])
 
 
-def test_two_that_seeds_mix_up_are_not_told_apart(tmp_path):
+def test_two_that_seeds_mix_up_are_not_distinguished(tmp_path):
     def close(cell, guidance):
         place = NAMES.index(cell["objective"])
         lift = (-1) ** (cell["seed"] + place) * 2 if place < 2 else 0  # these two take turns
@@ -83,29 +95,29 @@ def test_two_that_seeds_mix_up_are_not_told_apart(tmp_path):
 
     made(tmp_path, close, seeds=(0, 1, 2, 3))
     _, apart, *_ = told(tmp_path)
-    assert re.match(rf"({re.escape(NAMES[0])}|{re.escape(NAMES[1])}) cannot be told apart from ", apart)
+    assert re.match(rf"({re.escape(NAMES[0])}|{re.escape(NAMES[1])}) cannot be distinguished from ", apart)
     assert NAMES[0] in apart and NAMES[1] in apart
-    assert apart.endswith("The other 3 come behind it in more.")
+    assert apart.endswith("; the other 3 are behind it.")
 
 
 def test_equal_scores_share_the_first_place(tmp_path):
     made(tmp_path, lambda cell, guidance: 10.0 + 5 * (NAMES.index(cell["objective"]) > 1), seeds=(0, 1, 2))
     lead, *_ = told(tmp_path)
     assert lead.startswith(f"{NAMES[0]} and {NAMES[1]} share the first place of 5 objectives")
-    assert "comes first" not in lead
+    assert "truly first" not in lead
 
 
 def test_one_seed_is_a_sketch_that_speaks_of_sampling_alone(tmp_path):
     made(tmp_path, lambda cell, guidance: 10 + [0, 0.2, 4, 6, 8][NAMES.index(cell["objective"])])
     lead, apart, backbones, _ = told(tmp_path)
-    assert "one seed: a sketch without intervals" in lead
+    assert "one seed, a sketch" in lead
     assert "95%" not in lead + apart
     assert apart == (
         "What training again would change is not known from one run of each. By the error of sampling alone, "
         f"{NAMES[2]}, {NAMES[3]} and {NAMES[4]} have a higher FID than {NAMES[0]} under every control setting; "
-        f"not so {NAMES[1]}."  # 0.2 is less than 1.96 times 0.1 times the root of two
+        f"not so {NAMES[1]}."  # 0.2 is less than 2.09 times 0.1 times the root of two
     )
-    assert "draws" not in backbones
+    assert "confidence" not in backbones
 
 
 @pytest.mark.parametrize(("others", "words"), [
@@ -137,8 +149,8 @@ def test_what_the_backbone_changes_is_the_largest_change_of_rank(tmp_path):
     assert "show no agreement beyond chance" in backbones
     assert "another objective is first" in backbones
     assert backbones.endswith(
-        f"The largest change: {NAMES[4]} has a mean rank of 1.00 on unet and 5.00 on dit, and ranks better there in "
-        "more than 99% of the draws."
+        f"The largest change: {NAMES[4]} has rank 1 on unet and 5 on dit; the 95% confidence sets of the two do not "
+        "overlap."
     )
 
 
@@ -153,13 +165,13 @@ def test_one_backbone_and_several_data_sets_are_said(tmp_path):
 
 
 def test_an_unfinished_grid_is_compared_where_all_have_a_run(tmp_path):
-    # alone on the second backbone, the last objective would have rank 1 there, and a mean rank of 3 instead of 5
+    # alone on the second backbone, the last objective would have rank 1 there, instead of 5
     grid = made(tmp_path, order, seeds=(0, 1, 2))
     for cell in grid["cells"]:
         if cell["backbone"] == BACKBONES[1] and cell["objective"] != NAMES[4]:
             (tmp_path / cell["dir"] / "result.json").unlink()
     lead, _, backbones, state = told(tmp_path)
-    assert lead.startswith(f"{NAMES[0]} leads 5 objectives with a mean rank of 1.00")
+    assert lead.startswith(f"{NAMES[0]} leads 5 objectives with rank 1 (")
     assert "(dit; mnist)" in lead
     assert backbones.startswith("There is one backbone")
     assert state.startswith("18 of 30 cells are done; 12 missing (see Failures).")
@@ -227,4 +239,4 @@ def test_a_seed_that_is_missing_leaves_the_rest_in(tmp_path):
     lead, *_, state = told(tmp_path)
     assert lead.startswith(f"{NAMES[0]} leads")
     assert f"Runs are missing of {NAMES[0]}: these ranks are among what there is." in state
-    assert np.isfinite(float(re.search(r"mean rank of ([\d.]+)", lead)[1]))
+    assert np.isfinite(float(re.search(r"with rank (\d+)", lead)[1]))
