@@ -8,15 +8,15 @@ import pytest
 from scipy import stats
 
 from eval import compare
+from eval.ranks.additive import fit
 from eval.ranks.board import board as made
 from eval.ranks.board import read
-from eval.ranks.additive import fit
 from eval.ranks.critical import family
 from eval.ranks.fronts import fronts, mean_fronts
 from eval.ranks.ranking import levels, ranking, sampling_share
 from eval.ranks.scale import Asinh
-from eval.ranks.table import Entry, scores_of
 from eval.ranks.sensitivity import advice, agreement, paired, sensitivity
+from eval.ranks.table import Entry, scores_of
 from eval.ranks.text import notes
 from zoo.base.errors import ZooError
 from zoo.base.sealed import write_sealed
@@ -115,7 +115,7 @@ def test_the_order_of_the_runs_changes_nothing():
 
 
 def test_the_same_seed_gives_the_same_bytes():
-    boards = [json.dumps(made(with_settings(random_scores(2))) for _ in range(2)]
+    boards = [json.dumps(made(with_settings(random_scores(2)))) for _ in range(2)]
     assert boards[0] == boards[1]
 
 
@@ -139,7 +139,7 @@ def test_a_diverged_run_comes_after_every_finite_one_and_a_missing_one_is_marked
     found = [Entry(*_key(e), "diverged") if (e.objective, e.seed) == ("o0", 1) else e for e in found]
     found = [Entry(*_key(e), "missing") if (e.objective, e.seed, e.dataset) == ("o1", 2, "mnist") else e for e in found]
     found = [Entry(*_key(e), "failed") if e.objective == "o2" else e for e in found]
-    board = made(with_settings(found)
+    board = made(with_settings(found))
     rows = {r["objective"]: r for r in board["rows"]}
     assert len(rows) == 12  # nobody is left out
     assert rows["o0"]["rank"] == max(r["rank"] for r in rows.values() if r["rank"] is not None)
