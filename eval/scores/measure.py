@@ -56,7 +56,7 @@ def measure(images: Tensor, labels: Tensor | None, judge: Judge, real, chosen: b
 def by_class(features: Tensor, predicted: Tensor, labels: Tensor, real: list[Moments]) -> dict:
     """Accuracy with its Wilson interval, which images were right, the confusion matrix, and FID of each class.
 
-    The latter is None where a class has fewer samples than MIN_SAMPLES.
+    The latter is None where a class has fewer samples than the judge has features.
     """
     confusion = confusion_matrix(labels.numpy(), predicted.numpy(), labels=range(REAL_CLASSES))
     correct, n = int(confusion.trace()), int(confusion.sum())
@@ -64,7 +64,7 @@ def by_class(features: Tensor, predicted: Tensor, labels: Tensor, real: list[Mom
     classes, worst = [], None
     for label in range(REAL_CLASSES):
         own = features[labels == label]
-        found = corrected(own, real[label]) if len(own) >= MIN_SAMPLES else None
+        found = corrected(own, real[label]) if len(own) >= FEATURES else None
         if found:
             worst = found.fid if worst is None else max(worst, found.fid)
         classes.append({

@@ -17,7 +17,7 @@ validation errors; higher for acc, precision, recall, density, coverage, is.
 | fid_plain | the same without the correction |
 | fid_floor | fid of real test images |
 | fid2, fid2_se, acc2 | fid and acc by the second judge |
-| cfid_max, cfid_0 .. cfid_9 | fid of a class against its own training images, and the largest; from 256 samples on |
+| cfid_max, cfid_0 .. cfid_9 | fid of a class against its own training images, and the largest; from 128 samples on |
 | pfd | Frechet distance of the pixels, scaled so that the training set's trace is their number; uncorrected |
 | kid | unbiased kernel distance of the features, cubic kernel |
 | precision, recall, density, coverage | by the 5th neighbour, against as many training images |

@@ -7,7 +7,7 @@ from reports.words.document import Bold, Bullets, Code, Link, Paragraph, Text
 from reports.words.tables import acc_text, fid_at, fid_text
 
 OTHER = (
-    "fid2: FID by the second judge; cfid_max: FID of the worst class (from 256 samples a class on); pfd: Frechet "
+    "fid2: FID by the second judge; cfid_max: FID of the worst class (from 128 samples a class on); pfd: Frechet "
     "distance in pixels, uncorrected; kid: kernel distance; precision, recall, density, coverage: by the 5th "
     "neighbour, against as many real images; is: inception score of the judge's classes; mem: share of samples that "
     "are near copies of a training image; val_eps: squared error of the predicted noise on test images, mean over 8 "
