@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -16,9 +17,16 @@ from zoo.base.progress import say
 from zoo.base.sealed import read_sealed, sealed
 from zoo.cli import Watched
 from zoo.config.cell import CellConfig
+from zoo.config.control import Sampling, score_words
 from zoo.config.schema import explain
 
-POINT = ("images", "seconds", "fid", "fid_se", "acc")  # of a snapshot
+if TYPE_CHECKING:
+    from eval.judging.net import Judge
+    from eval.scores.reference import Reference
+    from eval.scores.score import Bench
+    from zoo.sampling.model import Model
+
+POINT = ("images", "seconds", "n", "fid", "fid_se", "acc")  # of a snapshot
 PATIENCE_SECONDS = 30.0  # for the cell of a driver that was killed just now to save its state and end
 
 
@@ -31,7 +39,7 @@ def read_config(folder: Path) -> CellConfig:
         raise explain(error, CellConfig, str(path)) from None
 
 
-def run_cell(folder: Path, places: Watched) -> dict:
+def run_cell(folder: Path, places: Watched) -> dict[str, Any]:
     """Do a cell's work and return its result; a finished cell is only read. Raises ZooError and its kinds."""
     config = read_config(folder)
     with locked(folder, PATIENCE_SECONDS):
@@ -47,7 +55,7 @@ def run_cell(folder: Path, places: Watched) -> dict:
     return result
 
 
-def _check(result: dict) -> None:
+def _check(result: dict[str, Any]) -> None:
     """Raise ZooError, with every finding, for a result that is not what readers expect."""
     try:
         Result.model_validate_json(json.dumps(result))
@@ -55,9 +63,10 @@ def _check(result: dict) -> None:
         raise explain(error, Result, "the cell's result") from None
 
 
-def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
+def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     began = time.perf_counter()
 
+    from eval.scores.few import best_case, part_of
     from eval.scores.score import Bench, copies_png, path_png, real_png, score, tile_png
     from eval.scores.validation import validation
     from zoo import plugins
@@ -82,7 +91,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
     manifest, tensors = checkpoint.find(folder)
     model = Model(manifest, tensors, data.image_shape, device, config.score.batch)
     write_atomic(folder / "real.png", real_png(data))
-    rows = []
+    rows, few = [], {}  # few: what few images score, by the way to draw
     for setting in config.score.controls:
         scored = score(model, setting, config.score.n, bench)
         row = scored.row
@@ -90,13 +99,22 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
         write_atomic(folder / "copies" / f"{setting.name}.png", copies_png(scored, data))
         if setting.weights == "ema" and setting.guidance == 1:
             write_atomic(folder / "paths" / f"{setting.name}.png", path_png(scored.film))
-        say(f"scored {setting.name}: FID {row['fid']:.3f} ± {row['fid_se']:.3f}, accuracy {row['acc']:.1%}")
+        say(f"scored: {score_words(row)}")
         rows.append(row)
+        if setting.weights == config.score.weights[0] and (config.score.best or config.score.snapshots):
+            few[Sampling(**setting.model_dump(exclude={"weights"}))] = part_of(scored, config.score.few, bench)
+    best, drawing = None, sum(row["seconds"] for row in rows)
+    if config.score.best:
+        best, scored = best_case(
+            model, config.score, config.score.best, {how: row["fid"] for how, row in few.items()}, bench
+        )
+        drawing += best.pop("seconds")
+        write_atomic(folder / "samples" / "best.png", tile_png(scored.images, scored.labels))
     course = list(_course(model, folder / SNAPSHOTS, config, bench)) if config.score.snapshots else []
+    drawing += sum(point["drawing"] for point in course)
     if course:
-        course.append({**rows[0], "images": trained["images"], "seconds": trained["seconds"], "drawing": 0.0})
+        course.append({**next(iter(few.values())), "images": trained["images"], "seconds": trained["seconds"]})
     held_out = {kind: validation(model, kind, data, config.score.n) for kind in config.score.weights}
-    drawing = sum(row["seconds"] for row in rows) + sum(point["drawing"] for point in course)
     seconds = {
         "start": ready - began,
         "setup": trained["setup_seconds"],
@@ -113,6 +131,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
         "train": {name: trained[name] for name in (*facts, *how)}
         | {
             "steps": trained["step"],
+            "clipped": trained["clipped_steps"] / trained["step"],
             "images_per_s": trained["images"] / trained["seconds"],
             "flop_per_image": backbone_size(config.train.backbone).forward_flop(data.image_shape, NUM_CLASSES),
             "logsnr_edges": LOGSNR_EDGES,
@@ -122,6 +141,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
         "data": {"name": data.name, "sha256": data.sha256},
         "real": real.row,
         "scores": rows,
+        "best": best,
         "snapshots": [{key: point[key] for key in POINT} for point in course],
         "fingerprint": fingerprint(objective(config.train.objective)),
         "validation": held_out,
@@ -133,19 +153,20 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
     }
 
 
-def _course(model, folder: Path, config: CellConfig, bench) -> Iterator[dict]:
+def _course(model: "Model", folder: Path, config: CellConfig, bench: "Bench") -> Iterator[dict[str, Any]]:
     """Each snapshot's scores under the first control setting, with the images and seconds of training until then."""
-    from eval.scores.score import score
+    from eval.scores.few import drawn
     from zoo.training import checkpoint
 
     setting, final = config.score.controls[0], model.tensors
     for path in reversed(checkpoint.manifests(folder)):
         manifest, model.tensors = checkpoint.read(path)
-        row = score(model, setting, config.score.n, bench).row
-        say(f"scored after {manifest['images']:,} images: FID {row['fid']:.3f} ± {row['fid_se']:.3f}")
+        row = drawn(model, setting, config.score.few, bench)
+        told = score_words({**setting.model_dump(), "n": config.score.few, **row})
+        say(f"scored after {manifest['images']:,} images: {told}")
         yield {**row, "images": manifest["images"], "seconds": manifest["seconds"], "drawing": row["seconds"]}
     model.tensors = final
 
 
-def _judge(judge, real) -> dict:
+def _judge(judge: "Judge", real: "Reference") -> dict[str, Any]:
     return {"name": judge.name, "sha256": judge.sha256, "accuracy": real.row["acc"], "floor": real.floor}

@@ -5,6 +5,8 @@ all of it (fid, pfd), with a fixed random part of it (kid: REAL images; precisio
 samples), and pixel by pixel with all of it (mem).
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from sklearn.metrics import confusion_matrix
@@ -20,7 +22,9 @@ from zoo.config.cell import MIN_SAMPLES
 from zoo.data.sets import REAL_CLASSES
 
 
-def measure(images: Tensor, labels: Tensor | None, judge: Judge, real, chosen: bool = True) -> tuple[dict, Copies]:
+def measure(
+    images: Tensor, labels: Tensor | None, judge: Judge, real: Any, chosen: bool = True
+) -> tuple[dict[str, Any], Copies]:
     """(the scores, the pairs nearest to being copies) of uint8 images [N, 1, H, W], asked to be of classes labels [N].
 
     real: the judge's Reference. Without labels there is no accuracy and no distance per class. chosen: whether the
@@ -53,7 +57,7 @@ def measure(images: Tensor, labels: Tensor | None, judge: Judge, real, chosen: b
     return row, found
 
 
-def by_class(features: Tensor, predicted: Tensor, labels: Tensor, real: list[Moments]) -> dict:
+def by_class(features: Tensor, predicted: Tensor, labels: Tensor, real: list[Moments]) -> dict[str, Any]:
     """Accuracy with its Wilson interval, which images were right, the confusion matrix, and FID of each class.
 
     The latter is None where a class has fewer samples than the judge has features.
@@ -87,7 +91,7 @@ def pixel_moments(images: Tensor, scale: float) -> Moments:
     return moments(images.flatten(1).cpu().numpy().astype(np.float64) * (scale / 255))
 
 
-def second_opinion(images: Tensor, labels: Tensor, judge: Judge, real) -> dict:
+def second_opinion(images: Tensor, labels: Tensor, judge: Judge, real: Any) -> dict[str, Any]:
     """fid2, fid2_se and acc2: what another judge says; arguments as for `measure`."""
     features, logits = judge_images(judge, images)
     frechet = corrected(features, real.train, labels)

@@ -8,6 +8,7 @@ import io
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -55,19 +56,22 @@ class Scored:
     images: [N, 1, H, W] uint8 on the CPU with labels [N]; copies: the nearest ones; film: how one image came about.
     """
 
-    row: dict
+    row: dict[str, Any]
     images: Tensor
     labels: Tensor
     copies: Copies
     film: Film
 
 
-def score(model: Model, setting: Setting, n: int, bench: Bench) -> Scored:
-    """The scores of n images of a run under a setting. Raises ZooError if n is too small for the metric."""
+def score(model: Model, setting: Setting, n: int, bench: Bench, first: int = 0) -> Scored:
+    """The scores of n images of a run under a setting, `first` and those after it of the run's noise.
+
+    Raises ZooError if n is too small for the metric.
+    """
     labels = all_labels(n, bench.data)
     began = time.perf_counter()
     film = Film(int((labels == FILMED).nonzero()[0]))
-    images = model.images(labels, setting, film=film)
+    images = model.images(labels, setting, first, film=film)
     drawn = time.perf_counter()
     real_images, real_labels = images[:n], labels[:n]
     measured, found = measure(real_images, real_labels, bench.judge, bench.real)
@@ -104,7 +108,7 @@ def all_labels(n: int, data: Dataset) -> Tensor:
     return torch.arange(NUM_CLASSES).repeat_interleave(counts)
 
 
-def blank_rows(images: Tensor, labels: Tensor) -> list[dict]:
+def blank_rows(images: Tensor, labels: Tensor) -> list[dict[str, Any]]:
     """Of the images asked to be all black or all white, how many are, within BLANK_TOLERANCE."""
     rows = []
     for label, value in BLANKS.items():

@@ -115,7 +115,7 @@ def test_effects_of_two_objectives_are_those_of_scipys_paired_test_on_fids_scale
         assert row[1:4:2] == (backbone, "4")
         told = [float(number) for number in re.findall(r"[+-]\d+\.\d+", row[4])]
         assert told == pytest.approx([mean, low, high], abs=0.03)  # the critical value is simulated
-        assert (row[2].startswith("better"), row[2] == "not distinguished") == (high < 0, low <= 0 <= high)
+        assert (row[2].startswith("better"), row[2] == "no difference found") == (high < 0, low <= 0 <= high)
 
 
 def test_what_survives_the_correction_is_marked(seeds):
