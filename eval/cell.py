@@ -17,7 +17,7 @@ from zoo.base.progress import say
 from zoo.base.sealed import read_sealed, sealed
 from zoo.cli import Watched
 from zoo.config.cell import CellConfig
-from zoo.config.control import Sampling
+from zoo.config.control import Sampling, score_words
 from zoo.config.schema import explain
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     if config.score.select == "validation":
         model.tensors, selection = least(model, folder, trained["step"], kept[1], data, config.score.n)
     write_atomic(folder / "real.png", real_png(data))
-    rows, few = [], {}
+    rows, few = [], {}  # few: what few images score, by the way to draw
     for setting in config.score.controls:
         scored = score(model, setting, config.score.n, bench)
         row = scored.row
@@ -106,13 +106,15 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
         write_atomic(folder / "copies" / f"{setting.name}.png", copies_png(scored, data))
         if setting.weights == "ema" and setting.guidance == 1:
             write_atomic(folder / "paths" / f"{setting.name}.png", path_png(scored.film))
-        say(f"scored {setting.name}: FID {row['fid']:.3f} ± {row['fid_se']:.3f}, accuracy {row['acc']:.1%}")
+        say(f"scored: {score_words(row)}")
         rows.append(row)
-        if setting.weights == config.score.weights[0]:
+        if setting.weights == config.score.weights[0] and (config.score.best or config.score.snapshots):
             few[Sampling(**setting.model_dump(exclude={"weights"}))] = part_of(scored, config.score.few, bench)
     best, drawing = None, sum(row["seconds"] for row in rows)
     if config.score.best:
-        best, scored = best_case(model, config.score, {how: row["fid"] for how, row in few.items()}, bench)
+        best, scored = best_case(
+            model, config.score, config.score.best, {how: row["fid"] for how, row in few.items()}, bench
+        )
         drawing += best.pop("seconds")
         write_atomic(folder / "samples" / "best.png", tile_png(scored.images, scored.labels))
     course = list(_course(model, folder, config, bench, trained)) if config.score.snapshots else []
@@ -177,7 +179,8 @@ def _course(
         if manifest["step"] not in wanted:  # a candidate for being scored
             continue
         row = _at(model, tensors, config, bench)
-        say(f"scored after {manifest['images']:,} images: FID {row['fid']:.3f} ± {row['fid_se']:.3f}")
+        told = score_words({**config.score.controls[0].model_dump(), "n": config.score.few, **row})
+        say(f"scored after {manifest['images']:,} images: {told}")
         yield {**row, "images": manifest["images"], "seconds": manifest["seconds"], "drawing": row["seconds"]}
 
 

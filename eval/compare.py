@@ -8,11 +8,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from tyro.conf import Positional
-
 from eval.ranks.board import board, read
 from eval.ranks.text import page
 from zoo.base.errors import ZooError, run_main
+from zoo.base.options import option
 from zoo.cli import parse
 
 
@@ -20,17 +19,15 @@ from zoo.cli import parse
 class Options:
     """Rank the cells of a folder."""
 
-    folder: Positional[str] = ""
-    """a run's folder, or any folder that holds cells"""
-    json: bool = False
-    """print JSON instead of tables"""
+    folder: str = option("", "a run's folder, or any folder that holds cells", positional=True, metavar="DIR")
+    json: bool = option(False, "print JSON instead of tables")
 
 
 def main() -> None:
     """The command line; see the module's first line."""
     options = parse(Options, "python -m eval.compare", __doc__)
     if not options.folder:
-        raise ZooError("which runs? python -m eval.compare DIR")
+        raise ZooError("which runs? python -m eval.compare DIR; the folder of a run, as in runs/default")
     if not Path(options.folder).is_dir():
         raise ZooError(f"{options.folder} is no folder. Give that of a run, as in runs/default")
     found = board(read(Path(options.folder)))

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 
@@ -100,12 +101,12 @@ def compare(a: Path, b: Path) -> Comparison:
     return Comparison(first, second, tuple(matched), tuple(cells), tuple(_corrected(_over_seeds(cells))))
 
 
-def _key(cell: Cell) -> tuple:
+def _key(cell: Cell) -> tuple[object, ...]:
     return tuple(getattr(cell, name) for name in CELL)
 
 
 def _judge(cell: Cell) -> tuple[str, str]:
-    judge = cell.result["judge"]
+    judge = cell.facts["judge"]
     return str(judge.get("name")), str(judge.get("sha256"))
 
 
@@ -128,7 +129,7 @@ def _some(values: Sequence[str], joint: str = ", ") -> str:
     return f"{joint.join(values[:MOST])}{more}" or "none"
 
 
-def _scores(cell: Cell) -> list[dict]:
+def _scores(cell: Cell) -> list[dict[str, Any]]:
     timings = ("seconds", "measure_seconds", "images_per_s")
     return [{name: value for name, value in score.items() if name not in timings} for score in cell.scores]
 
@@ -137,42 +138,42 @@ def _by_cell(a: Cell, b: Cell) -> list[Change]:
     found = []
     for setting, before in a.by_setting.items():
         after = b.by_setting.get(setting)
-        differences = [sampled([(after, before)], metric) for metric in METRICS] if after else [None]
-        if None not in differences:
-            values = [tuple(row[metric] for metric in METRICS) for row in (before, after)]
-            found.append(Change(a.dataset, a.backbone, a.objective, a.seed, setting, *values, tuple(differences)))
+        fid, acc = (sampled([(after, before)], metric) if after else None for metric in METRICS)
+        if after and fid and acc:
+            old, new = ((row["fid"], row["acc"]) for row in (before, after))
+            found.append(Change(a.dataset, a.backbone, a.objective, a.seed, setting, old, new, (fid, acc)))
     return found
 
 
 def _over_seeds(cells: Sequence[Change]) -> list[Change]:
     """Means over seeds; those of one data set and control setting share what is known of how much runs vary."""
-    groups: dict[tuple, dict[tuple, list[Change]]] = {}
+    groups: dict[tuple[str, Setting], dict[tuple[str, str], list[Change]]] = {}
     for change in cells:
         group = groups.setdefault((change.dataset, change.setting), {})
         group.setdefault((change.backbone, change.objective), []).append(change)
     found = []
     for (_, setting), group in groups.items():
-        rows = [row for row in group.values() if len(row) > 1]
-        seeds = sorted({change.seed for row in rows for change in row})
-        tests = [
-            changes(*(_scores_of(rows, seeds, side, i) for side in ("before", "after")), scale)
-            for i, scale in enumerate((Asinh.of(setting.n), Arcsine()))
-        ] if rows else []  # fmt: skip
-        for row, *each in zip(rows, *tests, strict=True):
-            before, after = (
-                tuple(fmean(getattr(change, side)[i] for change in row) for i in (0, 1)) for side in ("before", "after")
-            )
-            found.append(replace(row[0], seed=None, before=before, after=after, found=tuple(each)))
+        several = [row for row in group.values() if len(row) > 1]
+        if not several:
+            continue
+        fids = changes(*_before_after(several, 0), Asinh.of(setting.n))
+        accs = changes(*_before_after(several, 1), Arcsine())
+        for row, fid, acc in zip(several, fids, accs, strict=True):
+            before = fmean(change.before[0] for change in row), fmean(change.before[1] for change in row)
+            after = fmean(change.after[0] for change in row), fmean(change.after[1] for change in row)
+            found.append(replace(row[0], seed=None, before=before, after=after, found=(fid, acc)))
     return found
 
 
-def _scores_of(rows: Sequence[Sequence[Change]], seeds: Sequence[int], side: str, metric: int) -> np.ndarray:
-    """[rows, seeds] a metric before or after, nan where a seed is missing."""
-    values = np.full((len(rows), len(seeds)), np.nan)
+def _before_after(rows: Sequence[Sequence[Change]], metric: int) -> tuple[np.ndarray, np.ndarray]:
+    """[rows, seeds] a metric before and after, nan where a seed is missing."""
+    seeds = sorted({change.seed or 0 for row in rows for change in row})
+    before, after = (np.full((len(rows), len(seeds)), np.nan) for _ in range(2))
     for i, row in enumerate(rows):
         for change in row:
-            values[i, seeds.index(change.seed)] = getattr(change, side)[metric]
-    return values
+            at = i, seeds.index(change.seed or 0)
+            before[at], after[at] = change.before[metric], change.after[metric]
+    return before, after
 
 
 def _corrected(changes: Sequence[Change]) -> list[Change]:
@@ -185,7 +186,7 @@ def different(a: Run, b: Run, matched: Sequence[tuple[Cell, Cell]]) -> tuple[Tex
     """What is not the same: the grids' fields, cells' configurations, data, judges, machines and versions."""
     facts: dict[str, tuple[set[str], set[str]]] = {}
 
-    def note(form: str, ours: dict, theirs: dict, names: Sequence[str] = ()) -> None:
+    def note(form: str, ours: dict[str, Any], theirs: dict[str, Any], names: Sequence[str] = ()) -> None:
         for name in names or sorted(ours.keys() | theirs.keys()):
             if (x := ours.get(name)) != (y := theirs.get(name)):
                 sides = facts.setdefault(form.format(name), (set(), set()))
@@ -193,7 +194,7 @@ def different(a: Run, b: Run, matched: Sequence[tuple[Cell, Cell]]) -> tuple[Tex
                 sides[1].add(_plain(y))
 
     note("grid: {}", a.grid, b.grid, GRID)
-    for x, y in ((x.result, y.result) for x, y in matched):
+    for x, y in ((x.facts, y.facts) for x, y in matched):
         note("training: {}", x["cell"]["train"], y["cell"]["train"])
         note("scoring: {}", x["cell"].get("score") or {}, y["cell"].get("score") or {})
         note("ran with {}", x["train"], y["train"], HARDWARE)

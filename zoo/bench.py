@@ -14,44 +14,47 @@ import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from zoo.base.errors import run_main
+from zoo import registry
+from zoo.base.errors import choose, run_main
 from zoo.base.files import write_json
-from zoo.benchmark.modes import MODES, Plan, checked_config, measured, run, table
+from zoo.base.limits import require_writable
+from zoo.base.options import EXPERT, MUCH, WHERE, option
+from zoo.benchmark import RANDOM_IMAGES
+from zoo.benchmark.modes import CEILING, MODES, Plan, checked_config, measured, run, table
+from zoo.cli import parse
+from zoo.config.fits import fit_images, fit_training
 
 
 @dataclass
 class Options:
     """Measure the machine, and every backbone on it."""
 
-    backbone: tuple[str, ...] = ("dit(patch=4)", "unet(width=32,attention=1)")
-    """backbones, with sizes"""
-    size: int = 28
-    """pixels of an image's side"""
-    batch: int = 64
-    """images in a step"""
-    objective: str = "rf/lognorm(0,1)"
-    """what is trained"""
-    modes: tuple[str, ...] = tuple(MODES)
-    """which modes"""
-    jobs: int = 1
-    """so many processes at once, which share the CPU's cores; their rates are added up"""
-    rounds: int = 2
-    """how often each is measured; the first time with a cold cache of compiled code"""
-    seconds: float = 5.0
-    """how long training and sampling are timed in each measurement"""
-    device: str = "auto"
-    """auto, cpu, cuda or cuda:N"""
-    json: str | None = None
-    """also write everything measured to this file"""
-    one: str | None = None
-    """measure this alone, in this process, and print JSON (what the command calls)"""
+    backbone: tuple[str, ...] = option(
+        ("dit(patch=4)", "unet(width=32,attention=1)"), "backbones, with sizes", metavar="NAME .."
+    )
+    objective: str = option("rf/lognorm(0,1)", "what is trained", metavar="NAME")
+    modes: tuple[str, ...] = option(tuple(MODES), f"which of: {'; '.join(MODES)} (default: all)", metavar="MODE ..")
+    size: int = option(28, "pixels of an image's side", MUCH)
+    batch: int = option(64, "images in a step", MUCH)
+    rounds: int = option(2, "how often each is measured; the first time with a cold cache of compiled code", MUCH)
+    seconds: float = option(5.0, "how long training and sampling are timed in each measurement", MUCH)
+    jobs: int = option(1, "so many processes at once, which share the CPU's cores; their rates are added up", EXPERT)
+    device: str = option("auto", "auto, cpu, cuda or cuda:N", WHERE, metavar="DEVICE")
+    json: str | None = option(None, "also write everything measured to this file", WHERE, metavar="FILE")
+    one: str | None = option(None, "measure this alone, in this process, and print JSON", EXPERT, hidden=True)
 
     def plan(self) -> Plan:
         """The checked plan. Raises ZooError."""
         given = {f.name: getattr(self, f.name) for f in fields(Plan)}
         plan = Plan(**given)
         for name in plan.backbone:
-            checked_config(plan, name)
+            fit_training(checked_config(plan, name), (1, plan.size, plan.size))
+        fit_images(RANDOM_IMAGES, (1, plan.size, plan.size), "--size")
+        registry.objective(plan.objective)
+        if self.one is not None and self.one not in (CEILING, *MODES):
+            raise choose("measurement", self.one, (CEILING, *MODES))
+        if self.json is not None:
+            require_writable(Path(self.json), "--json")
         return plan
 
 
@@ -61,8 +64,6 @@ def main() -> int:
         from zoo.benchmark import call
 
         return call.main()
-    from zoo.cli import parse  # tyro, which the call above does without
-
     options = parse(Options, "python -m zoo.bench", __doc__)
     plan = options.plan()
     if options.one:

@@ -246,14 +246,19 @@ def backbone_name(name: str) -> str:
     return f"{word}({','.join(given)})" if given else word
 
 
-def backbone(name: str, image_shape: tuple[int, int, int], num_classes: int) -> "nn.Module":
-    """A fresh network for images [C, H, W] and labels 0 .. num_classes - 1, where num_classes itself means "none".
-
-    Raises ZooError for an unknown name and for sizes that do not fit the image.
-    """
+def sizes_for(name: str, image_shape: tuple[int, int, int]) -> Backbone:
+    """The sizes behind a backbone's name. Raises ZooError for an unknown name, and where they do not fit the image."""
     size = backbone_size(name)
     try:
         size.check(image_shape)
     except ValueError as error:
         raise ZooError(f"backbone {name!r}: {error}") from None
-    return size.build(image_shape, num_classes)
+    return size
+
+
+def backbone(name: str, image_shape: tuple[int, int, int], num_classes: int) -> "nn.Module":
+    """A fresh network for images [C, H, W] and labels 0 .. num_classes - 1, where num_classes itself means "none".
+
+    Raises ZooError for an unknown name and for sizes that do not fit the image.
+    """
+    return sizes_for(name, image_shape).build(image_shape, num_classes)

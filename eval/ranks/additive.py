@@ -108,7 +108,7 @@ def fit(values: np.ndarray) -> Fit:
     y = values[~np.isnan(values)]
     effect, left = (each @ y for each in found.scores)
     some = there.any((1, 2))
-    effect = np.where(some, effect + y.mean() - effect[some].mean(), np.nan)
+    effect = np.where(some, effect + y.mean() - effect[some].mean(), np.nan).round(12)  # equal scores, equal effects
     variance = found.variances(left)
     i, j = found.pairs
     error, t = (np.full((len(effect),) * 2, np.nan) for _ in range(2))

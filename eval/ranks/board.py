@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from eval.ranks.ranking import ranking
 from eval.ranks.sensitivity import agreement, sensitivity
-from eval.ranks.table import Entry, scores_of
+from eval.ranks.table import Entry, Scores, scores_of
 from zoo.base.errors import ZooError
 from zoo.base.sealed import read_sealed
 from zoo.config.control import Setting
@@ -18,7 +19,8 @@ KEYS = tuple(Setting.model_fields)  # what makes two rows of scores rows of one 
 
 def read(folder: Path) -> list[Entry]:
     """Every cell below a folder. Raises ZooError if there is none, or if two judges scored one data set."""
-    entries, judges = [], {}
+    entries: list[Entry] = []
+    judges: dict[str, dict[str, Path]] = {}
     for path in sorted(folder.rglob("cell.json")):
         cell = read_sealed(path)
         config = (cell.get("config") or {}).get("train") or {}
@@ -31,12 +33,12 @@ def read(folder: Path) -> list[Entry]:
         elif (path.parent / "failed.json").is_file():
             status = read_sealed(path.parent / "failed.json")["status"]
         try:
-            names = [config[key] for key in ("dataset", "backbone", "objective", "seed")]
+            dataset, backbone, objective, seed = (config[key] for key in ("dataset", "backbone", "objective", "seed"))
         except KeyError as error:
             raise ZooError(f"{path} holds no cell: its config.train lacks {error}") from None
         if variant := cell.get("variant"):
-            names[2] += f" [{variant}]"
-        entries.append(Entry(*names, status, rows, ceiling))
+            objective += f" [{variant}]"
+        entries.append(Entry(dataset, backbone, objective, seed, status, rows, ceiling))
     if not entries:
         raise ZooError(f"{folder} holds no cell (cell.json). Give the folder of a run, as in runs/default")
     for dataset, hashes in judges.items():
@@ -46,7 +48,7 @@ def read(folder: Path) -> list[Entry]:
     return entries
 
 
-def board(entries: Sequence[Entry], objectives: Sequence[str] = ()) -> dict:
+def board(entries: Sequence[Entry], objectives: Sequence[str] = ()) -> dict[str, Any]:
     """The leader board: {rows, settings, datasets, families, steps, seeds, agreement, sensitivity}.
 
     Plain values only (None for what there is not), rows by rank and FID. A row's rank has its 95% confidence set (low,
@@ -54,17 +56,24 @@ def board(entries: Sequence[Entry], objectives: Sequence[str] = ()) -> dict:
     hold its ranks among parts of the control settings. objectives: all that should be in it, in their order.
     """
     scores = scores_of(entries, KEYS, objectives)
-    runs = {}
+    runs: dict[tuple[str, str, str], set[int]] = {}
     for entry in entries:
         runs.setdefault((entry.dataset, entry.backbone, entry.objective), set()).add(entry.seed)
     expected = max(map(len, runs.values()), default=0)
     found = ranking(scores, expected)
     families = list(dict.fromkeys(scores.families[control.backbone] for control in scores.controls))
     steps = sorted({control.steps for control in scores.controls})
-    parts = {family: scores.part(lambda c, f=family: scores.families[c.backbone] == f) for family in families}
-    parts |= {str(count): scores.part(lambda c, s=count: c.steps == s) for count in steps}
+
+    def of_family(family: str) -> Scores:
+        return scores.part(lambda control: scores.families[control.backbone] == family)
+
+    def of_steps(count: int) -> Scores:
+        return scores.part(lambda control: control.steps == count)
+
+    parts = {family: of_family(family) for family in families}
+    parts |= {str(count): of_steps(count) for count in steps}
     ranks = {name: ranking(part, expected).rank for name, part in parts.items()}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for i in found.order:
         name = scores.objectives[i]
         published = SD3.get(name, Published(name))
@@ -99,7 +108,7 @@ def board(entries: Sequence[Entry], objectives: Sequence[str] = ()) -> dict:
     }
 
 
-def _published(rows: Sequence[dict]) -> dict | None:
+def _published(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     """How the mean fronts agree with SD3's, which are the same kind of rank."""
     fronts = [np.nan if row["front"] is None else row["front"] for row in rows]
     return agreement(fronts, [row["published"] for row in rows])

@@ -50,12 +50,12 @@ def critical(found: Fit) -> float:
 
 
 def stepped(t: np.ndarray, null: np.ndarray) -> np.ndarray:
-    """[P] step-down p of |t| [P], by simulated ones [R, P]; 1 for nan."""
+    """[P] step-down p of |t| [P], by simulated ones [P, R]; 1 for nan."""
     size = np.where(np.isnan(t), -1.0, t)
     order = np.argsort(-size, kind="stable")
-    largest = np.maximum.accumulate(null[:, order[::-1]], axis=1)[:, ::-1]  # over a pair and all with a smaller |t|
+    largest = np.maximum.accumulate(null[order[::-1]], axis=0)[::-1]  # over a pair and all with a smaller |t|
     p = np.empty(len(t))
-    p[order] = np.maximum.accumulate(((largest >= size[order]).sum(0) + 1) / (len(null) + 1))
+    p[order] = np.maximum.accumulate(((largest >= size[order, None]).sum(1) + 1) / (null.shape[1] + 1))
     return np.where(np.isnan(t), 1.0, p)
 
 
@@ -77,7 +77,7 @@ def errors(rng: np.random.Generator, replicates: int, names: int, seeds: int) ->
 def _null(there: bytes, shape: tuple[int, int, int]) -> np.ndarray:
     found = design(np.frombuffer(there, bool).reshape(shape))
     pairs = max(len(found.weights), 1)
-    return simulated(found, min(REPLICATES, max(MOST // pairs, 1000)), SEED)
+    return np.ascontiguousarray(simulated(found, min(REPLICATES, max(MOST // pairs, 1000)), SEED).T)
 
 
 @lru_cache(maxsize=16)

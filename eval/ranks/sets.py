@@ -36,7 +36,7 @@ def tied_ranks(effect: np.ndarray, error: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(effect), np.nan, rank)
 
 
-def first(found: Fit, seed: int = 0) -> np.ndarray:
+def first(found: Fit, seed: int = 0, draws: int = DRAWS) -> np.ndarray:
     """[N] the chance that each has the lowest effect: the share of draws from the estimated effects with their errors.
 
     A run's error is drawn by Student's t with its variance's degrees of freedom. nan where there is no variance.
@@ -45,7 +45,7 @@ def first(found: Fit, seed: int = 0) -> np.ndarray:
     if np.isnan(found.variance).any() or np.isnan(found.effect).any():
         return np.full(len(found.effect), np.nan)
     freedom = PRIOR + rule.freedom
-    scale = np.sqrt(found.variance * freedom / rng.chisquare(freedom, (DRAWS, len(freedom))))
-    runs = rng.standard_normal((DRAWS, len(rule.owner))) * (scale @ rule.owner.T)
+    scale = np.sqrt(found.variance * freedom / rng.chisquare(freedom, (draws, len(freedom))))
+    runs = rng.standard_normal((draws, len(rule.owner))) * (scale @ rule.owner.T)
     lowest = (found.effect + runs @ rule.effect.T).argmin(1)
-    return np.bincount(lowest, minlength=len(found.effect)) / DRAWS
+    return np.bincount(lowest, minlength=len(found.effect)) / draws

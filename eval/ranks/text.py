@@ -1,13 +1,14 @@
 """The leader board as text: for a terminal, and its cells for tables."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from tabulate import tabulate
 
 from eval.ranks.sensitivity import advice
 
 
-def page(found: dict) -> str:
+def page(found: dict[str, Any]) -> str:
     """The board as text for a terminal."""
     lead = f"{len(found['rows'])} objectives, {found['settings']} control settings on {', '.join(found['datasets'])}"
     families = found["families"] if len(found["families"]) > 1 else []
@@ -46,19 +47,19 @@ def place(value: float | None) -> str:
     return "-" if value is None else f"{value:.0f}"
 
 
-def rank_text(row: dict) -> str:
+def rank_text(row: dict[str, Any]) -> str:
     """A rank, and whether runs are missing behind it."""
     return f"{place(row['rank'])}{' (incomplete)' if row['incomplete'] else ''}"
 
 
-def interval_text(row: dict) -> str:
+def interval_text(row: dict[str, Any]) -> str:
     """A rank's confidence set, - for one seed."""
     if row["low"] is None:
         return "-"
     return f"{row['low']:.0f}" if row["low"] == row["high"] else f"{row['low']:.0f} to {row['high']:.0f}"
 
 
-def runs_text(row: dict) -> str:
+def runs_text(row: dict[str, Any]) -> str:
     """`5/6, 1 diverged`"""
     diverged = f", {row['diverged']} diverged" if row["diverged"] else ""
     return f"{row['done']}/{row['runs']}{diverged}"
@@ -70,7 +71,7 @@ def alike_text(names: Sequence[str], most: int = 3) -> str:
     return f"{', '.join(names[:most])}{more}" or "-"
 
 
-def notes(found: dict) -> list[str]:
+def notes(found: dict[str, Any]) -> list[str]:
     """What a reader has to know of the ranks: seeds, missing runs, agreement with SD3, sensitivity."""
     said = []
     if found["seeds"] < 2:

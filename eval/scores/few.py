@@ -9,6 +9,7 @@ left there.
 import math
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,7 +28,7 @@ FRESH = 1_000_000  # the first image that no choice has seen: choosing draws the
 Place = tuple[int, int, int]  # of a candidate, in BestCase's start, guidance and sampler
 
 
-def judged(images: Tensor, labels: Tensor, bench: Bench) -> dict:
+def judged(images: Tensor, labels: Tensor, bench: Bench) -> dict[str, Any]:
     """{n, fid, fid_se, acc} of uint8 images [N, 1, H, W] drawn for labels [N] of real classes."""
     features, logits = judge_images(bench.judge, images)
     found = corrected(features, bench.real.train, labels)
@@ -35,14 +36,14 @@ def judged(images: Tensor, labels: Tensor, bench: Bench) -> dict:
     return {"n": len(images), "fid": found.fid, "fid_se": found.se, "acc": float(right)}
 
 
-def part_of(scored: Scored, n: int, bench: Bench) -> dict:
+def part_of(scored: Scored, n: int, bench: Bench) -> dict[str, Any]:
     """The same of n of a setting's images, the first of each class, in the training set's proportions."""
     keep = [(scored.labels == c).nonzero().flatten()[:count] for c, count in enumerate(label_counts(n, bench.data))]
     chosen = torch.cat(keep)
     return judged(scored.images[chosen], scored.labels[chosen], bench)
 
 
-def drawn(model: Model, setting: Setting, n: int, bench: Bench) -> dict:
+def drawn(model: Model, setting: Setting, n: int, bench: Bench) -> dict[str, Any]:
     """The same of n images drawn now, and the `seconds` that drawing took. Raises Diverged as `Model.images`."""
     labels = torch.arange(REAL_CLASSES).repeat_interleave(torch.tensor(label_counts(n, bench.data)))
     began = time.perf_counter()
@@ -63,18 +64,20 @@ def explore(case: BestCase, known: Mapping[Place, float], fid: Callable[[Samplin
         if not left:
             break
         best = min(found, key=found.__getitem__) if found else left[0]
-        near = min(left, key=lambda place: (sum(abs(a - b) for a, b in zip(place, best, strict=True)), place))
+        near = min(left, key=lambda place: (sum(abs(a - b) for a, b in zip(place, best, strict=True)), place[::-1]))
         found[near] = fid(case.at(near))
     return found
 
 
-def best_case(model: Model, config: ScoreConfig, known: Mapping[Sampling, float], bench: Bench) -> tuple[dict, Scored]:
+def best_case(
+    model: Model, config: ScoreConfig, case: BestCase, known: Mapping[Sampling, float], bench: Bench
+) -> tuple[dict[str, Any], Scored]:
     """({candidates, chosen, score}, the chosen candidate's images), as in result.json.
 
     known: FID of `config.few` images under the control settings of the first weights. Raises Diverged if no candidate
     gives finite images.
     """
-    case, weights, seconds = config.best, config.weights[0], 0.0
+    weights, seconds = config.weights[0], 0.0
 
     def fid(how: Sampling) -> float:
         nonlocal seconds
@@ -83,7 +86,7 @@ def best_case(model: Model, config: ScoreConfig, known: Mapping[Sampling, float]
         except Diverged:
             return math.inf
         seconds += row["seconds"]
-        return row["fid"]
+        return float(row["fid"])
 
     places = {case.at(place): place for place in case.places}
     found = explore(case, {places[how]: value for how, value in known.items() if how in places}, fid)

@@ -5,6 +5,8 @@ all of it (fid, pfd), with a fixed random part of it (kid: REAL images; precisio
 samples), and pixel by pixel with all of it (mem).
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from sklearn.metrics import confusion_matrix
@@ -20,7 +22,9 @@ from zoo.config.cell import MIN_SAMPLES
 from zoo.data.sets import REAL_CLASSES
 
 
-def measure(images: Tensor, labels: Tensor | None, judge: Judge, real, chosen: bool = True) -> tuple[dict, Copies]:
+def measure(
+    images: Tensor, labels: Tensor | None, judge: Judge, real: Any, chosen: bool = True
+) -> tuple[dict[str, Any], Copies]:
     """(the scores, the pairs nearest to being copies) of uint8 images [N, 1, H, W], asked to be of classes labels [N].
 
     real: the judge's Reference. Without labels there is no accuracy and no distance per class. chosen: whether the
@@ -53,10 +57,10 @@ def measure(images: Tensor, labels: Tensor | None, judge: Judge, real, chosen: b
     return row, found
 
 
-def by_class(features: Tensor, predicted: Tensor, labels: Tensor, real: list[Moments]) -> dict:
+def by_class(features: Tensor, predicted: Tensor, labels: Tensor, real: list[Moments]) -> dict[str, Any]:
     """Accuracy with its Wilson interval, which images were right, the confusion matrix, and FID of each class.
 
-    The latter is None where a class has fewer samples than MIN_SAMPLES.
+    The latter is None where a class has fewer samples than the judge has features.
     """
     confusion = confusion_matrix(labels.numpy(), predicted.numpy(), labels=range(REAL_CLASSES))
     correct, n = int(confusion.trace()), int(confusion.sum())
@@ -64,7 +68,7 @@ def by_class(features: Tensor, predicted: Tensor, labels: Tensor, real: list[Mom
     classes, worst = [], None
     for label in range(REAL_CLASSES):
         own = features[labels == label]
-        found = corrected(own, real[label]) if len(own) >= MIN_SAMPLES else None
+        found = corrected(own, real[label]) if len(own) >= FEATURES else None
         if found:
             worst = found.fid if worst is None else max(worst, found.fid)
         classes.append({
@@ -87,7 +91,7 @@ def pixel_moments(images: Tensor, scale: float) -> Moments:
     return moments(images.flatten(1).cpu().numpy().astype(np.float64) * (scale / 255))
 
 
-def second_opinion(images: Tensor, labels: Tensor, judge: Judge, real) -> dict:
+def second_opinion(images: Tensor, labels: Tensor, judge: Judge, real: Any) -> dict[str, Any]:
     """fid2, fid2_se and acc2: what another judge says; arguments as for `measure`."""
     features, logits = judge_images(judge, images)
     frechet = corrected(features, real.train, labels)

@@ -10,6 +10,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -47,10 +48,10 @@ class Reference:
     features: Tensor
     kernel_within: float
     images: Tensor
-    row: dict
+    row: dict[str, Any]
 
     @property
-    def floor(self) -> dict:
+    def floor(self) -> dict[str, Any]:
         """FID of the real test images: what a perfect generator would score at their number."""
         return {"fid": self.row["fid"], "se": self.row["fid_se"], "plain": self.row["fid_plain"], "n": self.row["n"]}
 
@@ -71,7 +72,7 @@ def reference(judge: Judge, data: Dataset, data_dir: Path, device: torch.device,
 
     Raises filelock.Timeout if another process computes it and there is no wish to wait.
     """
-    code = [sha256(Path(module.__file__)) for module in CODE] + [sha256(Path(__file__))]
+    code = [sha256(Path(str(module.__file__))) for module in CODE] + [sha256(Path(__file__))]
     key = digest([judge.sha256, data.sha256, code])[:24]
     path = Path(data_dir) / "cache" / f"reference-{data.name}-{key}.safetensors"
     found = _read(path)
@@ -87,7 +88,7 @@ def reference(judge: Judge, data: Dataset, data_dir: Path, device: torch.device,
     return _assemble(*found, data, device)
 
 
-def _compute(judge: Judge, data: Dataset, device: torch.device) -> tuple[dict[str, np.ndarray], dict]:
+def _compute(judge: Judge, data: Dataset, device: torch.device) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     features = judge_images(judge, data.train.to(device))[0].cpu()
     scale = math.sqrt(data.train[0].numel() / np.trace(pixel_moments(data.train, 1.0).cov))
     parts = {"train": moments(features), "pixels": pixel_moments(data.train, scale)}
@@ -102,7 +103,7 @@ def _compute(judge: Judge, data: Dataset, device: torch.device) -> tuple[dict[st
     return arrays, {**row, "n": len(data.test)}
 
 
-def _assemble(arrays: dict[str, np.ndarray], row: dict, data: Dataset, device: torch.device) -> Reference:
+def _assemble(arrays: dict[str, np.ndarray], row: dict[str, Any], data: Dataset, device: torch.device) -> Reference:
     def part(name: str) -> Moments:
         return Moments(arrays[f"{name}.mean"], arrays[f"{name}.cov"], int(arrays[f"{name}.n"]))
 
@@ -118,7 +119,7 @@ def _assemble(arrays: dict[str, np.ndarray], row: dict, data: Dataset, device: t
     )
 
 
-def _read(path: Path) -> tuple[dict[str, np.ndarray], dict] | None:
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
     try:
         with safetensors.safe_open(path, "numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
@@ -129,7 +130,7 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict] | None:
     return (arrays, row) if head.get("sha256") == _hash(arrays, row) else None
 
 
-def _hash(arrays: dict[str, np.ndarray], row: dict) -> str:
+def _hash(arrays: dict[str, np.ndarray], row: dict[str, Any]) -> str:
     whole = hashlib.sha256(json.dumps(row, sort_keys=True).encode())
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])

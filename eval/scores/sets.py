@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -33,7 +33,7 @@ class Asked:
     batch: int = 128
 
 
-def evaluate(paths: Sequence[Path], setting: Setting, asked: Asked, device: torch.device) -> dict:
+def evaluate(paths: Sequence[Path], setting: Setting, asked: Asked, device: torch.device) -> dict[str, Any]:
     """The scores of each set and, of two, the distance between them; the judge and real images' scores beside them."""
     found = [None if _is_images(path) else checkpoint.find(path) for path in paths]
     names = {trained[0]["config"]["dataset"] for trained in found if trained}
@@ -43,7 +43,10 @@ def evaluate(paths: Sequence[Path], setting: Setting, asked: Asked, device: torc
         raise ZooError(f"of which data set are these images? {said}. Give --dataset {', '.join(DATASETS)}, one for all")
     data = load(names.pop(), asked.data_dir, asked.mirror)
     bench = Bench.load(data, asked.data_dir, device, asked.judge_seed)
-    sets, drawn = [], []
+    sets: list[dict[str, Any]] = []
+    drawn: list[tuple[Tensor, Tensor | None]] = []
+    labels: Tensor | None
+    about: dict[str, Any]
     for path, trained in zip(paths, found, strict=True):
         if trained:
             model = Model(*trained, data.image_shape, device, asked.batch)
@@ -83,8 +86,8 @@ def _is_images(path: Path) -> bool:
     return path.suffix == ".npz" if path.is_file() else not any(path.glob("step-*.json"))
 
 
-def _between(images: list[tuple[Tensor, Tensor | None]], bench: Bench) -> dict:
+def _between(images: list[tuple[Tensor, Tensor | None]], bench: Bench) -> dict[str, Any]:
     """The distance of two sets of (images, labels); both their finite sizes are corrected for."""
     a, b = (judge_images(bench.judge, each)[0] for each, _ in images)
-    found = corrected(a, b.cpu(), *(labels for _, labels in images))
+    found = corrected(a, b.cpu(), images[0][1], images[1][1])
     return {"fid": found.fid, "fid_se": found.se, "fid_plain": found.plain}

@@ -53,7 +53,9 @@ def _held_out(model: Model, data: Dataset, n: int) -> tuple[Tensor, Tensor, int]
 
 
 def _by_eps(model: Model, x: Tensor, labels: Tensor, count: int) -> dict[str, Any]:
-    target, eps_units, levels = [], [], []
+    target: list[float] = []
+    eps_units: list[float] = []
+    levels: list[float] = []
     for level in range(LEVELS):
         share = (level + 0.5) / LEVELS
         logsnr = _on_path(model, 2 * math.log(1 / share - 1))

@@ -1,19 +1,20 @@
 """The figures: draw(run) -> {file name: PNG}, from one table of what there is, how it is drawn and where it belongs."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.figure import Figure
 
-from reports.figures import curves, effort, fronts, scores, sheets, study
+from reports.figures import curves, effort, forest, fronts, scores, sheets, strip, study
 from reports.read.run import Run
 from zoo.base.errors import ZooError
 from zoo.base.figure import PALETTE, png, style
 from zoo.base.names import slug
 
 GREYS = 16  # of pictures of digits: their noise is most of a page's bytes
-Each = dict[str, tuple]  # the end of a file's name -> what is drawn there, as further arguments
+Each = dict[str, tuple[Any, ...]]  # the end of a file's name -> what is drawn there, as further arguments
 
 
 def once(run: Run) -> Each:
@@ -60,11 +61,19 @@ class Plot:
 
 # By the beginning of the file's name, in the order of the page.
 PLOTS = {
+    "strip": Plot(
+        "Opening",
+        "One sample of each digit under the highest guidance, on the backbone that draws best; the objectives by rank, "
+        "real test images first. Same noise and labels for all.",
+        strip.strip,
+        whole=True,
+        greys=GREYS,
+    ),
     "ranks": Plot(
         "Ranks",
-        "The order of the objectives under every control setting, the first at the top: by Pareto front, within a "
-        "front by FID. At the right the order over all settings, with the FID there.",
-        fronts.bump,
+        "The objectives' places under every control setting, by Pareto front and within a front by FID: dark blue is "
+        "first. Beside the names FID over all settings, by which they are ranked.",
+        fronts.places,
         whole=True,
     ),
     "fid": Plot("Comparison", "FID of every objective; bars are {spread}.", scores.fid),
@@ -76,8 +85,8 @@ PLOTS = {
         eight=True,
     ),
     "pareto": Plot(
-        "Comparison",
-        "The Pareto fronts of every control setting: means over seeds; no objective is "
+        "Fronts",
+        "The Pareto fronts of every control setting, from which the ranks come: means over seeds; no objective is "
         "better in both than one on the first front (blue). Later fronts are grey, the later the fainter.",
         fronts.pareto,
         backbones,
@@ -86,6 +95,18 @@ PLOTS = {
         "Comparison",
         "FID of the final scores against seconds of training, means over seeds; bars are {spread} in FID.",
         effort.seconds,
+        eight=True,
+    ),
+    "forest": Plot(
+        "Pairs",
+        "Each row is one change: the change of FID that it makes, with its interval, as in the tables below.",
+        forest.forest,
+    ),
+    "guidance": Plot(
+        "Comparison",
+        "FID against guidance, a line for each objective; where several samplers or starts were tried, the lowest FID "
+        "of each. Lines that cross: which objective is better depends on guidance.",
+        effort.guidance,
         eight=True,
     ),
     "evaluations": Plot(
@@ -102,7 +123,7 @@ PLOTS = {
     ),
     "study": Plot(
         "Parameters",
-        "What the numbers of a density or weight do: FID, and for families of two numbers the mean front over all "
+        "What the numbers of a density or weight do: FID, and for families of two numbers the mean rank over all "
         "settings of the backbone, among all objectives. The lighter the better, the best framed; bars are {spread}.",
         study.study,
         families,
@@ -145,10 +166,26 @@ PLOTS = {
         backbones,
         greys=GREYS,
     ),
+    "snapshots": Plot(
+        "Training",
+        "FID against training images seen; means over seeds. Lines that cross: which objective is better depends on "
+        "how long it is trained.",
+        effort.snapshots,
+        eight=True,
+    ),
+    "x-hat-error": Plot(
+        "Training",
+        "Error of x_hat (the clean image that the prediction stands for, clipped as in sampling) on test images by "
+        "noise level, over that of the class's mean image: above 1 the network is worse than that mean. Sampling "
+        "begins at the right.",
+        curves.x_hat_error,
+        eight=True,
+    ),
     "weights": Plot(
         "Training",
         "What each objective lays weight on: density of logsnr in training x weight on the error of the predicted "
-        "noise, over its value at logsnr 0. Objectives with the same curve minimise the same thing in expectation.",
+        "noise, over its value at logsnr 0. Objectives with the same curve (marked =) minimise the same thing in "
+        "expectation.",
         curves.weights,
         eight=True,
     ),
@@ -165,12 +202,6 @@ PLOTS = {
         curves.eps_error,
         eight=True,
     ),
-    "snapshots": Plot(
-        "Training",
-        "FID during training, against images and against seconds; means over seeds.",
-        effort.snapshots,
-        eight=True,
-    ),
 }
 
 
@@ -185,7 +216,7 @@ def draw(run: Run) -> dict[str, bytes]:
     return drawn
 
 
-def _figures(run: Run, whole: bool):
+def _figures(run: Run, whole: bool) -> Iterator[tuple[str, str, bytes]]:
     for stem, plot in PLOTS.items():
         for end, further in plot.each(run).items() if plot.whole == whole else ():
             if figure := plot.draw(run, *further):
@@ -200,7 +231,7 @@ def of_section(section: str, names: list[str], prefix: str = "") -> list[str]:
 
 def caption(run: Run, name: str) -> str:
     """What is said below a figure, which tells what bars are and which objectives are named; plain text."""
-    plot = PLOTS[_stem(name)]
+    plot = PLOTS[_stem(name) or name]
     one = max(len(run.group(b, o)) for b in run.backbones for o in run.objectives) == 1
     spread = "± one standard error" if one else "min and max over seeds"
     bars = f"{spread} for FID, 95% intervals for accuracy" if one else spread
@@ -208,6 +239,13 @@ def caption(run: Run, name: str) -> str:
     if plot.eight and len(run.objectives) > len(PALETTE):
         text += " Named: the eight objectives of the lowest FID; the others are grey."
     return text
+
+
+def arguments(run: Run, name: str) -> tuple[str, tuple[Any, ...]]:
+    """(the row of the table behind a figure's name, what it was drawn with besides the run)."""
+    stem = _stem(name) or ""
+    further = PLOTS[stem].each(run)
+    return stem, further.get(name.removeprefix(stem).removesuffix(".png"), ())
 
 
 def _stem(name: str) -> str | None:

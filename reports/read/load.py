@@ -1,6 +1,7 @@
 """Reads a run folder: grid.json, and each cell's result.json or failed.json, checked for what it should hold."""
 
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from reports.read.run import CELL, Cell, Run
 from zoo.base.errors import ZooError
@@ -17,7 +18,7 @@ def load(folder: Path) -> Run:
     grid = read_sealed(folder / "grid.json")
     run = Run(folder, grid, tuple(_read(folder, entry) for entry in grid["cells"]))
     for dataset in run.datasets:
-        hashes = sorted({str(cell.result["judge"].get("sha256")) for cell in run.on(dataset).done})
+        hashes = sorted({str(cell.facts["judge"].get("sha256")) for cell in run.on(dataset).done})
         if len(hashes) > 1:
             raise ZooError(
                 f"{folder} holds scores on {dataset} by {len(hashes)} judges ({', '.join(hashes)}), which must not "
@@ -25,7 +26,7 @@ def load(folder: Path) -> Run:
             )
     listed = [*grid.get("datasets", []), *grid.get("backbones", []), *grid.get("objectives", [])]
 
-    def place(cell: Cell) -> tuple:
+    def place(cell: Cell) -> tuple[object, ...]:
         parts = (cell.dataset, cell.backbone, cell.objective)
         names = [(listed.index(n) if n in listed else len(listed), n) for n in parts]
         return *names, cell.seed, cell.folder
@@ -33,7 +34,7 @@ def load(folder: Path) -> Run:
     return Run(folder, grid, tuple(sorted(run.cells, key=place)))
 
 
-def _read(folder: Path, entry: dict) -> Cell:
+def _read(folder: Path, entry: dict[str, Any]) -> Cell:
     where = PurePosixPath(entry["dir"])
     if where.is_absolute() or ".." in where.parts:
         raise ZooError(f"{folder}/grid.json names the folder {entry['dir']!r}, which is outside the run")
@@ -52,7 +53,7 @@ def _read(folder: Path, entry: dict) -> Cell:
     return Cell(**known, status="missing", message="no result yet")
 
 
-def _check(result: dict, entry: dict) -> None:
+def _check(result: dict[str, Any], entry: dict[str, Any]) -> None:
     """Raise ZooError for a result that is another cell's."""
     config = result["cell"]["train"]
     for key in CELL:

@@ -18,7 +18,7 @@ validation errors; higher for acc, precision, recall, density, coverage, is.
 | fid_plain | the same without the correction |
 | fid_floor | fid of real test images |
 | fid2, fid2_se, acc2 | fid and acc by the second judge |
-| cfid_max, cfid_0 .. cfid_9 | fid of a class against its own training images, and the largest; from 256 samples on |
+| cfid_max, cfid_0 .. cfid_9 | fid of a class against its own training images, and the largest; from 128 samples on |
 | pfd | Frechet distance of the pixels, scaled so that the training set's trace is their number; uncorrected |
 | kid | unbiased kernel distance of the features, cubic kernel |
 | precision, recall, density, coverage | by the 5th neighbour, against as many training images |
@@ -26,7 +26,7 @@ validation errors; higher for acc, precision, recall, density, coverage, is.
 | mem, duplicates | share of up to 2,000 samples near to one training image alone (0 to 1); equal to one (count) |
 | val_target, val_eps | held-out squared error of y_hat in the target's units, of eps_hat; mean over 8 noise levels |
 | x0_high | held-out error of the clipped x_hat at logsnr -10, -8, -6, -4, over that of the class's mean image |
-| best_setting, best_fid, best_fid_se, best_acc | the run's best case: the way to draw that was chosen, scored on others |
+| best_setting, best_fid, best_fid_se, best_acc | the run's best case, scored on images that it was not chosen by |
 | acc, acc_low, acc_high | share of samples judged to be the asked digit, its 95% Wilson interval (0 to 1) |
 | acc_0 .. acc_11 | the same per class; 10 and 11: share that is all black, all white; acc leaves these two out |
 | images, clipped | training images seen; share of the steps whose gradient was clipped |
@@ -43,6 +43,7 @@ validation errors; higher for acc, precision, recall, density, coverage, is.
 
 import csv
 import io
+from typing import Any
 
 from reports.read.run import CELL, Run, share
 from zoo.objectives.families import SD3
@@ -65,7 +66,7 @@ COLUMNS = (
 # fmt: on
 
 
-def rows(run: Run) -> list[dict]:
+def rows(run: Run) -> list[dict[str, Any]]:
     """The long table, one dict of COLUMNS per row; None where there is no value."""
     table = []
     for cell in run.cells:

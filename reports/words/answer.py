@@ -1,27 +1,22 @@
-"""The answer first: which objectives lead, which cannot be distinguished from the leader, what the backbone changes.
+"""The answer first: which objective leads, which cannot be distinguished from it, what else would change the order.
 
 Where a grid is unfinished or runs failed, objectives are compared only where all of them have a run.
 """
 
 from collections.abc import Sequence
-from itertools import combinations
-
-import numpy as np
+from typing import Any
 
 from eval.ranks.board import KEYS, board
 from eval.ranks.paired import sampled
-from eval.ranks.ranking import Ranking, ranking
-from eval.ranks.sensitivity import agreement
-from eval.ranks.table import Entry, Scores, scores_of
-from eval.ranks.text import interval_text
+from eval.ranks.table import Entry, scores_of
 from reports.read.run import Run
 from reports.read.setting import Setting
-from reports.words.document import Block, Bold, Bullets, Code, Paragraph, Text
+from reports.words.agreement import by_fronts, over_training, varies
+from reports.words.document import Block, Bold, Bullets, Code, Mark, Paragraph, Text
+from reports.words.forms import end_text
+from reports.words.phrases import FEW, counted, names, percent
 
-MOST, FEW = 5, 3  # names in a row; below so many seeds no order is claimed
 CHANCE = 0.1  # accuracy of guessing
-TOGETHER = "that are wrong together with a chance of 5% at most"
-ALPHA = 0.05  # of a test that the backbones' ranks have anything in common
 
 
 def answer(run: Run, running: bool = False) -> list[Block]:
@@ -56,17 +51,26 @@ def ground(entries: Sequence[Entry], objectives: Sequence[str]) -> tuple[list[En
     return kept, [name for name in objectives if name in most]
 
 
-def sentences(run: Run, entries: Sequence[Entry], objectives: Sequence[str], found: dict) -> list[Text]:
-    """Who leads; who cannot be distinguished; what the backbone changes, and the data set if there are several.
+def sentences(run: Run, entries: Sequence[Entry], objectives: Sequence[str], found: dict[str, Any]) -> list[Text]:
+    """The verdict first; then what FID alone, the backbone, the data set and the time of training change.
 
     found: the board of these entries.
     """
     scores = scores_of(entries, KEYS, objectives)
-    told = [_alone(run, objectives[0])] if len(objectives) == 1 else [_leader(found), _apart(found, entries)]
-    told.append(_varies(scores, lambda control: scores.families[control.backbone], "backbone"))
+    if len(objectives) == 1:
+        told: list[Text | None] = [_alone(run, objectives[0])]
+    else:
+        rows = [row for row in found["rows"] if row["rank"] is not None]
+        lead, others = rows[0]["objective"], [row["objective"] for row in rows[1:]]
+        told = [_leader(found)]
+        if rows[0]["low"] is None:
+            told.append(_by_sampling(lead, others, entries, found["seeds"]))
+        told.append(by_fronts(scores, lead, found["sensitivity"].get("mean Pareto fronts of FID and accuracy")))
+    told.append(varies(scores, lambda control: scores.families[control.backbone], "backbone"))
     if len(found["datasets"]) > 1:
-        told.append(_varies(scores, lambda control: control.dataset, "data set"))
-    return told
+        told.append(varies(scores, lambda control: control.dataset, "data set"))
+    told.append(over_training(run))
+    return [text for text in told if text]
 
 
 def _state(
@@ -76,8 +80,8 @@ def _state(
     states = [cell.status for cell in run.cells]
     others = sorted(set(states) - {"done"} - ({"missing"} if running else set()))
     rest = ", ".join(f"{states.count(state)} {state}" for state in others)
-    text: list = ["The grid is at work: "] if running else []
-    text += [f"{len(run.done)} of {_count(len(states), 'cell')} are done"]
+    text: list[Mark] = ["The grid is at work: "] if running else []
+    text += [f"{len(run.done)} of {counted(len(states), 'cell')} are done"]
     text += [f"; {rest} (see Failures)." if rest else "."]
     text += [f" {states.count('missing')} to come; what stands here will change."] if running else []
     if not entries:
@@ -85,11 +89,11 @@ def _state(
     places = dict.fromkeys(f"{e.backbone} on {e.dataset}" for e in run.entries if e.rows)
     used = dict.fromkeys(f"{e.backbone} on {e.dataset}" for e in entries)
     if out := [name for name in run.objectives if name not in objectives]:
-        text += [" Left out above, for want of a run: ", *_names(out), "."]
+        text += [" Left out above, for want of a run: ", *names(out), "."]
     if unused := [place for place in places if place not in used]:
         text += [f" Left out, for not all objectives have a run there: {', '.join(unused)}."]
     if lacking:
-        text += [" Runs are missing of ", *_names(lacking), ": these ranks are among what there is."]
+        text += [" Runs are missing of ", *names(lacking), ": these ranks are among what there is."]
     return tuple(text)
 
 
@@ -121,18 +125,27 @@ def _alone(run: Run, name: str) -> Text:
     return (Bold(name), f" is the only objective that was scored, so there is nothing to rank.{scores}")
 
 
-def _leader(found: dict) -> Text:
-    """`rf leads 8 objectives with rank 1 (95% confidence set 1 to 3) over 8 control settings ..`"""
+def _leader(found: dict[str, Any]) -> Text:
+    """The verdict: `rf is first. Its rank by FID is 1 ..`, or that there is no clear winner, and why."""
     rows = [row for row in found["rows"] if row["rank"] is not None]
     lead = rows[0]
     ties = [row["objective"] for row in rows if row["rank"] == lead["rank"]]
-    interval = "" if lead["low"] is None else f" (95% confidence set {interval_text(lead)})"
-    places = f"{', '.join(found['families'])}; {', '.join(found['datasets'])}"
-    rank = f"rank {lead['rank']:.0f}{interval} by FID over {_count(found['settings'], 'control setting')} ({places})"
+    others = [row["objective"] for row in rows if row["objective"] not in ties]
+    alike = [name for name in lead["alike"] if name != lead["objective"]]
+    chance = f", a chance of first place of {percent(lead['first'])}" if lead["first"] is not None else ""
+    ends = "" if lead["low"] is None else (
+        f" (95% confidence set of its rank {end_text(lead['low'])} to {end_text(lead['high'])}{chance})")  # fmt: skip
+    over = f"over {counted(found['settings'], 'control setting')} ({', '.join(found['families'])}; "
+    over += f"{', '.join(found['datasets'])})"
     if len(ties) > 1:
-        text = (*_names(ties), f" share the first place of {len(rows)} objectives, each with {rank}")
+        text = (Bold("No clear winner."), " ", *names(ties), f" share the first place of {len(rows)} objectives, each ")
+        text += (f"with rank {lead['rank']:.0f} by FID{ends} {over}",)
     else:
-        text = (Bold(lead["objective"]), f" leads {len(rows)} objectives with {rank}")
+        name = lead["objective"]
+        clear = lead["low"] is not None and not alike and found["seeds"] >= FEW
+        text = (Bold(name), f" is first of {len(rows)} objectives: ") if clear else (
+            Bold("No clear winner."), " ", Code(name), f" comes first of {len(rows)} objectives: ")  # fmt: skip
+        text += (f"its rank by FID is {lead['rank']:.0f}{ends} {over}",)
     if found["seeds"] < 2:
         return (
             *text,
@@ -140,131 +153,39 @@ def _leader(found: dict) -> Text:
         )
     if lead["low"] is None:
         return (*text, ". Some objectives have one run only, so that there are no confidence sets yet.")
-    chance = f"; the chance that it is truly first is {_percent(lead['first'])}" if len(ties) == 1 else ""
-    few = f" {found['seeds']} seeds are too few to claim an order." if found["seeds"] < FEW else ""
-    return (*text, f", from {found['seeds']} seeds{chance}.{few}")
+    if found["seeds"] < FEW:
+        text += (f". {found['seeds']} seeds are too few to claim an order",)
+    return (*text, ". ", *_apart(Code(lead["objective"]), alike, [name for name in others if name not in alike]))
 
 
-def _apart(found: dict, entries: Sequence[Entry]) -> Text:
-    """Who cannot be distinguished from the first: by tests over seeds, or for one seed by the error of sampling."""
-    rows = [row for row in found["rows"] if row["rank"] is not None]
-    lead, others = rows[0], [row["objective"] for row in rows[1:]]
-    if lead["low"] is None:
-        return _by_sampling(lead["objective"], others, entries, found["seeds"])
-    alike = [name for name in lead["alike"] if name in others]
-    behind, name = len(others) - len(alike), Code(lead["objective"])
-    few = "" if found["seeds"] >= FEW else f"As far as {found['seeds']} seeds can tell, "
+def _apart(lead: Code, alike: Sequence[str], behind: Sequence[str]) -> tuple[Mark, ...]:
+    """Who cannot be distinguished from the first, and how many can."""
     if not alike:
-        all_others = _all(behind)
-        return (
-            f"{few}{all_others if few else all_others.capitalize()} behind ",
-            name,
-            f" by tests of all pairs {TOGETHER}.",
-        )
-    rest = f"; the other {'one is' if behind == 1 else f'{behind} are'} behind it" if behind else ""
-    return (
-        f"{few}",
-        name,
-        " cannot be distinguished from ",
-        *_names(alike),
-        f" by tests of all pairs {TOGETHER}{rest}.",
-    )
+        whole = "The other one is" if len(behind) == 1 else f"All {len(behind)} others are"
+        return (f"{whole} worse than ", lead, " by more than seeds explain.")
+    rest = f" The other {'one is' if len(behind) == 1 else f'{len(behind)} are'} worse." if behind else ""
+    return (lead, " cannot be distinguished from ", *names(alike), f".{rest}")
 
 
 def _by_sampling(lead: str, others: Sequence[str], entries: Sequence[Entry], seeds: int) -> Text:
     """Whose FID is above the leader's by more than sampling explains, under every control setting that has both."""
-    runs = {(e.objective, e.dataset, e.backbone, e.seed): {Setting.of(row): row for row in e.rows} for e in entries}
-    clear, near = [], []
+    runs = {(e.objective, (e.dataset, e.backbone, e.seed)): {Setting.of(row): row for row in e.rows} for e in entries}
+    clear, near = list[str](), list[str]()
     for name in others:
         tests = [
             found.low is not None and found.low > 0
-            for (objective, *cell), rows in runs.items()
+            for (objective, cell), rows in runs.items()
             for setting, row in rows.items()
             if objective == lead
-            and (other := runs.get((name, *cell), {}).get(setting))
+            and (other := runs.get((name, cell), {}).get(setting))
             and (found := sampled([(other, row)], "fid"))
         ]
         (clear if tests and all(tests) else near).append(name)
     runs_of = "one run of each" if seeds < 2 else "one run of some"
-    text: list = [f"What training again would change is not known from {runs_of}. By the error of sampling alone, "]
+    why = f"What training again would change is not known from {runs_of}. By the error of sampling alone, "
+    text: list[Mark] = [why]
     if not clear:
         return (*text, "no other objective has a higher FID than ", Code(lead), " under every control setting.")
-    text += _names(clear) if near else [_all(len(others), "", "").strip()]
+    text += names(clear) if near else ["the other one" if len(others) == 1 else f"all {len(others)} others"]
     text += [f" {'has' if len(clear) == 1 else 'have'} a higher FID than ", Code(lead), " under every control setting"]
-    return (*text, "; not so ", *_names(near), ".") if near else (*text, ".")
-
-
-def _varies(scores: Scores, key, what: str) -> Text:
-    """What the backbone (or the data set) changes: Kendall's tau of the ranks, and the largest change of rank."""
-    names = list(dict.fromkeys(map(key, scores.controls)))
-    if len(names) < 2:
-        return f"There is one {what} to compare on, {names[0]}: whether another would rank alike is not known."
-    if len(scores.objectives) < 2:
-        return f"With one objective there is nothing to say of what the {what} changes in the order."
-    parts = {name: scores.part(lambda control, n=name: key(control) == n) for name in names}
-    found = {name: ranking(part, expected=0) for name, part in parts.items()}
-    ranks = {name: one.rank for name, one in found.items()}
-    text = [*_agree(ranks, what)]
-    changes = [(ranks[b] - ranks[a], a, b) for a in names for b in names if a != b]
-    gains = [(float(gain[i]), i, a, b) for gain, a, b in changes for i in np.flatnonzero(np.isfinite(gain))]
-    gain, i, a, b = max(gains, key=lambda found: found[0], default=(0.0, 0, "", ""))
-    if gain > 0:
-        text += [" The largest change: ", Code(scores.objectives[i]),
-                 f" has rank {ranks[a][i]:.0f} on {a} and {ranks[b][i]:.0f} on {b}"]  # fmt: skip
-        text.append(_surely(found[a], found[b], i))
-    return tuple(text)
-
-
-def _agree(ranks: dict[str, np.ndarray], what: str) -> list:
-    """`The backbones agree in part: Kendall's tau between their ranks is 0.64 ..`, and whether one is first on all."""
-    firsts = {name: tuple(np.flatnonzero(r == np.nanmin(r))) for name, r in ranks.items()}
-    same = "the same objective is" if len(set(firsts.values())) == 1 else "another objective is"
-    taus = [
-        agreement(list(x), [None if np.isnan(rank) else rank for rank in y]) for x, y in combinations(ranks.values(), 2)
-    ]
-    known = sorted((found for found in taus if found), key=lambda found: found["tau"])
-    if not known:
-        return [f"On the {what}s ({', '.join(ranks)}) {same} first; too few are ranked to say more of how they agree."]
-    low, high = known[0], known[-1]
-    degree = "show no agreement beyond chance" if low["tau_p"] > ALPHA else (
-        "agree on the order" if low["tau"] >= 0.8 else "agree in part" if low["tau"] > 0 else "rank against each other"
-    )  # fmt: skip
-    value = f"{low['tau']:.2f}" if len(known) == 1 else f"{low['tau']:.2f} to {high['tau']:.2f}"
-    chance = f", p {_probability(low['tau_p'])}" if len(known) == 1 else ""
-    return [
-        f"The {what}s ({', '.join(ranks)}) {degree}: Kendall's tau between their ranks is {value} over {low['n']} "
-        f"objectives (1: the same order, 0: no relation{chance}), and {same} first."
-    ]
-
-
-def _surely(better: Ranking, worse: Ranking, i: int) -> str:
-    """Whether the confidence sets of the two ranks have anything in common, where there are seeds enough."""
-    if any(found.scores.values["level"].shape[2] < FEW or np.isnan(found.low[i]) for found in (better, worse)):
-        return ", from too few seeds to say how surely."
-    common = better.high[i] >= worse.low[i]
-    return f"; the 95% confidence sets of the two {'overlap' if common else 'do not overlap'}."
-
-
-def _names(names: Sequence[str]) -> tuple:
-    """`a`, `b` and `c`; of many the first."""
-    shown = [Code(name) for name in names[:MOST]]
-    more = len(names) - len(shown)
-    ends = [*shown, f"{more} more"] if more else shown
-    joints = ["", *[", "] * (len(ends) - 2), " and "] if len(ends) > 1 else [""]
-    return tuple(part for pair in zip(joints, ends, strict=True) for part in pair if part)
-
-
-def _all(count: int, one: str = "comes", many: str = "come") -> str:
-    return f"the other one {one}" if count == 1 else f"all {count} others {many}"
-
-
-def _percent(share: float) -> str:
-    return "more than 99%" if share > 0.99 else "less than 1%" if share < 0.01 else f"{100 * share:.0f}%"
-
-
-def _probability(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"= {p:.2g}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return (*text, "; not so ", *names(near), ".") if near else (*text, ".")

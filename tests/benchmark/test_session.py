@@ -144,17 +144,17 @@ def test_time_to_quality_takes_the_best_learning_rate(tmp_path):
 
 def test_a_missing_package_is_told_with_what_it_is_for(monkeypatch):
     known = needs.importlib.util.find_spec
-    monkeypatch.setattr(needs.importlib.util, "find_spec", lambda name: None if name == "tyro" else known(name))
+    monkeypatch.setattr(needs.importlib.util, "find_spec", lambda name: None if name == "tabulate" else known(name))
     lines = {one.package.name: one.line for one in needs.look()}
-    assert lines["tyro"] == "tyro: missing; needed for command lines: training, scoring, the grid"
-    assert needs.missing(needs.look()) == {"tyro"}
+    assert lines["tabulate"] == "tabulate: missing; needed for tables: scoring, the grid"
+    assert needs.missing(needs.look()) == {"tabulate"}
     assert lines["torch"].startswith("torch 2.")
 
 
-def test_the_command_starts_without_tyro_and_refuses_bad_minutes(command):
+def test_the_command_starts_without_tabulate_and_refuses_bad_minutes(command):
     code = (
-        "import sys; sys.modules['tyro'] = None; sys.modules['tabulate'] = None; "
-        "sys.argv = ['zoo.bench', '--minutes', '{}', '--out', 'x']; from zoo import bench; bench.main()"
+        "import sys; sys.modules['tabulate'] = None; "
+        "sys.argv = ['zoo.bench', '--minutes', '{}', '--out', 'x']; from zoo import bench; bench.run_main(bench.main)"
     )
     for text in ("nan", "0", "-1", "many"):
         done = command("-c", code.format(text))

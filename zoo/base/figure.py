@@ -6,18 +6,21 @@ Figures are drawn without pyplot and without the reader's own matplotlibrc, so t
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib.style
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from PIL import Image
+from matplotlib.image import FigureImage
+from PIL import Image, PngImagePlugin
 
 # Okabe and Ito's palette without its yellow, which is lost on white, and with a brown
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#8C5A2B")
 GREY = "#8A8A8A"
 DPI = 110
 COLOURS = 128  # of a PNG's palette: a third of the bytes of full colour
+PHOTOS = "photographs"  # a PNG's text: the boxes of pixels that a dark page shows as they are
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -55,7 +58,7 @@ def panels(
     *,
     margins: tuple[float, float, float, float] = (0.7, 0.2, 0.5, 0.4),
     gaps: tuple[float, float] = (0.6, 0.7),
-    **options: object,
+    **options: Any,
 ) -> tuple[Figure, np.ndarray]:
     """A figure and its [rows, columns] axes, each of exactly width x height.
 
@@ -77,10 +80,12 @@ def panels(
 def png(figure: Figure, greys: int | None = None) -> bytes:
     """The figure as PNG with a palette, without the software's name and version.
 
-    greys: levels of a figure without colours.
+    greys: levels of a figure without colours. Where pictures were placed on it (figimage), their boxes (left, top,
+    width, height in pixels) are written into the file's text, under PHOTOS.
     """
-    figure.canvas.draw()
-    image = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     if greys:
         colours = np.linspace(0, 255, greys).round().astype(np.uint8)[:, None].repeat(3, axis=1)
         places = (np.asarray(image.convert("L")) * ((greys - 1) / 255)).round().astype(np.uint8)
@@ -88,8 +93,30 @@ def png(figure: Figure, greys: int | None = None) -> bytes:
         colours, places = _reduced(image)
     out, paletted = io.BytesIO(), Image.fromarray(places)
     paletted.putpalette(colours.tobytes())
-    paletted.save(out, "PNG", optimize=True, bits=4 if len(colours) <= 16 else 8)
+    about = PngImagePlugin.PngInfo()
+    if boxes := [_box(one, image.height) for one in figure.images if isinstance(one, FigureImage)]:
+        about.add_text(PHOTOS, " ".join(",".join(map(str, box)) for box in boxes))
+    paletted.save(out, "PNG", optimize=True, bits=4 if len(colours) <= 16 else 8, pnginfo=about)
     return out.getvalue()
+
+
+def vector(figure: Figure, kind: str) -> bytes:
+    """The figure as svg or pdf, without a date."""
+    out = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "zoo"}):
+        figure.savefig(out, format=kind, metadata={"Date": None} if kind == "svg" else {"CreationDate": None})
+    return out.getvalue()
+
+
+def photographs(data: bytes) -> list[tuple[int, int, int, int]]:
+    """The boxes (left, top, width, height) of a PNG by `png` that hold pictures, not paper and ink."""
+    text = Image.open(io.BytesIO(data)).text.get(PHOTOS, "")  # type: ignore[attr-defined]
+    return [(a, b, c, d) for a, b, c, d in (map(int, box.split(",")) for box in text.split())]
+
+
+def _box(placed: FigureImage, height: int) -> tuple[int, int, int, int]:
+    rows, columns = placed.get_size()
+    return int(placed.ox), int(height - placed.oy - rows), columns, rows
 
 
 def _reduced(image: Image.Image) -> tuple[np.ndarray, np.ndarray]:
@@ -97,11 +124,12 @@ def _reduced(image: Image.Image) -> tuple[np.ndarray, np.ndarray]:
 
     The most frequent colours stay as they are (paper, grid, text, lines), some stand for all that is between them.
     """
-    counts = sorted(image.getcolors(image.width * image.height), key=lambda pair: (-pair[0], pair[1]))
+    counts: list[Any] = image.getcolors(image.width * image.height) or []
+    counts.sort(key=lambda pair: (-pair[0], pair[1]))
     found, few = np.array([colour for _, colour in counts], np.uint8), COLOURS // 4
     colours = found[:COLOURS]
     if len(found) > COLOURS:
-        between = image.quantize(few, Image.Quantize.MAXCOVERAGE).getpalette()[: 3 * few]
+        between = (image.quantize(few, Image.Quantize.MAXCOVERAGE).getpalette() or [])[: 3 * few]
         colours = np.concatenate([found[: COLOURS - few], np.array(between, np.uint8).reshape(-1, 3)])
     nearest = [
         ((part[:, None].astype(int) - colours) ** 2).sum(2).argmin(1)

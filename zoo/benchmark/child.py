@@ -1,14 +1,15 @@
 """One measurement in this process: python -m zoo.benchmark.child '{"what": "ceiling", ..}' prints JSON.
 
-It needs neither tyro nor tabulate, so that a machine without them can still be measured.
+It does not need tabulate, so that a machine without it can still be measured.
 """
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 
-def run(asked: dict) -> dict:
+def run(asked: dict[str, Any]) -> dict[str, Any]:
     """What is asked for: `ceiling`, `mode` (training and sampling), `cost` (counted), or `ema` (weights to a file)."""
     import torch
 

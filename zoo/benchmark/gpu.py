@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from zoo.benchmark.session import Session, Step
 
 OBJECTIVE = "rf/lognorm(0,1)"
-COMMANDS = ("tyro", "safetensors", "filelock", "tqdm", "tabulate", "scikit-learn", "scipy", "pillow")
+COMMANDS = ("safetensors", "filelock", "tqdm", "tabulate", "scikit-learn", "scipy", "pillow")
 BACKBONES = {"dit": ("einops",), "unet": ("diffusers",)}  # and the packages that they need
 
 
@@ -38,7 +39,7 @@ SCALES = {
     "cpu": Scale({"dit": "dit(patch=4,width=128)", "unet": "unet(width=16,attention=1)"}, 16, 64, 300, 78, (10, 5),
                  (8e-3, 4e-3), 2_000),
 }  # fmt: skip
-MODES = {  # in order; what each changes of the recipe
+MODES: dict[str, dict[str, Any]] = {  # in order; what each changes of the recipe
     "compiled bfloat16": {"precision": "bfloat16", "compile": True},
     "recorded": {"precision": "bfloat16", "compile": "graphs"},
     "eager bfloat16": {"precision": "bfloat16", "compile": False},
@@ -62,9 +63,7 @@ def steps(session: Session, device: str, mirror: str | None) -> Iterator[Step]:
     tests = ("-m", "pytest", "tests/test_gpu.py", "-p", "no:cacheprovider", "-q")
     yield Step("tests", tests, 130, ("pytest", "einops", "diffusers"))
     verdict = session.results.get("tests", {})  # skipped tests prove nothing
-    passed = verdict.get("status") == "ok" and "passed" in verdict["data"].get(
-        "said", ""
-    )
+    passed = verdict.get("status") == "ok" and "passed" in verdict["data"].get("said", "")
     for kind, size in scale.sizes.items():
         yield from _speed(scale, kind, size, device, passed)
     for kind, size in scale.sizes.items():
@@ -78,13 +77,13 @@ def _speed(scale: Scale, kind: str, size: str, device: str, graphs: bool) -> Ite
             continue
         batch = scale.large if mode == "compiled, large batch" else scale.batch
         config = {"objective": OBJECTIVE, "backbone": size, "batch": batch, "images": batch * 10**6, **how}
-        asked = {"what": "mode", "config": config, "size": 28, "device": device, "seconds": 2.0}
+        asked: dict[str, Any] = {"what": "mode", "config": config, "size": 28, "device": device, "seconds": 2.0}
         yield child(f"speed {kind}: {mode}", 90, BACKBONES[kind], **asked)
         if mode == "compiled bfloat16":  # again, with a warm cache of compiled code
             yield child(f"speed {kind}: {mode}, warm", 60, BACKBONES[kind], **asked)
 
 
-def speed(results: dict, kind: str) -> float:
+def speed(results: dict[str, Any], kind: str) -> float:
     """Images a second of the fastest mode at the usual batch; 0.0 if none was measured."""
     found = [
         one["data"]["train_images_per_s"]
@@ -135,7 +134,7 @@ def _run(
     yield Step(f"score {name}", ("-m", "eval.fid", str(folder), *drawn, *places), 90, needs)
 
 
-def fid(results: dict, name: str) -> float | None:
+def fid(results: dict[str, Any], name: str) -> float | None:
     """The FID of a run of d., if it was scored."""
     one = results.get(f"score {name}", {})
     return one["data"]["score"]["fid"] if one.get("status") == "ok" else None

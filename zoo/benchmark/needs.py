@@ -25,7 +25,6 @@ PACKAGES = (
     Package("safetensors", "safetensors", "checkpoints and judges: training and scoring"),
     Package("einops", "einops", "the DiT"),
     Package("diffusers", "diffusers", "the U-Net"),
-    Package("tyro", "tyro", "command lines: training, scoring, the grid"),
     Package("filelock", "filelock", "locks on folders: training, scoring, the grid"),
     Package("torchvision", "torchvision", "downloading MNIST where no mirror is given"),
     Package("scikit-learn", "sklearn", "the confusion matrix of a score"),
@@ -49,7 +48,7 @@ class Found:
 
     @property
     def line(self) -> str:
-        """`tyro 1.0.17`, or that it is missing and what it is needed for."""
+        """`einops 0.8.2`, or that it is missing and what it is needed for."""
         if self.version:
             return f"{self.package.name} {self.version}"
         return f"{self.package.name}: missing; needed for {self.package.purpose}"

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from zoo.base.errors import ZooError
 from zoo.base.files import write_atomic, write_json
@@ -50,10 +51,10 @@ class Session:
     minutes: float
     missing: set[str] = field(default_factory=set)
     environment: dict[str, str] = field(default_factory=dict)
-    results: dict[str, dict] = field(default_factory=dict)
-    table: Callable[[dict], str] = lambda _: ""
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    table: Callable[[dict[str, Any]], str] = lambda _: ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.minutes > 0:
             raise ZooError(f"--minutes {self.minutes:g} must be above 0")
         self.began = time.monotonic()
@@ -96,7 +97,7 @@ class Session:
                 continue
             self._record(step, self._do(step))
 
-    def _do(self, step: Step) -> dict:
+    def _do(self, step: Step) -> dict[str, Any]:
         """Run a step's process to its end, or to the end of its time."""
         log = self.work / "logs" / f"{step.name.replace(' ', '_').replace('/', '_')}.log"
         log.parent.mkdir(exist_ok=True)
@@ -122,7 +123,7 @@ class Session:
             data = {"said": last[:300]}
         return {"status": "ok", "seconds": seconds, "data": data}
 
-    def _wait(self, process: subprocess.Popen, step: Step, limit: float) -> tuple[bytes, bool]:
+    def _wait(self, process: subprocess.Popen[bytes], step: Step, limit: float) -> tuple[bytes, bool]:
         """(what the process printed, whether it was stopped); of a stopped one, nothing of its group is left."""
         try:
             early = GRACE_SECONDS if step.saves else 0.0
@@ -138,7 +139,7 @@ class Session:
             os.killpg(process.pid, signal.SIGKILL)
         return process.communicate()[0], True
 
-    def _record(self, step: Step, result: dict) -> None:
+    def _record(self, step: Step, result: dict[str, Any]) -> None:
         """Keep a step's result, and write everything again."""
         self.results[step.name] = result
         reason = f": {result['reason']}" if "reason" in result else ""

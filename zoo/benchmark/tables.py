@@ -1,11 +1,12 @@
 """The tables of a session, as Markdown, from its results alone."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 FORWARD_BACKWARD = 3  # passes that training an image counts as
 
 
-def markdown(results: dict) -> str:
+def markdown(results: dict[str, Any]) -> str:
     """Everything that a session measured: the machine, speed, time to quality, and what became of each step."""
     blocks = ["# Measured on one machine", *_machine(results), *_speed(results), *_quality(results), *_steps(results)]
     return "\n\n".join(blocks)
@@ -17,12 +18,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
-def _data(results: dict, name: str) -> dict | None:
+def _data(results: dict[str, Any], name: str) -> dict[str, Any] | None:
     one = results.get(name, {})
     return one["data"] if one.get("status") == "ok" else None
 
 
-def _machine(results: dict) -> Iterator[str]:
+def _machine(results: dict[str, Any]) -> Iterator[str]:
     found = _data(results, "machine")
     if not found:
         return
@@ -43,7 +44,7 @@ def _machine(results: dict) -> Iterator[str]:
         yield table(["backbone", "GFLOP", "GB", "operations", "floor by FLOP, ms", "floor by bytes, ms"], rows)
 
 
-def _speed(results: dict) -> Iterator[str]:
+def _speed(results: dict[str, Any]) -> Iterator[str]:
     machine = _data(results, "machine")
     rows = []
     for name in results:
@@ -64,7 +65,7 @@ def _speed(results: dict) -> Iterator[str]:
         yield table([*header, "set-up, s", "memory, MB"], rows)
 
 
-def _quality(results: dict) -> Iterator[str]:
+def _quality(results: dict[str, Any]) -> Iterator[str]:
     rows = []
     for name in results:
         if not name.startswith("score ") or not (data := _data(results, name)):
@@ -78,7 +79,7 @@ def _quality(results: dict) -> Iterator[str]:
         yield table(["backbone", "learning rate", "training, s", "FID", "accuracy", "samples"], rows)
 
 
-def _steps(results: dict) -> Iterator[str]:
+def _steps(results: dict[str, Any]) -> Iterator[str]:
     rows = [[name, one["status"], f"{one['seconds']:.0f}", one.get("reason", "")] for name, one in results.items()]
     yield "## Steps"
     yield table(["step", "outcome", "seconds", "reason"], rows)

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 
 from zoo import registry
 from zoo.base.sealed import digest
-from zoo.config.control import SamplerName, Sampling, Setting, Start
+from zoo.config.control import SamplerName, Sampling, Setting, Start, Steps
 from zoo.config.schema import Count, Frozen, Positive, Share, checked, distinct
 from zoo.data.sets import DataName
 
@@ -44,7 +44,7 @@ class TrainConfig(Recipe):
     dataset: DataName = "mnist"
     backbone: BackboneName = "dit"
     objective: ObjectiveName = "rf"
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, le=2**53)] = 0
     images: Count = 60_000
 
     @property
@@ -62,7 +62,7 @@ class BestCase(Frozen):
     start: Annotated[tuple[Start, ...], SEVERAL, AfterValidator(distinct)] = (-10.0, -5.4)
     guidance: Annotated[tuple[Positive, ...], SEVERAL, AfterValidator(distinct)] = (1.0, 1.5, 2.0, 3.0)
     sampler: Annotated[tuple[SamplerName, ...], SEVERAL, AfterValidator(distinct)] = ("euler", "dpmpp_2m")
-    steps: Count = 20
+    steps: Steps = 20
     tries: Annotated[int, Field(ge=0)] = 16
 
     def at(self, place: tuple[int, int, int]) -> Sampling:

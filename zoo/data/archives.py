@@ -92,7 +92,8 @@ def _from_mirror(mirror: str, file: str) -> bytes:
     import urllib.request
 
     with urllib.request.urlopen(f"{mirror.rstrip('/')}/{file}", timeout=TIMEOUT) as answer:  # noqa: S310 (checked above)
-        return answer.read()
+        content: bytes = answer.read()
+        return content
 
 
 def _from_torchvision(name: str, file: str) -> bytes:

@@ -4,12 +4,14 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from tabulate import tabulate
 
 from zoo.base.errors import Busy, Diverged
 from zoo.base.progress import say
 from zoo.base.sealed import read_sealed, write_sealed
+from zoo.config.control import score_words
 from zoo.grid import plan as plans
 from zoo.grid import record
 from zoo.grid.executor import (
@@ -24,10 +26,12 @@ from zoo.grid.executor import (
     worth_retrying,
 )
 from zoo.grid.files import Cell
+from zoo.grid.notice import tell
 from zoo.grid.plan import Plan
 from zoo.objectives.families import SD3
 
 POLL_SECONDS = 0.5
+ENDED = ("done", "failed", "diverged")  # what a run skips
 PLAIN_SECONDS = 30.0  # between two lines about a running cell where nobody watches
 
 
@@ -51,12 +55,23 @@ def show(plan: Plan) -> None:
         "status",
         "time",
     ]
-    left = sum(plan.seconds(cell) for cell in plan.chosen if plan.status(cell) != "done")
     print(tabulate(rows, header, disable_numparse=True))
     print(
         f"\ngrid {plan.name}: {plan.grid.description}\n{len(plan.chosen)} cells on {' and '.join(plan.budgets)}, budget"
-        f" {plan.kind}, in {plan.out}; about {clock(left / plan.jobs)} to go with {plan.jobs} at once (estimated)"
+        f" {plan.kind}, in {plan.out}; {_left(plan)}"
     )
+
+
+def _left(plan: Plan) -> str:
+    """What is still to do, in words."""
+    states = [plan.status(cell) for cell in plan.chosen]
+    left = sum(plan.seconds(cell) for cell, state in zip(plan.chosen, states, strict=True) if state not in ENDED)
+    if all(state == "done" for state in states):
+        return "all done"
+    if all(state in ENDED for state in states):
+        bad = len(states) - states.count("done")
+        return f"{states.count('done')} done, {bad} failed or diverged: --retry failed tries these again"
+    return f"about {clock(left / plan.jobs)} to go with {plan.jobs} at once (estimated)"
 
 
 def dry_run(plan: Plan, retry: bool) -> None:
@@ -69,7 +84,7 @@ def dry_run(plan: Plan, retry: bool) -> None:
         print(f"{verb:4}  {plan.folder(cell)}  ({status}; {train.images:,} images, batch {train.batch})")
 
 
-def run(plan: Plan, command: list[str], options, finished: Callable[[], None] = lambda: None) -> list[str]:
+def run(plan: Plan, command: list[str], options: Any, finished: Callable[[], None] = lambda: None) -> list[str]:
     """Do all that is left of the plan, and return one line for each chosen cell that is not done in the end.
 
     command: what starts a worker, before its options. KeyboardInterrupt passes through, after the running cells have
@@ -78,15 +93,18 @@ def run(plan: Plan, command: list[str], options, finished: Callable[[], None] = 
     plans.prepare(plan)
     record.write_grid(plan, options)
     if plan.notice:
-        say(f"\n{'!' * 100}\n{plan.notice}\n{'!' * 100}\n")
-    waiting, running = _to_do(plan, retry=options.retry == "failed"), []
+        tell(plan.notice, plan.cause, plan.out, options.verbose)
+    waiting = _to_do(plan, retry=options.retry == "failed")
+    running: list[Job] = []
     jobs = min(plan.jobs, max(1, len(waiting)))
     threads = None if plan.kind == "gpu" else max(1, cores() // jobs)
-    places = ["--cell", "-", "--data-dir", options.data_dir, "--device", options.device]
+    places = ["--data-dir", options.data_dir, "--device", options.device]
     places += ["--mirror", options.mirror] if options.mirror else []
     places += ["--plugin", options.plugin] if options.plugin else []
     places += ["--track", options.track] if options.track else []
-    watch, tries, idle = Watch(plan, jobs), {}, []
+    watch = Watch(plan, jobs)
+    tries: dict[str, int] = {}
+    idle: list[Worker] = []
     if waiting:
         finished()
     try:
@@ -154,9 +172,7 @@ class Job:
             failed.unlink(missing_ok=True)
             score = read_sealed(self.folder / "result.json")["scores"][0]
             took = clock(time.monotonic() - self.began)
-            return (
-                f"{self.head}: FID {score['fid']:.2f} ± {score['fid_se']:.2f}, accuracy {score['acc']:.1%}, in {took}"
-            )
+            return f"{self.head}: {score_words(score)}, in {took}"
         if status == Busy.exit_code:
             return f"{self.head}: another process is at work on it"
         if status in (130, 143):
@@ -194,7 +210,8 @@ class Watch:
 
     def __init__(self, plan: Plan, jobs: int):
         self.plan, self.jobs, self.last = plan, jobs, time.monotonic()
-        self.done, self.took, self.estimated = set(), 0.0, 0.0
+        self.done: set[str] = set()
+        self.took, self.estimated = 0.0, 0.0
         self.bars = []
         if sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns:  # some have no size
             from tqdm import tqdm
@@ -214,7 +231,7 @@ class Watch:
         left = f"about {clock(self.left(running, waiting))} to go"
         lines = [f"  {job.head}: {last_line(job.worker.log)}" for job in running]
         if not self.bars:
-            say("\n".join([f"  {gone} of {len(self.plan.chosen)} cells are behind us, {left}", *lines]))
+            say("\n".join([f"  {gone} of {len(self.plan.chosen)} cells have ended, {left}", *lines]))
             return
         grid, *cells = self.bars
         columns = grid.format_dict["ncols"] or 80  # a longer line would break those above it

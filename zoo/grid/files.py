@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator
 
@@ -21,7 +21,7 @@ from zoo import registry
 from zoo.base.errors import ZooError, choose
 from zoo.base.names import slug
 from zoo.config.cell import BackboneName, CellConfig, ObjectiveName, Recipe, ScoreConfig, TrainConfig
-from zoo.config.control import Sampling
+from zoo.config.control import Sampling, Setting
 from zoo.config.schema import Count, Frozen, Positive, checked, distinct, explain
 from zoo.data.sets import DataName
 
@@ -55,7 +55,7 @@ class Budget(Frozen):
     score: ScoreConfig = ScoreConfig()
     note: str = ""
 
-    def recipe_of(self, backbone: str) -> dict:
+    def recipe_of(self, backbone: str) -> dict[str, Any]:
         """The fields of the recipe that a backbone of the grid is trained by."""
         return changed(self.recipe.model_dump(), self.sizes[backbone].recipe)
 
@@ -129,7 +129,7 @@ class Cell:
         return f"{train.dataset} {train.backbone} {self.objective} seed{train.seed}"
 
 
-def changed(recipe: dict, changes: Recipe) -> dict:
+def changed(recipe: dict[str, Any], changes: Recipe) -> dict[str, Any]:
     """A recipe's fields, those replaced that `changes` was given."""
     return recipe | changes.model_dump(include=changes.model_fields_set)
 
@@ -146,8 +146,8 @@ def load(name: str) -> Grid:
         raise choose("grid", name, names())
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ZooError(f"grid {path} cannot be read: {error}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ZooError(f"grid {path} cannot be read as TOML: {error}") from None
     if isinstance(wish := data.get("budgets"), str):  # those of a grid that comes with the project
         if wish not in names() or path == FOLDER / f"{wish}.toml":
             raise choose(f"grid in grid {path}, budgets:", wish, set(names()) - {path.stem})
@@ -182,7 +182,7 @@ def cells(grid: Grid, dataset: str, budget: Budget, seeds: int | None = None, im
         size = budget.sizes[name]
         train = TrainConfig(
             **changed(budget.recipe_of(name), changes),
-            dataset=dataset,
+            dataset=cast(DataName, dataset),  # checked here
             backbone=size.size,
             objective=objective,
             seed=seed,
@@ -204,3 +204,21 @@ def select(cells: Sequence[Cell], pattern: str | None) -> list[Cell]:
     if not found:
         raise choose("pattern for --only", pattern, {c.config.train.objective for c in cells})
     return found
+
+
+def check_times(cells: Sequence[Cell]) -> None:
+    """Raise ZooError, with all findings, unless the steps of every way to draw are distinct and finite in every cell.
+
+    They are built on the path of every objective, for which torch is imported.
+    """
+    problems: dict[str, list[str]] = {}
+    asked = {(cell.config.train.objective, how): None for cell in cells for how in cell.config.score.ways}
+    for name, how in asked:
+        try:
+            how.times(registry.objective(name).path)
+        except ZooError as error:
+            told = Setting(**how.model_dump()).name.partition("-")[2]
+            problems.setdefault(f"{told}: {error}", []).append(name)
+    if problems:
+        lines = [f"{problem} ({', '.join(names)})" for problem, names in problems.items()]
+        raise ZooError("\n  ".join(["these ways to draw images have no steps on some objectives' paths:", *lines]))

@@ -5,17 +5,22 @@ torch is not imported here, so that `run_all.py --list` answers at once.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from zoo.base.environment import has_gpu
 from zoo.base.errors import ZooError, choose
 from zoo.base.progress import say
 from zoo.base.sealed import read_sealed, write_sealed
 from zoo.config.cell import differences
+from zoo.config.fits import fit
 from zoo.data import archives
 from zoo.data.sets import check_name
 from zoo.grid import files as grid
+from zoo.grid import notice as notices
 from zoo.grid.executor import cores
-from zoo.grid.times import check_times
+from zoo.grid.files import Budget, Cell, Grid
+
+MOST_JOBS = 1024
 
 
 @dataclass(frozen=True)
@@ -23,43 +28,44 @@ class Plan:
     """Everything decided before the first cell starts. `cells` is the whole grid, `chosen` what --only leaves of it."""
 
     name: str
-    grid: grid.Grid
-    budgets: dict[str, grid.Budget]  # by data set
+    grid: Grid
+    budgets: dict[str, Budget]  # by data set
     dataset_requested: list[str]
-    notice: str | None
+    notice: str | None  # which data set was taken instead of the one that was hoped for
+    cause: str | None  # why
     kind: str
     budget_requested: str
     seeds: int
     jobs: int
     out: Path
-    cells: list[grid.Cell]
-    chosen: list[grid.Cell]
+    cells: list[Cell]
+    chosen: list[Cell]
 
-    def folder(self, cell: grid.Cell) -> Path:
+    def folder(self, cell: Cell) -> Path:
         """A cell's folder."""
         return self.out / cell.folder
 
-    def head(self, cell: grid.Cell) -> str:
+    def head(self, cell: Cell) -> str:
         """What a line about a cell begins with."""
         train = cell.config.train
         place = f"[{self.chosen.index(cell) + 1}/{len(self.chosen)}]"
         return f"{place} {cell.objective} on {train.backbone}, seed {train.seed}"
 
-    def status(self, cell: grid.Cell) -> str:
+    def status(self, cell: Cell) -> str:
         """done, failed, diverged, started or to do. Raises ZooError for a file that cannot be used."""
         folder = self.folder(cell)
         if self.result(cell):
             return "done"
         if (folder / "failed.json").is_file():
-            return read_sealed(folder / "failed.json")["status"]
+            return str(read_sealed(folder / "failed.json")["status"])
         return "started" if any(folder.glob("step-*.json")) else "to do"
 
-    def seconds(self, cell: grid.Cell) -> float:
+    def seconds(self, cell: Cell) -> float:
         """What a finished cell took, or the estimate for another."""
         result = self.result(cell)
-        return result["seconds"]["total"] if result else cell.seconds
+        return float(result["seconds"]["total"]) if result else cell.seconds
 
-    def result(self, cell: grid.Cell) -> dict | None:
+    def result(self, cell: Cell) -> dict[str, Any] | None:
         """A finished cell's result. Raises ZooError for one that is damaged or another cell's."""
         path = self.folder(cell) / "result.json"
         if not path.is_file():
@@ -70,7 +76,7 @@ class Plan:
         return result
 
 
-def make(options, fetch: bool) -> Plan:
+def make(options: Any, fetch: bool) -> Plan:
     """The plan for run_all's options. fetch: whether the data set may be downloaded now.
 
     Raises ZooError for anything unknown, and for a data set that was asked for and cannot be had.
@@ -85,14 +91,15 @@ def make(options, fetch: bool) -> Plan:
     wishes = options.dataset.split(",") if options.dataset else list(loaded.dataset)
     for wish in wishes:
         check_name(wish, more=("auto",))
-    earlier = read_sealed(out / "grid.json") if (out / "grid.json").is_file() else {}
-    datasets, notice = _datasets(wishes, earlier, options, fetch)
     kind, images = _budget(options.budget, options.device)
-    budgets = {dataset: loaded.budget(kind, dataset) for dataset in datasets}
+    jobs = _jobs(options.jobs, kind)
     if options.seeds is not None and options.seeds < 1:
-        raise ZooError("--seeds must be at least 1")
+        raise ZooError(f"--seeds {options.seeds} is too small: --seeds must be at least 1")
     if not options.timeout > 0:
-        raise ZooError("--timeout must be above 0 seconds")
+        raise ZooError(f"--timeout {options.timeout:g} is too small: --timeout must be above 0 seconds")
+    earlier = read_sealed(out / "grid.json") if (out / "grid.json").is_file() else {}
+    datasets, notice, cause = _datasets(wishes, earlier, options, fetch)
+    budgets = {dataset: loaded.budget(kind, dataset) for dataset in datasets}
     cells = [c for d, budget in budgets.items() for c in grid.cells(loaded, d, budget, options.seeds, images)]
     cells.sort(key=lambda cell: cell.config.train.seed)  # a grid cut short has whole seeds
     if earlier and set(earlier.get("datasets", ())) != set(datasets):
@@ -104,41 +111,45 @@ def make(options, fetch: bool) -> Plan:
         budgets=budgets,
         dataset_requested=wishes,
         notice=notice,
+        cause=cause,
         kind=kind,
         budget_requested=options.budget,
         seeds=options.seeds or loaded.seeds,
-        jobs=_jobs(options.jobs, kind),
+        jobs=jobs,
         out=out,
         cells=cells,
         chosen=grid.select(cells, options.only),
     )
 
 
-def _datasets(wishes: list[str], earlier: dict, options, fetch: bool) -> tuple[list[str], str | None]:
-    """(the data sets, a loud notice if they are not the ones that were hoped for).
+def _datasets(
+    wishes: list[str], earlier: dict[str, Any], options: Any, fetch: bool
+) -> tuple[list[str], str | None, str | None]:
+    """(the data sets, a notice if they are not the ones that were hoped for, the cause of that).
 
     A wish of a grid's file falls back to `digits`; a data set that the command line names is had, or an error.
     """
     if earlier.get("dataset_requested") == wishes and earlier.get("datasets"):
-        return list(earlier["datasets"]), earlier.get("notice")  # the same command goes on with what it began
-    found, notices = [], []
+        return list(earlier["datasets"]), earlier.get("notice"), None  # the same command goes on with what it began
+    found, notices, causes = [], [], []
     for place, wish in enumerate(wishes):
-        dataset, why = _dataset(wish, options, fetch, fallback=place > 0 and options.dataset is None)
+        dataset, notice, cause = _dataset(wish, options, fetch, fallback=place > 0 and options.dataset is None)
         found += [dataset] if dataset not in found else []
-        notices += [why] if why else []
+        notices += [notice] if notice else []
+        causes += [cause] if cause else []
     if notices and len(found) < len(wishes):
         notices.append(f"{len(found)} of {len(wishes)} data sets are left, and so fewer control settings.")
-    return found, " ".join(notices) or None
+    return found, "\n".join(dict.fromkeys(notices)) or None, "\n".join(causes) or None
 
 
-def _dataset(wish: str, options, fetch: bool, fallback: bool) -> tuple[str, str | None]:
-    """(data set, why it is not the one hoped for)."""
+def _dataset(wish: str, options: Any, fetch: bool, fallback: bool) -> tuple[str, str | None, str | None]:
+    """(data set, a notice if it is not the one hoped for, the cause, without the folders of this machine)."""
     name, data_dir = "mnist" if wish == "auto" else wish, Path(options.data_dir)
     if name not in archives.SHA256:
-        return name, None
+        return name, None, None
     if not fetch:
         here = archives.present(name, data_dir) or options.mirror or wish != "auto"
-        return (name if here else "digits"), None
+        return (name if here else "digits"), None, None
     try:
         if not archives.present(name, data_dir):
             say(f"fetching {archives.TORCHVISION[name]} ..")
@@ -146,12 +157,9 @@ def _dataset(wish: str, options, fetch: bool, fallback: bool) -> tuple[str, str 
     except ZooError as error:
         if wish != "auto" and not fallback:
             raise
-        what = "All that follows is" if wish == "auto" else "The part that was to be about it is"
-        return "digits", (
-            f"{archives.TORCHVISION[name]} could not be had. {what} about `digits`, scikit-learn's 8 x 8 images, "
-            f"instead. {error}"
-        )
-    return name, None
+        notice = notices.unavailable(archives.TORCHVISION[name], whole=wish == "auto")
+        return "digits", notice, notices.cause(error, data_dir, options.mirror)
+    return name, None, None
 
 
 def _budget(wish: str, device: str) -> tuple[str, int | None]:
@@ -168,8 +176,8 @@ def _budget(wish: str, device: str) -> tuple[str, int | None]:
 
 def _jobs(wish: int | None, kind: str) -> int:
     """Cells at once: on a CPU one for each of up to four cores, since networks this small gain little from threads."""
-    if wish is not None and wish < 1:
-        raise ZooError("--jobs must be at least 1")
+    if wish is not None and not 1 <= wish <= MOST_JOBS:
+        raise ZooError(f"--jobs {wish:,} must be at least 1, and at most {MOST_JOBS:,}")
     return wish or (1 if kind == "gpu" else min(4, cores()))
 
 
@@ -178,9 +186,10 @@ def check(plan: Plan) -> None:
 
     The keys that differ are named. And for ways to draw that an objective's path has no times for.
     """
-    check_times(plan.chosen)
+    grid.check_times(plan.chosen)
     problems = []
     for cell in plan.chosen:
+        fit(cell.config)
         path = plan.folder(cell) / "cell.json"
         try:
             found = read_sealed(path)["config"] if path.is_file() else None

@@ -75,8 +75,8 @@ def read_images(path: Path, image_shape: tuple[int, int, int]) -> tuple[Tensor, 
         raise ZooError(f"{path} should hold images [N, H, W, C] as arr_0, not {list(images.shape)}")
     if images.dtype != np.uint8:
         bad = np.issubdtype(images.dtype, np.floating) and not np.isfinite(images).all()
-        found = "holds NaN or infinite pixels" if bad else f"holds {images.dtype}"
-        raise ZooError(f"{path} {found}; it should hold uint8: clamp to [0, 1], multiply by 255, round, convert")
+        why = "holds NaN or infinite pixels" if bad else f"holds {images.dtype}"
+        raise ZooError(f"{path} {why}; it should hold uint8: clamp to [0, 1], multiply by 255, round, convert")
     if (images != images[..., :1]).any():
         raise ZooError(f"{path} holds colours, and the data are grey: all channels should be equal")
     found = torch.from_numpy(np.ascontiguousarray(images[..., 0]))[:, None]

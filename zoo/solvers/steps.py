@@ -78,7 +78,7 @@ class KarrasSteps(StepGrid):
 
     rho: float = 7.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not RHO[0] <= self.rho <= RHO[1]:
             raise ValueError(f"rho must lie within {RHO[0]:g} .. {RHO[1]:g}, not be {self.rho:g}")
 
