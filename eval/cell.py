@@ -21,6 +21,8 @@ from zoo.config.control import Sampling, score_words
 from zoo.config.schema import explain
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from eval.judging.net import Judge
     from eval.scores.reference import Reference
     from eval.scores.score import Bench
@@ -68,6 +70,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
 
     from eval.scores.few import best_case, part_of
     from eval.scores.score import Bench, copies_png, path_png, real_png, score, tile_png
+    from eval.scores.selection import least
     from eval.scores.validation import validation
     from zoo import plugins
     from zoo.base.environment import git_hash, pick_device, versions
@@ -77,19 +80,23 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     from zoo.registry import backbone_size, objective
     from zoo.sampling.model import Model, Preview
     from zoo.training import checkpoint
-    from zoo.training.run import SNAPSHOTS, train
+    from zoo.training.run import train
     from zoo.training.runlog import LOGSNR_EDGES
 
     data_dir, device = Path(places.data_dir), pick_device(places.device)
     data = load(config.train.dataset, data_dir, places.mirror)
     say(f"training {config.train.objective} on {config.train.backbone}, {data.name}, seed {config.train.seed}")
     ready = time.perf_counter()
-    trained = train(config.train, folder, data, device, places.track, config.score.snapshots, Preview)
+    kept = config.score.snapshots, config.score.candidates
+    trained = train(config.train, folder, data, device, places.track, *kept, Preview)
     done = time.perf_counter()
     bench = Bench.load(data, data_dir, device)
     judge, real = bench.judge, bench.real
-    manifest, tensors = checkpoint.find(folder)
-    model = Model(manifest, tensors, data.image_shape, device, config.score.batch)
+    manifest, last = checkpoint.find(folder, selected=False)
+    model = Model(manifest, last, data.image_shape, device, config.score.batch)
+    selection: list[dict[str, Any]] = []
+    if config.score.select == "validation":
+        model.tensors, selection = least(model, folder, trained["step"], kept[1], data, config.score.n)
     write_atomic(folder / "real.png", real_png(data))
     rows, few = [], {}  # few: what few images score, by the way to draw
     for setting in config.score.controls:
@@ -110,10 +117,12 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
         )
         drawing += best.pop("seconds")
         write_atomic(folder / "samples" / "best.png", tile_png(scored.images, scored.labels))
-    course = list(_course(model, folder / SNAPSHOTS, config, bench)) if config.score.snapshots else []
+    course = list(_course(model, folder, config, bench, trained)) if config.score.snapshots else []
     drawing += sum(point["drawing"] for point in course)
     if course:
-        course.append({**next(iter(few.values())), "images": trained["images"], "seconds": trained["seconds"]})
+        end = next(iter(few.values())) if model.tensors is last else _at(model, last, config, bench)
+        drawing += end.get("seconds", 0.0)
+        course.append({**end, "images": trained["images"], "seconds": trained["seconds"]})
     held_out = {kind: validation(model, kind, data, config.score.n) for kind in config.score.weights}
     seconds = {
         "start": ready - began,
@@ -131,6 +140,9 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
         "train": {name: trained[name] for name in (*facts, *how)}
         | {
             "steps": trained["step"],
+            "selected_step": min(selection, key=lambda one: (one["loss"], -one["step"]))["step"]
+            if selection
+            else trained["step"],
             "clipped": trained["clipped_steps"] / trained["step"],
             "images_per_s": trained["images"] / trained["seconds"],
             "flop_per_image": backbone_size(config.train.backbone).forward_flop(data.image_shape, NUM_CLASSES),
@@ -143,6 +155,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
         "scores": rows,
         "best": best,
         "snapshots": [{key: point[key] for key in POINT} for point in course],
+        "selection": selection,
         "fingerprint": fingerprint(objective(config.train.objective)),
         "validation": held_out,
         "seconds": {**seconds, "total": sum(seconds.values())},
@@ -153,19 +166,32 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     }
 
 
-def _course(model: "Model", folder: Path, config: CellConfig, bench: "Bench") -> Iterator[dict[str, Any]]:
+def _course(
+    model: "Model", folder: Path, config: CellConfig, bench: "Bench", trained: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
     """Each snapshot's scores under the first control setting, with the images and seconds of training until then."""
-    from eval.scores.few import drawn
     from zoo.training import checkpoint
+    from zoo.training.run import SNAPSHOTS, points
 
-    setting, final = config.score.controls[0], model.tensors
-    for path in reversed(checkpoint.manifests(folder)):
-        manifest, model.tensors = checkpoint.read(path)
-        row = drawn(model, setting, config.score.few, bench)
-        told = score_words({**setting.model_dump(), "n": config.score.few, **row})
+    wanted = points(trained["step"], config.score.snapshots)
+    for path in reversed(checkpoint.manifests(folder / SNAPSHOTS)):
+        manifest, tensors = checkpoint.read(path)
+        if manifest["step"] not in wanted:  # a candidate for being scored
+            continue
+        row = _at(model, tensors, config, bench)
+        told = score_words({**config.score.controls[0].model_dump(), "n": config.score.few, **row})
         say(f"scored after {manifest['images']:,} images: {told}")
         yield {**row, "images": manifest["images"], "seconds": manifest["seconds"], "drawing": row["seconds"]}
-    model.tensors = final
+
+
+def _at(model: "Model", tensors: "dict[str, Tensor]", config: CellConfig, bench: "Bench") -> dict[str, Any]:
+    """Few images' scores under the first control setting by other weights of the run, which the model has for that."""
+    from eval.scores.few import drawn
+
+    scored, model.tensors = model.tensors, tensors
+    row = drawn(model, config.score.controls[0], config.score.few, bench)
+    model.tensors = scored
+    return row
 
 
 def _judge(judge: "Judge", real: "Reference") -> dict[str, Any]:

@@ -9,7 +9,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from eval.ranks.board import board
-from eval.ranks.ranking import Entry
+from eval.ranks.table import Entry
 from reports.read.setting import Setting
 from zoo.base.files import read_rows
 
@@ -58,6 +58,11 @@ class Cell:
     @property
     def scores(self) -> list[dict[str, Any]]:
         return list(self.facts.get("scores", ()))
+
+    @property
+    def ceiling(self) -> float | None:
+        """The judge's accuracy on real images, if it is known."""
+        return ((self.result or {}).get("real") or {}).get("acc")
 
 
 @dataclass(frozen=True)
@@ -214,8 +219,8 @@ class Run:
 
     @property
     def entries(self) -> list[Entry]:
-        """The cells as eval/ranks/ranking.py takes them."""
-        return [Entry(c.dataset, c.backbone, c.objective, c.seed, c.status, c.scores) for c in self.cells]
+        """The cells as eval/ranks/table.py takes them."""
+        return [Entry(c.dataset, c.backbone, c.objective, c.seed, c.status, c.scores, c.ceiling) for c in self.cells]
 
     @cached_property
     def board(self) -> dict[str, Any]:
