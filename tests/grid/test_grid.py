@@ -10,7 +10,7 @@ from zoo.base.names import SLUG
 from zoo.config.cell import BestCase, CellConfig, ScoreConfig, TrainConfig
 from zoo.config.control import Sampling
 from zoo.grid import files as grid
-from zoo.grid import record, times
+from zoo.grid import record
 from zoo.objectives.path import Flow
 from zoo.solvers.sampler import SAMPLERS
 
@@ -264,7 +264,7 @@ def two_cells(score: ScoreConfig) -> list[grid.Cell]:
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_450_trailing_steps_can_be_taken_on_every_path(sampler):
     """Those behind logsnr 10 were once moved to it, where a second-order sampler divided by a step of length 0."""
-    times.check_times(two_cells(ScoreConfig(settings=(Sampling(sampler=sampler, step_grid="trailing", steps=450),))))
+    grid.check_times(two_cells(ScoreConfig(settings=(Sampling(sampler=sampler, step_grid="trailing", steps=450),))))
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_450_trailing_steps_can_be_taken_on_every_path(sampler):
 )
 def test_a_start_behind_a_path_s_end_is_found_before_any_training(score):
     with pytest.raises(ZooError, match=r"s9.5.*: sampling starts at logsnr 9.5, and this path ends at 9.21.*") as error:
-        times.check_times(two_cells(score))
+        grid.check_times(two_cells(score))
     assert "(eps/linear)" in str(error.value)
     assert error.value.exit_code == 2
 
@@ -287,10 +287,11 @@ class Stuck(Flow):
 
 
 def test_a_path_that_repeats_its_times_is_found_before_any_training(monkeypatch):
-    monkeypatch.setattr(times, "objective", lambda name: SimpleNamespace(path=Stuck()))
-    times.check_times(two_cells(ScoreConfig(settings=(Sampling(steps=10),))))
+    few, many = (two_cells(ScoreConfig(settings=(Sampling(steps=steps),))) for steps in (10, 80))
+    monkeypatch.setattr(grid.registry, "objective", lambda name: SimpleNamespace(path=Stuck()))
+    grid.check_times(few)
     with pytest.raises(ZooError, match=r"euler-flow-80-g1: 80 steps on this grid repeat a time.*\(rf, eps/linear\)"):
-        times.check_times(two_cells(ScoreConfig(settings=(Sampling(steps=80),))))
+        grid.check_times(many)
 
 
 def test_a_good_file_loads(tmp_path):

@@ -21,7 +21,7 @@ from zoo import registry
 from zoo.base.errors import ZooError, choose
 from zoo.base.names import slug
 from zoo.config.cell import BackboneName, CellConfig, ObjectiveName, Recipe, ScoreConfig, TrainConfig
-from zoo.config.control import Sampling
+from zoo.config.control import Sampling, Setting
 from zoo.config.schema import Count, Frozen, Positive, checked, distinct, explain
 from zoo.data.sets import DataName
 
@@ -204,3 +204,21 @@ def select(cells: Sequence[Cell], pattern: str | None) -> list[Cell]:
     if not found:
         raise choose("pattern for --only", pattern, {c.config.train.objective for c in cells})
     return found
+
+
+def check_times(cells: Sequence[Cell]) -> None:
+    """Raise ZooError, with all findings, unless the steps of every way to draw are distinct and finite in every cell.
+
+    They are built on the path of every objective, for which torch is imported.
+    """
+    problems: dict[str, list[str]] = {}
+    asked = {(cell.config.train.objective, how): None for cell in cells for how in cell.config.score.ways}
+    for name, how in asked:
+        try:
+            how.times(registry.objective(name).path)
+        except ZooError as error:
+            told = Setting(**how.model_dump()).name.partition("-")[2]
+            problems.setdefault(f"{told}: {error}", []).append(name)
+    if problems:
+        lines = [f"{problem} ({', '.join(names)})" for problem, names in problems.items()]
+        raise ZooError("\n  ".join(["these ways to draw images have no steps on some objectives' paths:", *lines]))

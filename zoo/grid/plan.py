@@ -19,7 +19,6 @@ from zoo.grid import files as grid
 from zoo.grid import notice as notices
 from zoo.grid.executor import cores
 from zoo.grid.files import Budget, Cell, Grid
-from zoo.grid.times import check_times
 
 MOST_JOBS = 1024
 
@@ -187,7 +186,7 @@ def check(plan: Plan) -> None:
 
     The keys that differ are named. And for ways to draw that an objective's path has no times for.
     """
-    check_times(plan.chosen)
+    grid.check_times(plan.chosen)
     problems = []
     for cell in plan.chosen:
         fit(cell.config)
