@@ -1,7 +1,7 @@
 """FID and every other score of a checkpoint or of images: python -m eval.fid CKPT --guidance 2
 
 A set is a run's folder (its newest checkpoint), a step-NNNNNN.safetensors or .json file, an .npz file (arr_0, uint8
-[N, H, W, C], and labels as arr_1 if there are any), or a folder of PNGs. One is compared with the training set; two,
+[N, H, W, C], and labels as arr_1 if there are any), or a folder of PNG, JPEG, WebP or TIFF files. One is compared with the training set; two,
 A B, also with each other.
 """
 
@@ -23,7 +23,7 @@ class Options(SettingOptions, Places):
     """Score one set of images, or two."""
 
     a: Positional[str] = ""
-    """a run's folder, its step-NNNNNN.safetensors, an .npz file or a folder of PNGs"""
+    """a run's folder, its step-NNNNNN.safetensors, an .npz file or a folder of images"""
     b: Positional[str | None] = None
     """another one, to be compared with the first"""
     n: int = 1000
@@ -39,7 +39,7 @@ class Options(SettingOptions, Places):
         """Raise ZooError for values that make no sense."""
         if not self.a:
             raise ZooError(
-                "which images? python -m eval.fid A [B]; a run's folder, a checkpoint, .npz or a folder of PNGs"
+                "which images? python -m eval.fid A [B]; a run's folder, a checkpoint, .npz or a folder of images"
             )
         if self.n < MIN_SAMPLES:
             raise ZooError(

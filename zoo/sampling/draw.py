@@ -9,6 +9,7 @@ import torch
 from zoo.base.errors import ZooError
 from zoo.base.files import write_atomic
 from zoo.config.control import Setting
+from zoo.data.npz import write_npz
 from zoo.data.sets import IMAGE_SHAPES, NUM_CLASSES
 from zoo.sampling import pictures
 from zoo.sampling.model import Model, evaluations
@@ -69,7 +70,7 @@ def draw(ckpt: Path, wanted: Drawing, setting: Setting, device: torch.device, ba
             model.images(labels[first : first + SHARD], setting, first, wanted.seed)
             for first in range(0, len(labels), SHARD)
         )
-        pictures.write_npz(Path(wanted.npz), labels, shape, shards)
+        write_npz(Path(wanted.npz), labels, shape, shards)
         lines.append(f"{wanted.npz}: {len(labels)} images")
     cost = evaluations(model.objective.path, setting)
     return [*lines, f"{model.config.objective}, {setting.name}: {cost} network evaluations an image"]
