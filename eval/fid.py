@@ -1,8 +1,8 @@
 """FID and every other score of a checkpoint or of images: python -m eval.fid CKPT --guidance 2
 
 A set is a run's folder (its newest checkpoint), a step-NNNNNN.safetensors or .json file, an .npz file (arr_0, uint8
-[N, H, W, C], and labels as arr_1 if there are any), or a folder of PNG, JPEG, WebP or TIFF files. One is compared with the training set; two,
-A B, also with each other.
+[N, H, W, C], and labels as arr_1 if there are any), or a folder of PNG, JPEG, WebP or TIFF files. One is compared with
+the training set; two, A B, also with each other.
 """
 
 import json

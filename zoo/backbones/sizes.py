@@ -21,6 +21,10 @@ class Backbone(ABC):
     def build(self, image_shape: ImageShape, num_classes: int) -> "nn.Module":
         """A fresh network; label `num_classes` means "none"."""
 
+    def parameters(self) -> int:
+        """About how many weights a network has, within a tenth, for the disk that it takes; 0 where it is not known."""
+        return 0
+
     def forward_flop(self, image_shape: ImageShape, num_classes: int) -> int:
         """Floating-point operations of one image's forward pass (a multiply-add counts two).
 
@@ -64,6 +68,9 @@ class DiTSize(Backbone):
         if height % self.patch or width % self.patch:
             raise ValueError(f"patch={self.patch} does not divide the image's {height} x {width} pixels")
 
+    def parameters(self) -> int:
+        return (18 * self.depth + 4) * self.width**2 + 200 * self.width
+
     def build(self, image_shape: ImageShape, num_classes: int) -> "nn.Module":
         from zoo.backbones.dit import DiT
 
@@ -92,6 +99,9 @@ class UNetSize(Backbone):
         _, height, width = image_shape
         if height % 4 or width % 4:
             raise ValueError(f"unet halves the image twice: {height} x {width} pixels are not multiples of 4")
+
+    def parameters(self) -> int:
+        return (570 + 470 * self.layers + 50 * self.attention * self.layers) * self.width**2
 
     def build(self, image_shape: ImageShape, num_classes: int) -> "nn.Module":
         from zoo.backbones.unet import UNet

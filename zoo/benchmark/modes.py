@@ -14,9 +14,9 @@ from tabulate import tabulate
 
 from zoo.base.errors import ZooError
 from zoo.base.progress import say
+from zoo.base.threads import cores
 from zoo.config.cell import TrainConfig
 from zoo.config.schema import explain
-from zoo.grid.executor import cores
 
 MODES = {  # what each changes of the default recipe
     "eager float32": {"precision": "float32", "compile": False},

@@ -25,7 +25,7 @@ SHOWN = 3  # names in a message
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """images: uint8 [N, 1, H, W]; labels: int64 [N] in 0 .. 11 if the form has them; notes: what a reader should know."""
+    """Images uint8 [N, 1, H, W], labels int64 [N] in 0 .. 11 if the form has them, and what a reader should know."""
 
     images: Tensor
     labels: Tensor | None

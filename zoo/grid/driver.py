@@ -10,13 +10,13 @@ from tabulate import tabulate
 from zoo.base.errors import Busy, Diverged
 from zoo.base.progress import say
 from zoo.base.sealed import read_sealed, write_sealed
+from zoo.base.threads import cores
+from zoo.grid import before, record
 from zoo.grid import plan as plans
-from zoo.grid import record
 from zoo.grid.executor import (
     ATTEMPTS,
     LOG,
     Worker,
-    cores,
     describe_status,
     last_error,
     last_line,
@@ -75,6 +75,8 @@ def run(plan: Plan, command: list[str], options, finished: Callable[[], None] = 
     command: what starts a worker, before its options. KeyboardInterrupt passes through, after the running cells have
     saved their states. finished: called when work begins, and when a cell has ended and others have not.
     """
+    plans.check(plan)
+    before.check(plan, options)
     plans.prepare(plan)
     record.write_grid(plan, options)
     if plan.notice:

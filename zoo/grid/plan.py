@@ -10,11 +10,11 @@ from zoo.base.environment import has_gpu
 from zoo.base.errors import ZooError, choose
 from zoo.base.progress import say
 from zoo.base.sealed import read_sealed, write_sealed
+from zoo.base.threads import workers
 from zoo.config.cell import differences
 from zoo.data import archives
 from zoo.data.sets import check_name
 from zoo.grid import files as grid
-from zoo.grid.executor import cores
 
 
 @dataclass(frozen=True)
@@ -166,10 +166,13 @@ def _budget(wish: str, device: str) -> tuple[str, int | None]:
 
 
 def _jobs(wish: int | None, kind: str) -> int:
-    """Cells at once: on a CPU one for each of up to four cores, since networks this small gain little from threads."""
+    """Cells at once: on a CPU as many as fill up to four cores, by one thread each or as many as OMP_NUM_THREADS says.
+
+    Networks this small gain little from threads.
+    """
     if wish is not None and wish < 1:
         raise ZooError("--jobs must be at least 1")
-    return wish or (1 if kind == "gpu" else min(4, cores()))
+    return wish or (1 if kind == "gpu" else min(4, workers()))
 
 
 def check(plan: Plan) -> None:
