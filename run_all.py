@@ -42,7 +42,7 @@ class Options(Watched):
     retry: Literal["failed"] | None = None
     """failed: try failed cells again"""
     jobs: int | None = None
-    """cells at once (default: 1 on a GPU, else one for each CPU core, at most 4)"""
+    """cells at once (default: 1 on a GPU, else what fills up to 4 cores with OMP_NUM_THREADS (or 1) threads each)"""
     timeout: float = 1800.0
     """seconds that a cell may be silent before it is stopped and tried again"""
     cell: str | None = None

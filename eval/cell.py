@@ -3,7 +3,6 @@
 import json
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -58,8 +57,8 @@ def _check(result: dict) -> None:
 def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
     began = time.perf_counter()
 
-    from eval.scores.score import Bench, copies_png, path_png, real_png, score, tile_png
-    from eval.scores.validation import validation
+    from eval.scores.rows import course, held_out, rows
+    from eval.scores.score import Bench, real_png
     from zoo import plugins
     from zoo.base.environment import git_hash, pick_device, versions
     from zoo.data.dataset import load
@@ -75,34 +74,26 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
     data = load(config.train.dataset, data_dir, places.mirror)
     say(f"training {config.train.objective} on {config.train.backbone}, {data.name}, seed {config.train.seed}")
     ready = time.perf_counter()
+    bench = Bench.load(data, data_dir, device)  # before hours of training: what fails here fails now
+    loading = time.perf_counter() - ready
     trained = train(config.train, folder, data, device, places.track, config.score.snapshots, Preview)
     done = time.perf_counter()
-    bench = Bench.load(data, data_dir, device)
     judge, real = bench.judge, bench.real
     manifest, tensors = checkpoint.find(folder)
     model = Model(manifest, tensors, data.image_shape, device, config.score.batch)
     write_atomic(folder / "real.png", real_png(data))
-    rows = []
-    for setting in config.score.controls:
-        scored = score(model, setting, config.score.n, bench)
-        row = scored.row
-        write_atomic(folder / "samples" / f"{setting.name}.png", tile_png(scored.images, scored.labels))
-        write_atomic(folder / "copies" / f"{setting.name}.png", copies_png(scored, data))
-        if setting.weights == "ema" and setting.guidance == 1:
-            write_atomic(folder / "paths" / f"{setting.name}.png", path_png(scored.film))
-        say(f"scored {setting.name}: FID {row['fid']:.3f} ± {row['fid_se']:.3f}, accuracy {row['acc']:.1%}")
-        rows.append(row)
-    course = list(_course(model, folder / SNAPSHOTS, config, bench)) if config.score.snapshots else []
-    if course:
-        course.append({**rows[0], "images": trained["images"], "seconds": trained["seconds"], "drawing": 0.0})
-    held_out = {kind: validation(model, kind, data, config.score.n) for kind in config.score.weights}
-    drawing = sum(row["seconds"] for row in rows) + sum(point["drawing"] for point in course)
+    scored, unscored = rows(model, config.score, bench, folder)
+    points = list(course(model, folder / SNAPSHOTS, config.score, bench)) if config.score.snapshots else []
+    if points and scored[0]["setting"] == config.score.controls[0].name:
+        points.append({**scored[0], "images": trained["images"], "seconds": trained["seconds"], "drawing": 0.0})
+    errors = held_out(model, config.score, bench)
+    drawing = sum(row["seconds"] for row in scored) + sum(point["drawing"] for point in points)
     seconds = {
         "start": ready - began,
         "setup": trained["setup_seconds"],
         "train": trained["seconds"],
         "sample": drawing,
-        "score": time.perf_counter() - done - drawing,
+        "score": loading + time.perf_counter() - done - drawing,
     }
     facts = ("images", "step", "seconds", "setup_seconds", "peak_memory_bytes", "final_loss", "parameters")
     how = ("precision", "compiled", "device", "threads")
@@ -121,30 +112,17 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
         "second_judge": _judge(bench.second, bench.second_real),
         "data": {"name": data.name, "sha256": data.sha256},
         "real": real.row,
-        "scores": rows,
-        "snapshots": [{key: point[key] for key in POINT} for point in course],
+        "scores": scored,
+        "unscored": unscored,
+        "snapshots": [{key: point[key] for key in POINT} for point in points],
         "fingerprint": fingerprint(objective(config.train.objective)),
-        "validation": held_out,
+        "validation": errors,
         "seconds": {**seconds, "total": sum(seconds.values())},
         "tile": list(data.image_shape[1:]),
         "versions": versions(),
         "plugins": dict(plugins.LOADED),
         "git": git_hash(),
     }
-
-
-def _course(model, folder: Path, config: CellConfig, bench) -> Iterator[dict]:
-    """Each snapshot's scores under the first control setting, with the images and seconds of training until then."""
-    from eval.scores.score import score
-    from zoo.training import checkpoint
-
-    setting, final = config.score.controls[0], model.tensors
-    for path in reversed(checkpoint.manifests(folder)):
-        manifest, model.tensors = checkpoint.read(path)
-        row = score(model, setting, config.score.n, bench).row
-        say(f"scored after {manifest['images']:,} images: FID {row['fid']:.3f} ± {row['fid_se']:.3f}")
-        yield {**row, "images": manifest["images"], "seconds": manifest["seconds"], "drawing": row["seconds"]}
-    model.tensors = final
 
 
 def _judge(judge, real) -> dict:

@@ -69,6 +69,14 @@ class Score(Measured, Setting):
     images_per_s: Number
 
 
+class Unscored(Setting):
+    """A control setting under which no images could be drawn or judged, and why."""
+
+    setting: str
+    n: Count
+    reason: str
+
+
 class Floor(Frozen):
     """The real test images' distance to the training images, and their number."""
 
@@ -168,6 +176,7 @@ class Result(Frozen):
     data: DataFacts
     real: Measured
     scores: tuple[Score, ...]
+    unscored: tuple[Unscored, ...] = ()
     snapshots: tuple[Point, ...]
     fingerprint: Fingerprint
     validation: dict[Literal["ema", "raw"], Validation]

@@ -92,6 +92,7 @@ def reference(judge: Judge, data: Dataset, data_dir: Path, device: torch.device,
 
 Computed = tuple[dict[str, np.ndarray], dict]
 _UNKEPT: dict[Path, Computed] = {}  # by the file that could not be written
+_SAID: set[Path] = set()
 
 
 def _keep(path: Path, found: Computed) -> Computed:
@@ -99,13 +100,16 @@ def _keep(path: Path, found: Computed) -> Computed:
     try:
         write_atomic(path, safetensors.numpy.save(found[0], {"row": json.dumps(found[1]), "sha256": _hash(*found)}))
     except ZooError as error:
-        if path.parent.is_dir():  # else it was said already
-            _unkept(path, str(error))
+        _unkept(path, str(error))
         _UNKEPT[path] = found
     return found
 
 
 def _unkept(path: Path, reason: str) -> None:
+    """Say why a folder holds no cache, once."""
+    if path.parent in _SAID:
+        return
+    _SAID.add(path.parent)
     print(f"no cache in {path.parent} ({reason}): what real images score is computed again each time", file=sys.stderr)
 
 

@@ -53,6 +53,11 @@ class Cell:
     def scores(self) -> list[dict]:
         return self.result["scores"] if self.result else []
 
+    @property
+    def unscored(self) -> list[dict]:
+        """Settings of a cell that is done under which it could not be scored, each with the reason."""
+        return self.result.get("unscored") or [] if self.result else []
+
 
 @dataclass(frozen=True)
 class Stat:

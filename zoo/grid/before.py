@@ -18,9 +18,7 @@ from zoo.base.progress import say
 from zoo.base.threads import cores, threads_asked
 from zoo.grid.plan import Plan
 
-TRY = (
-    "import sys; from zoo.base import environment, errors; errors.run_main(lambda: environment.pick_device({!r}) and 0)"
-)
+TRY = "from zoo.base import environment, errors; errors.run_main(lambda: environment.pick_device({!r}) and 0)"
 OVERHEAD = 1 << 20  # bytes of a cell's pictures, log and results
 BYTES = 4  # of a number in a checkpoint
 COPIES = 4  # of the weights in a checkpoint: themselves, their average, and at most two moments

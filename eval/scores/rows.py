@@ -1,0 +1,95 @@
+"""The rows of a cell's result: every control setting scored, or the reason why it could not be.
+
+What goes wrong while images are drawn or judged costs the row of its setting. It says nothing of the training, whose
+loss was finite; and what another try may mend (a full disk, no memory) ends the cell instead.
+"""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from eval.scores.score import Bench, Scored, copies_png, path_png, score, tile_png
+from eval.scores.validation import validation
+from zoo.base.errors import Busy, DiskFull, Interrupted, ZooError
+from zoo.base.files import write_atomic
+from zoo.base.progress import say
+from zoo.config.cell import ScoreConfig
+from zoo.config.control import Setting
+from zoo.sampling.model import Model
+from zoo.training import checkpoint
+
+AGAIN = (OSError, MemoryError, torch.OutOfMemoryError, DiskFull, Busy, Interrupted)  # the setting is not to blame
+
+
+def rows(model: Model, config: ScoreConfig, bench: Bench, folder: Path) -> tuple[list[dict], list[dict]]:
+    """(scores, settings without a score: {setting, its fields, n, reason}), with each one's pictures in the folder.
+
+    Raises ZooError where not one setting could be scored.
+    """
+    found, failed = [], []
+    for setting in config.controls:
+        scored = _attempt(model, setting, config.n, bench)
+        if isinstance(scored, str):
+            say(f"not scored, {setting.name}: {scored}")
+            failed.append({"setting": setting.name, **setting.model_dump(mode="json"), "n": config.n, "reason": scored})
+            continue
+        _pictures(scored, setting, folder, bench)
+        row = scored.row
+        say(f"scored {setting.name}: FID {row['fid']:.3f} ± {row['fid_se']:.3f}, accuracy {row['acc']:.1%}")
+        found.append(row)
+    if not found:
+        raise ZooError(f"no control setting could be scored; the first, {failed[0]['setting']}: {failed[0]['reason']}")
+    return found, failed
+
+
+def course(model: Model, folder: Path, config: ScoreConfig, bench: Bench) -> Iterator[dict]:
+    """Each snapshot's scores under the first control setting, with the images and seconds of training until then.
+
+    A snapshot that cannot be scored is left out.
+    """
+    setting, final = config.controls[0], model.tensors
+    for path in reversed(checkpoint.manifests(folder)):
+        manifest, model.tensors = checkpoint.read(path)
+        scored = _attempt(model, setting, config.n, bench)
+        after = f"after {manifest['images']:,} images"
+        if isinstance(scored, str):
+            say(f"not scored {after}: {scored}")
+            continue
+        row = scored.row
+        say(f"scored {after}: FID {row['fid']:.3f} ± {row['fid_se']:.3f}")
+        yield {**row, "images": manifest["images"], "seconds": manifest["seconds"], "drawing": row["seconds"]}
+    model.tensors = final
+
+
+def _attempt(model: Model, setting: Setting, n: int, bench: Bench) -> Scored | str:
+    """The scores, or in one line why there are none."""
+    try:
+        scored = score(model, setting, n, bench)
+        bad = [name for name, value in scored.row.items() if isinstance(value, float) and not math.isfinite(value)]
+        return f"{', '.join(bad)} {'is' if len(bad) == 1 else 'are'} not finite" if bad else scored
+    except AGAIN:
+        raise
+    except Exception as error:  # a sampler, a step grid or an objective may come from a plugin
+        text = " ".join(str(error).split())
+        return text if isinstance(error, ZooError) else f"{type(error).__name__}: {text}"
+
+
+def held_out(model: Model, config: ScoreConfig, bench: Bench) -> dict[str, dict]:
+    """The errors on held-out images of each kind of weights, but for a kind whose errors are not finite."""
+    found = {}
+    for kind in config.weights:
+        errors = validation(model, kind, bench.data, config.n)
+        if math.isfinite(sum(value for value in errors.values() if isinstance(value, float))):
+            found[kind] = errors
+        else:
+            say(f"no error on held-out images, {kind} weights: it is not finite")
+    return found
+
+
+def _pictures(scored: Scored, setting: Setting, folder: Path, bench: Bench) -> None:
+    write_atomic(folder / "samples" / f"{setting.name}.png", tile_png(scored.images, scored.labels))
+    write_atomic(folder / "copies" / f"{setting.name}.png", copies_png(scored, bench.data))
+    if setting.weights == "ema" and setting.guidance == 1:
+        write_atomic(folder / "paths" / f"{setting.name}.png", path_png(scored.film))
