@@ -67,6 +67,7 @@ def page(run: Run, figures: list[str], running: bool = False) -> list[Block]:
     """The whole page; figures: the names that were drawn. running: as in `build`."""
     warnings = (run.grid.get("notice"), about.unequal(run))
     blocks: list[Block] = [Heading(sentences.title(run), 1), *(part for w in warnings for part in _said(w, "warning"))]
+    blocks += [part for note in run.notes for part in _said(note, "note")]
     lead, variants = recipes(run)
     blocks += [*lead, *answer(run, running), *_said(run.grid.get("sizes_note"), "note")]
     if run.done:

@@ -77,6 +77,7 @@ class Run:
     folder: Path
     grid: dict
     cells: tuple[Cell, ...]
+    notes: tuple[str, ...] = ()  # on which cells these are, and what could not be read
 
     @property
     def datasets(self) -> list[str]:

@@ -55,8 +55,11 @@ def show(plan: Plan) -> None:
     print(tabulate(rows, header, disable_numparse=True))
     print(
         f"\ngrid {plan.name}: {plan.grid.description}\n{len(plan.chosen)} cells on {' and '.join(plan.budgets)}, budget"
-        f" {plan.kind}, in {plan.out}; about {clock(left / plan.jobs)} to go with {plan.jobs} at once (estimated)"
+        f" {plan.kind}, in {plan.out}; about {clock(left / plan.jobs)} to go with {plan.jobs} at once, and "
+        f"{before.size(before.to_write(plan))} to write (estimated)"
     )
+    for note in plan.notes():
+        print(note)
 
 
 def dry_run(plan: Plan, retry: bool) -> None:
@@ -64,7 +67,7 @@ def dry_run(plan: Plan, retry: bool) -> None:
     plans.check(plan)
     for cell in plan.chosen:
         status = plan.status(cell)
-        verb = "skip" if status == "done" or (status in ("failed", "diverged") and not retry) else "run"
+        verb = "skip" if skipped(status, retry) else "run"
         train = cell.config.train
         print(f"{verb:4}  {plan.folder(cell)}  ({status}; {train.images:,} images, batch {train.batch})")
 
@@ -130,12 +133,18 @@ def run(plan: Plan, command: list[str], options, finished: Callable[[], None] = 
     return list(_not_done(plan))
 
 
+def skipped(status: str, retry: bool) -> bool:
+    """Whether nothing is done for a cell that stands so."""
+    return status in ("done", plans.UNREADABLE) or (status in ("failed", "diverged") and not retry)
+
+
 def _to_do(plan: Plan, retry: bool) -> list[Cell]:
     cells = []
     for cell in plan.chosen:
         status = plan.status(cell)
-        if status == "done" or (status in ("failed", "diverged") and not retry):
-            say(f"{plan.head(cell)}: {status}, skipped" + ("" if status == "done" else " (--retry failed tries again)"))
+        if skipped(status, retry):
+            remedy = {"done": "", plans.UNREADABLE: " (delete the file that is named above)"}
+            say(f"{plan.head(cell)}: {status}, skipped{remedy.get(status, ' (--retry failed tries again)')}")
         else:
             cells.append(cell)
     return cells
@@ -154,11 +163,12 @@ class Job:
         failed, log = self.folder / "failed.json", self.folder / LOG
         if status == 0:
             failed.unlink(missing_ok=True)
-            score = read_sealed(self.folder / "result.json")["scores"][0]
+            result = read_sealed(self.folder / "result.json")
+            score, missing = result["scores"][0], len(result.get("unscored") or [])
             took = clock(time.monotonic() - self.began)
-            return (
-                f"{self.head}: FID {score['fid']:.2f} ± {score['fid_se']:.2f}, accuracy {score['acc']:.1%}, in {took}"
-            )
+            more = f"; {missing} settings could not be scored" if missing else ""
+            found = f"FID {score['fid']:.2f} ± {score['fid_se']:.2f}, accuracy {score['acc']:.1%}"
+            return f"{self.head}: {found}, in {took}{more}"
         if status == Busy.exit_code:
             return f"{self.head}: another process is at work on it"
         if status in (130, 143):
@@ -179,7 +189,9 @@ def _not_done(plan: Plan) -> Iterable[str]:
         if (status := plan.status(cell)) == "done":
             continue
         failed = plan.folder(cell) / "failed.json"
-        why = f": {read_sealed(failed)['message']}" if failed.is_file() else ""
+        why = f": {plan.problem(cell)}" if status == plans.UNREADABLE else ""
+        if not why and failed.is_file():
+            why = f": {read_sealed(failed)['message']}"
         yield f"{cell.name}: {status}{why} ({plan.folder(cell) / LOG})"
 
 

@@ -15,6 +15,10 @@ from zoo.config.cell import differences
 from zoo.data import archives
 from zoo.data.sets import check_name
 from zoo.grid import files as grid
+from zoo.grid.held import holding
+
+SHOWN = 6  # names in a sentence
+UNREADABLE = "unreadable"  # the status of a cell with a damaged file
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,30 @@ class Plan:
         return f"{place} {cell.objective} on {train.backbone}, seed {train.seed}"
 
     def status(self, cell: grid.Cell) -> str:
-        """done, failed, diverged, started or to do. Raises ZooError for a file that cannot be used."""
+        """done, failed, diverged, unreadable, started or to do."""
         folder = self.folder(cell)
-        if self.result(cell):
-            return "done"
-        if (folder / "failed.json").is_file():
-            return read_sealed(folder / "failed.json")["status"]
+        try:
+            if self._result(cell):
+                return "done"
+            if (folder / "failed.json").is_file():
+                return read_sealed(folder / "failed.json")["status"]
+            if (folder / "cell.json").is_file():
+                read_sealed(folder / "cell.json")
+        except ZooError:
+            return UNREADABLE
         return "started" if any(folder.glob("step-*.json")) else "to do"
+
+    def problem(self, cell: grid.Cell) -> str:
+        """Which file of an unreadable cell is damaged, and what to do; "" for another cell."""
+        folder = self.folder(cell)
+        try:
+            self._result(cell)
+            for name in ("failed.json", "cell.json"):
+                if (folder / name).is_file():
+                    read_sealed(folder / name)
+        except ZooError as error:
+            return f"{error}. Delete it, and what it told is worked out again"
+        return ""
 
     def seconds(self, cell: grid.Cell) -> float:
         """What a finished cell took, or the estimate for another."""
@@ -59,7 +80,13 @@ class Plan:
         return result["seconds"]["total"] if result else cell.seconds
 
     def result(self, cell: grid.Cell) -> dict | None:
-        """A finished cell's result. Raises ZooError for one that is damaged or another cell's."""
+        """A finished cell's result; None if there is none, or one that cannot be used."""
+        try:
+            return self._result(cell)
+        except ZooError:
+            return None
+
+    def _result(self, cell: grid.Cell) -> dict | None:
         path = self.folder(cell) / "result.json"
         if not path.is_file():
             return None
@@ -67,6 +94,19 @@ class Plan:
         if result["key"] != cell.config.key:
             raise ZooError(f"{path} is the result of a cell of another configuration")
         return result
+
+    def notes(self) -> list[str]:
+        """What to know of the output folder: files that cannot be used, and cells of other grids in it."""
+        told = [problem for cell in self.chosen if (problem := self.problem(cell))]
+        ours = {cell.folder for cell in self.cells}
+        others = [cell.folder for cell in holding(self.out, {}).cells if cell.folder not in ours]
+        if others:
+            more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
+            told.append(
+                f"{len(others)} other cell{'s' if len(others) > 1 else ''} in {self.out} are no part of this grid; "
+                f"nothing is done to them, and the page goes on to show them: {', '.join(others[:SHOWN])}{more}"
+            )
+        return told
 
 
 def make(options, fetch: bool) -> Plan:
@@ -84,7 +124,7 @@ def make(options, fetch: bool) -> Plan:
     wishes = options.dataset.split(",") if options.dataset else list(loaded.dataset)
     for wish in wishes:
         check_name(wish, more=("auto",))
-    earlier = read_sealed(out / "grid.json") if (out / "grid.json").is_file() else {}
+    earlier = _earlier(out)
     datasets, notice = _datasets(wishes, earlier, options, fetch)
     kind, images = _budget(options.budget, options.device)
     budgets = {dataset: loaded.budget(kind, dataset) for dataset in datasets}
@@ -111,6 +151,15 @@ def make(options, fetch: bool) -> Plan:
         cells=cells,
         chosen=grid.select(cells, options.only),
     )
+
+
+def _earlier(out: Path) -> dict:
+    """grid.json of an earlier run in the folder; {} if there is none, or a damaged one, which is written again."""
+    try:
+        return read_sealed(out / "grid.json") if (out / "grid.json").is_file() else {}
+    except ZooError as error:
+        say(f"{error}. It is written again")
+        return {}
 
 
 def _datasets(wishes: list[str], earlier: dict, options, fetch: bool) -> tuple[list[str], str | None]:
@@ -176,31 +225,23 @@ def _jobs(wish: int | None, kind: str) -> int:
 
 
 def check(plan: Plan) -> None:
-    """Raise ZooError for chosen cells' files that cannot be used, all at once, and for a cell of another configuration.
+    """Say what there is to know of the output folder; raise ZooError for a cell of another configuration.
 
     The keys that differ are named.
     """
-    problems = []
+    for note in plan.notes():
+        say(note)
     for cell in plan.chosen:
         path = plan.folder(cell) / "cell.json"
-        try:
-            found = read_sealed(path)["config"] if path.is_file() else None
-            lines = differences(cell.config.model_dump(mode="json"), found) if found else []
-            if not lines:
-                plan.status(cell)
-        except ZooError as error:
-            problems.append(str(error))
+        if plan.status(cell) == UNREADABLE or not path.is_file():
             continue
-        if lines:
+        if lines := differences(cell.config.model_dump(mode="json"), read_sealed(path)["config"]):
             head = f"{path.parent} holds a cell of another configuration; choose another --out, or delete it:"
             raise ZooError("\n  ".join([head, *lines]))
-    if problems:
-        raise ZooError("\n  ".join(["delete these files, and what they told is worked out again:", *problems]))
 
 
 def prepare(plan: Plan) -> None:
-    """Check, then write every chosen cell's cell.json, before any work."""
-    check(plan)
+    """Write every chosen cell's cell.json, before any work."""
     for cell in plan.chosen:
         path = plan.folder(cell) / "cell.json"
         if not path.is_file():
