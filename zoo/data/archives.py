@@ -15,6 +15,7 @@ from zoo.base.lock import exclusive
 TIMEOUT = 20.0  # seconds without a byte before a server counts as unreachable
 SLOWEST = 900.0  # seconds that one file may take
 LARGEST = 1 << 26  # bytes of an archive; the largest has 26 million
+AGENT = "objective-zoo"  # some servers refuse Python's own name
 REASON = 200  # characters of a server's failure that are told
 
 SHA256 = {
@@ -116,7 +117,8 @@ def _read(server: str, file: str) -> bytes:
     import urllib.request
 
     data, until = bytearray(), time.monotonic() + SLOWEST
-    with urllib.request.urlopen(f"{server.rstrip('/')}/{file}", timeout=TIMEOUT) as answer:  # noqa: S310 (checked above)
+    asked = urllib.request.Request(f"{server.rstrip('/')}/{file}", headers={"User-Agent": AGENT})  # noqa: S310
+    with urllib.request.urlopen(asked, timeout=TIMEOUT) as answer:  # noqa: S310 (checked above)
         while part := answer.read1(CHUNK) if hasattr(answer, "read1") else answer.read(CHUNK):
             data += part
             if len(data) > LARGEST:
