@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from zoo.base.errors import ZooError, run_main
+from zoo.base.options import EXPERT, MUCH, WHERE, option
 from zoo.cli import Watched, parse
 
 
@@ -21,32 +22,30 @@ from zoo.cli import Watched, parse
 class Options(Watched):
     """Run a grid."""
 
-    grid: str = "default"
-    """default, sd3, beyond, samplers, recipe, smoke, or a TOML file"""
-    list: bool = False
-    """show the cells, how they stand and how long they take, and stop"""
-    dry_run: bool = False
-    """show what would be done, without doing it"""
-    only: str | None = None
-    """only cells whose name contains this; * and ? stand for any text, any letter"""
-    backbone: str | None = None
-    """only this one of the grid's backbones; unlike --only, the others are no part of the grid then"""
-    seeds: int | None = None
-    """runs of each pairing, seeds 0 to N - 1 (default: the grid's)"""
-    dataset: str | None = None
-    """auto (MNIST if it can be had, else digits), mnist, fashion, digits, or several as in mnist,digits"""
-    budget: str = "auto"
-    """auto, cpu, gpu, or the number of images that each cell sees"""
-    out: str | None = None
-    """folder of the results (default: runs/GRID)"""
-    retry: Literal["failed"] | None = None
-    """failed: try failed cells again"""
-    jobs: int | None = None
-    """cells at once (default: 1 on a GPU, else what fills up to 4 cores with OMP_NUM_THREADS (or 1) threads each)"""
-    timeout: float = 1800.0
-    """seconds that a cell may be silent before it is stopped and tried again"""
-    cell: str | None = None
-    """work on this one cell's folder only, in this process; -: on those that standard input names, in their logs"""
+    grid: str = option("default", "default, sd3, beyond, samplers, recipe, smoke, or a TOML file", metavar="GRID")
+    only: str | None = option(
+        None, "only cells whose name contains this; * and ? stand for any text, any letter", metavar="TEXT"
+    )
+    backbone: str | None = option(
+        None, "only this one of the grid's backbones; unlike --only, the others are no part of the grid then",
+        metavar="NAME",
+    )  # fmt: skip
+    dataset: str | None = option(
+        None, "auto (MNIST if it is available, else digits), mnist, fashion, digits, or several as in mnist,digits",
+        metavar="NAMES",
+    )  # fmt: skip
+    list: bool = option(False, "show the cells, their status and how long they take, and stop")
+    dry_run: bool = option(False, "show what would be done, without doing it")
+    retry: Literal["failed"] | None = option(None, "failed: try failed cells again")
+    seeds: int | None = option(None, "runs of each pairing, seeds 0 to N - 1 (default: the grid's)", MUCH)
+    budget: str = option("auto", "auto, cpu, gpu, or the number of images that each cell sees", MUCH, metavar="BUDGET")
+    out: str | None = option(None, "folder of the results (default: runs/GRID)", WHERE, metavar="DIR")
+    verbose: bool = option(False, "tell the cause, too, where MNIST is not available", EXPERT)
+    jobs: int | None = option(None, "cells at once (default: 1 on a GPU, else as many as fill up to 4 cores)", EXPERT)
+    timeout: float = option(
+        1800.0, "seconds without output after which a cell is stopped and tried again", EXPERT, metavar="SECONDS"
+    )
+    cell: str | None = option(None, "a worker's folder; -: those that standard input names", EXPERT, hidden=True)
 
 
 def main() -> int:
@@ -59,14 +58,14 @@ def main() -> int:
 
         run_cell(Path(options.cell), options)
         return 0
-    from zoo.grid import driver, plan
+    from zoo.grid import driver, listing, plan
 
     made = plan.make(options, fetch=not (options.list or options.dry_run))
     if options.list:
-        driver.show(made)
+        listing.show(made)
         return 0
     if options.dry_run:
-        driver.dry_run(made, retry=options.retry == "failed")
+        listing.dry_run(made, retry=options.retry == "failed")
         return 0
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the same as Ctrl-C: the running cell saves first
     from reports.live import LivePage
@@ -87,14 +86,18 @@ def main() -> int:
 
 
 def final_page(folder: Path) -> str:
-    """Write the report; returns where the time went, and the page's path."""
+    """Write the report; returns where the time went, the rank table, the verdict, and the page's path."""
     from reports.page import build
     from reports.read.load import load
+    from reports.render import terminal
+    from reports.words.ending import ending
     from reports.words.tables import time_table
+    from zoo.base.helptext import terminal_columns
 
     began = time.perf_counter()
-    page = build(folder).with_suffix(".html")
-    return f"\n{time_table(load(folder), report=time.perf_counter() - began)}\n\n{page}"
+    page, run = build(folder).with_suffix(".html"), load(folder)
+    times = time_table(run, report=time.perf_counter() - began)
+    return f"\n{times}\n\n{terminal.render(ending(run, page), terminal_columns()).rstrip()}"
 
 
 def worker(options: Options) -> int:

@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -16,6 +17,10 @@ from zoo.base.sealed import read_sealed, sealed
 from zoo.cli import Watched
 from zoo.config.cell import CellConfig
 from zoo.config.schema import explain
+
+if TYPE_CHECKING:
+    from eval.judging.net import Judge
+    from eval.scores.reference import Reference
 
 POINT = ("images", "seconds", "fid", "fid_se", "acc")  # of a snapshot
 PATIENCE_SECONDS = 30.0  # for the cell of a driver that was killed just now to save its state and end
@@ -30,7 +35,7 @@ def read_config(folder: Path) -> CellConfig:
         raise explain(error, CellConfig, str(path)) from None
 
 
-def run_cell(folder: Path, places: Watched) -> dict:
+def run_cell(folder: Path, places: Watched) -> dict[str, Any]:
     """Do a cell's work and return its result; a finished cell is only read. Raises ZooError and its kinds."""
     config = read_config(folder)
     with locked(folder, PATIENCE_SECONDS):
@@ -46,7 +51,7 @@ def run_cell(folder: Path, places: Watched) -> dict:
     return result
 
 
-def _check(result: dict) -> None:
+def _check(result: dict[str, Any]) -> None:
     """Raise ZooError, with every finding, for a result that is not what readers expect."""
     try:
         Result.model_validate_json(json.dumps(result))
@@ -54,7 +59,7 @@ def _check(result: dict) -> None:
         raise explain(error, Result, "the cell's result") from None
 
 
-def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
+def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     began = time.perf_counter()
 
     from eval.scores.rows import course, held_out, rows
@@ -125,5 +130,5 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict:
     }
 
 
-def _judge(judge, real) -> dict:
+def _judge(judge: "Judge", real: "Reference") -> dict[str, Any]:
     return {"name": judge.name, "sha256": judge.sha256, "accuracy": real.row["acc"], "floor": real.floor}

@@ -10,30 +10,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tyro.conf import Positional
-
 from zoo.base.errors import ZooError, run_main
+from zoo.base.options import EXPERT, MUCH, option
 from zoo.cli import Places, SettingOptions, parse
 from zoo.config.cell import MIN_SAMPLES
-from zoo.data.sets import check_name
+from zoo.config.fits import fit_images
+from zoo.data.sets import IMAGE_SHAPES, check_name
 
 
 @dataclass
 class Options(SettingOptions, Places):
     """Score one set of images, or two."""
 
-    a: Positional[str] = ""
-    """a run's folder, its step-NNNNNN.safetensors, an .npz file or a folder of images"""
-    b: Positional[str | None] = None
-    """another one, to be compared with the first"""
-    n: int = 1000
-    """images to draw from a checkpoint (10,000 for numbers to publish)"""
-    dataset: str | None = None
-    """the data set that images belong to, where no checkpoint says it"""
-    judge_seed: Literal[0, 1] = 0
-    """1 lets the second judge lead"""
-    json: bool = False
-    """print JSON instead of tables"""
+    a: str = option("", "a run's folder, step-NNNNNN.safetensors, an .npz or a folder of images", positional=True)
+    b: str | None = option(None, "another one, to be compared with the first", positional=True)
+    n: int = option(1000, "images to draw from a checkpoint (10,000 for numbers to publish)", MUCH)
+    dataset: str | None = option(
+        None, "mnist, fashion or digits: what images belong to, where no checkpoint says it", metavar="NAME"
+    )
+    judge_seed: Literal[0, 1] = option(0, "1 lets the second judge lead", EXPERT)
+    json: bool = option(False, "print JSON instead of tables")
 
     def check(self) -> None:
         """Raise ZooError for values that make no sense."""
@@ -48,6 +44,7 @@ class Options(SettingOptions, Places):
             )
         if self.dataset is not None:
             check_name(self.dataset)
+        fit_images(self.n, IMAGE_SHAPES["digits"])
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from zoo.base.sealed import SCHEMA_VERSION
+from zoo.base.sealed import SchemaVersion
 from zoo.config.cell import CellConfig
 from zoo.config.control import Setting
 from zoo.config.schema import Count, Frozen
@@ -166,7 +166,7 @@ class Seconds(Frozen):
 class Result(Frozen):
     """A finished cell."""
 
-    schema_version: Literal[SCHEMA_VERSION]
+    schema_version: SchemaVersion
     status: Literal["done"]
     cell: CellConfig
     key: Hash

@@ -3,54 +3,72 @@
 python -m reports compare runs/a runs/b        what changed from one run to another
 """
 
-import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from reports.page import build
 from zoo.base.errors import ZooError, run_main
 from zoo.base.files import write_atomic
+from zoo.base.helptext import terminal_columns
+from zoo.base.limits import require_writable
+from zoo.base.options import WHERE, option
+from zoo.cli import parse
 
 ROWS = 40  # of a table in a terminal
 HELP = "a run's folder, which holds grid.json: runs/default"
+COMMAND = "python -m reports"
+
+
+@dataclass
+class Options:
+    """Write a run's report again."""
+
+    run: str = option("", HELP, positional=True)
+
+
+@dataclass
+class Compare:
+    """Say what changed between two runs."""
+
+    a: str = option("", HELP, positional=True)
+    b: str = option("", "another one; differences are B minus A", positional=True)
+    out: str | None = option(None, "write all of it to FILE.md or FILE.csv instead", WHERE, metavar="FILE")
 
 
 def main() -> None:
     """Parse the folders; print where the page went, or what changed."""
     words = sys.argv[1:]
     if words[:1] == ["compare"]:
-        print(_compare(words[1:]))
+        print(_compare(parse(Compare, f"{COMMAND} compare", "Say what changed between two runs.", words[1:])))
         return
-    parser = argparse.ArgumentParser(
-        prog="python -m reports",
-        description="Write a run's report",
-        epilog="python -m reports compare A B says what changed between two runs (./compare is a folder of that name)",
-    )
-    parser.add_argument("run", type=Path, metavar="RUN", help=HELP)
-    print(build(parser.parse_args(words).run).with_suffix(".html"))
+    options = parse(Options, COMMAND, __doc__)
+    if not options.run:
+        raise ZooError(f"which run? {COMMAND} RUN; a folder that holds grid.json, as in runs/default")
+    print(build(Path(options.run)).with_suffix(".html"))
 
 
-def _compare(words: list[str]) -> str:
+def _compare(given: Compare) -> str:
     """What changed, or where it was written."""
     from reports import changes, changetables
     from reports.render import markdown, terminal
 
-    parser = argparse.ArgumentParser(prog="python -m reports compare", description="Say what changed between two runs")
-    parser.add_argument("a", type=Path, metavar="A", help=HELP)
-    parser.add_argument("b", type=Path, metavar="B", help="another one; differences are B minus A")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write all of it to FILE.md or FILE.csv instead")
-    given = parser.parse_args(words)
+    if not (given.a and given.b):
+        raise ZooError(f"which runs? {COMMAND} compare A B; folders that hold grid.json, as in runs/default")
     writers = {
         ".md": lambda found: markdown.render(changetables.blocks(found)).encode(),
         ".csv": changes.csv_bytes,
     }
-    if given.out and given.out.suffix not in writers:
-        raise ZooError(f"--out {given.out}: the name has to end in {' or '.join(writers)}, which says what is written")
-    found = changes.compare(given.a, given.b)
-    if not given.out:
-        return terminal.render(changetables.blocks(found, ROWS)).rstrip()
-    write_atomic(given.out, writers[given.out.suffix](found))
-    return f"{changetables.summary(found)}\n{given.out}"
+    out = Path(given.out) if given.out else None
+    if out and out.suffix not in writers:
+        raise ZooError(f"--out {out}: the name has to end in {' or '.join(writers)}, which says what is written")
+    if out:
+        require_writable(out, "--out")
+    found = changes.compare(Path(given.a), Path(given.b))
+    if out is None:
+        return terminal.render(changetables.blocks(found, ROWS), terminal_columns()).rstrip()
+    write_atomic(out, writers[out.suffix](found))
+    return f"{changetables.summary(found)}\n{out}"
 
 
 if __name__ == "__main__":

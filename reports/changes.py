@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from eval.ranks.effects import Difference, holm, sampled, student
 from reports.read.load import load
@@ -95,12 +96,12 @@ def compare(a: Path, b: Path) -> Comparison:
     return Comparison(first, second, tuple(matched), tuple(cells), tuple(_corrected(_over_seeds(cells))))
 
 
-def _key(cell: Cell) -> tuple:
+def _key(cell: Cell) -> tuple[object, ...]:
     return tuple(getattr(cell, name) for name in CELL)
 
 
 def _judge(cell: Cell) -> tuple[str, str]:
-    judge = cell.result["judge"]
+    judge = cell.facts["judge"]
     return str(judge.get("name")), str(judge.get("sha256"))
 
 
@@ -123,7 +124,7 @@ def _some(values: Sequence[str], joint: str = ", ") -> str:
     return f"{joint.join(values[:MOST])}{more}" or "none"
 
 
-def _scores(cell: Cell) -> list[dict]:
+def _scores(cell: Cell) -> list[dict[str, Any]]:
     timings = ("seconds", "measure_seconds", "images_per_s")
     return [{name: value for name, value in score.items() if name not in timings} for score in cell.scores]
 
@@ -132,28 +133,32 @@ def _by_cell(a: Cell, b: Cell) -> list[Change]:
     found = []
     for setting, before in a.by_setting.items():
         after = b.by_setting.get(setting)
-        differences = [sampled([(after, before)], metric) for metric in METRICS] if after else [None]
-        if None not in differences:
-            values = [tuple(row[metric] for metric in METRICS) for row in (before, after)]
-            found.append(Change(a.dataset, a.backbone, a.objective, a.seed, setting, *values, tuple(differences)))
+        fid, acc = (sampled([(after, before)], metric) if after else None for metric in METRICS)
+        if after and fid and acc:
+            old, new = ((row["fid"], row["acc"]) for row in (before, after))
+            found.append(Change(a.dataset, a.backbone, a.objective, a.seed, setting, old, new, (fid, acc)))
     return found
 
 
 def _over_seeds(cells: Sequence[Change]) -> list[Change]:
-    groups: dict[tuple, list[Change]] = {}
+    groups: dict[tuple[object, ...], list[Change]] = {}
     for change in cells:
         groups.setdefault((change.dataset, change.backbone, change.objective, change.setting), []).append(change)
     return [
         replace(
             group[0],
             seed=None,
-            before=tuple(fmean(change.before[i] for change in group) for i in (0, 1)),
-            after=tuple(fmean(change.after[i] for change in group) for i in (0, 1)),
-            found=tuple(student([change.found[i].mean for change in group]) for i in (0, 1)),
+            before=(fmean(change.before[0] for change in group), fmean(change.before[1] for change in group)),
+            after=(fmean(change.after[0] for change in group), fmean(change.after[1] for change in group)),
+            found=(_student(group, 0), _student(group, 1)),
         )
         for group in groups.values()
         if len(group) > 1
     ]
+
+
+def _student(group: Sequence[Change], metric: int) -> Difference:
+    return student([change.found[metric].mean for change in group])
 
 
 def _corrected(changes: Sequence[Change]) -> list[Change]:
@@ -166,7 +171,7 @@ def different(a: Run, b: Run, matched: Sequence[tuple[Cell, Cell]]) -> tuple[Tex
     """What is not the same: the grids' fields, cells' configurations, data, judges, machines and versions."""
     facts: dict[str, tuple[set[str], set[str]]] = {}
 
-    def note(form: str, ours: dict, theirs: dict, names: Sequence[str] = ()) -> None:
+    def note(form: str, ours: dict[str, Any], theirs: dict[str, Any], names: Sequence[str] = ()) -> None:
         for name in names or sorted(ours.keys() | theirs.keys()):
             if (x := ours.get(name)) != (y := theirs.get(name)):
                 sides = facts.setdefault(form.format(name), (set(), set()))
@@ -174,7 +179,7 @@ def different(a: Run, b: Run, matched: Sequence[tuple[Cell, Cell]]) -> tuple[Tex
                 sides[1].add(_plain(y))
 
     note("grid: {}", a.grid, b.grid, GRID)
-    for x, y in ((x.result, y.result) for x, y in matched):
+    for x, y in ((x.facts, y.facts) for x, y in matched):
         note("training: {}", x["cell"]["train"], y["cell"]["train"])
         note("scoring: {}", x["cell"].get("score") or {}, y["cell"].get("score") or {})
         note("ran with {}", x["train"], y["train"], HARDWARE)

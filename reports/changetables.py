@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from eval.ranks.effects import student
 from reports.changes import Change, Comparison, different, missing
 from reports.read.run import Cell
 from reports.words.document import Block, Bullets, Code, Heading, Paragraph, Table
 from reports.words.pairs import METRICS, difference_text
+
+T = TypeVar("T")
 
 NONE = "-"
 TIMES = {"training s": ("seconds", "train"), "all s": ("seconds", "total"), "images/s": ("train", "images_per_s")}
@@ -73,7 +76,7 @@ def _table(found: Comparison, changes: Sequence[Change], limit: int | None) -> l
     return [*note, Table(tuple(header), tuple(rows), names)]
 
 
-def _first(items: Sequence, limit: int | None, order: Callable) -> tuple[list, list[Block]]:
+def _first(items: Sequence[T], limit: int | None, order: Callable[[T], Any]) -> tuple[list[T], list[Block]]:
     """The first of many, and a note that says so; in the given order if there are few."""
     if limit is None or len(items) <= limit:
         return list(items), []
@@ -83,11 +86,12 @@ def _first(items: Sequence, limit: int | None, order: Callable) -> tuple[list, l
 
 def _times(matched: Sequence[tuple[Cell, Cell]], limit: int | None) -> list[Block]:
     """Seconds and rates of every cell, and their ratio by backbone."""
-    rows, ratios = [], {}
+    rows: list[tuple[str, ...]] = []
+    ratios: dict[tuple[str, str], list[float]] = {}
     for x, y in matched:
         fields = []
         for name, (section, key) in TIMES.items():
-            old, new = (((cell.result.get(section) or {}).get(key)) for cell in (x, y))
+            old, new = (((cell.facts.get(section) or {}).get(key)) for cell in (x, y))
             if not old or not new:
                 fields.append(NONE)
                 continue
@@ -106,5 +110,7 @@ def _times(matched: Sequence[tuple[Cell, Cell]], limit: int | None) -> list[Bloc
 
 def _ratio(logs: Sequence[float]) -> str:
     found = student(logs)
-    span = "" if found.low is None else f" ({math.exp(found.low):.2f}..{math.exp(found.high):.2f})"
+    span = (
+        "" if found.low is None or found.high is None else f" ({math.exp(found.low):.2f}..{math.exp(found.high):.2f})"
+    )
     return f"{math.exp(found.mean):.2f}{span}"

@@ -92,7 +92,7 @@ def _sections(run: Run, figures: list[str], prefix: str, where: str) -> list[Blo
     training = [Heading(f"Training{where}"), *(show("Training") or [Paragraph("No training curves yet.")])]
     if not run.done:
         return training
-    blocks = [Heading(f"Comparison{where}"), sentences.leaders(run), tables.comparison(run)]
+    blocks: list[Block] = [Heading(f"Comparison{where}"), sentences.leaders(run), tables.comparison(run)]
     blocks += [sentences.how_to_read(run), *show("Comparison"), *pairs(run, where)]
     if len(run.compared) > len(run.headline) or show("Settings"):
         blocks += [Heading(f"Settings{where}"), Paragraph(SETTINGS), ranktables.every_setting(run), *show("Settings")]

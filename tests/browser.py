@@ -22,7 +22,7 @@ KEYS = {"Enter": ("Enter", 13, "\r"), " ": ("Space", 32, " "), "Tab": ("Tab", 9,
 
 
 def why_no_browser() -> str:
-    """Why tests that open pages are left out on this machine; "" where there is a browser, and in CI, which needs one."""
+    """Why tests that open pages are left out here; "" where there is a browser, and in CI, which needs one."""
     required = os.environ.get("CI", "").lower() not in ("", "0", "false")
     return "" if required or _command() else f"{MISSING}; CI=true makes this an error"
 

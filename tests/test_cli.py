@@ -261,8 +261,8 @@ def test_auto_without_network_says_so_loudly_and_uses_digits(command, tmp_path):
     )
     done = command("-c", program)
     assert done.returncode == 1  # no cell was run
-    assert "MNIST could not be had" in done.stdout
-    assert "MNIST could not be had" in (out / "report.md").read_text()[:600]
+    assert "MNIST is not available" in done.stdout
+    assert "MNIST is not available" in (out / "report.md").read_text()[:600]
     assert json.loads((out / "grid.json").read_text())["datasets"] == ["digits"]
 
 
@@ -275,7 +275,7 @@ def test_a_second_data_set_that_cannot_be_had_is_digits_and_the_report_says_so(c
     nowhere = ["--only", "eps", "--mirror", "/nowhere", "--data-dir", str(tmp_path / "data"), "--out", str(out)]
     done = command("run_all.py", "--grid", str(grid), *nowhere)
     assert done.returncode == 0, done.stderr
-    said = ["FashionMNIST could not be had", "1 of 2 data sets are left, and so fewer control settings."]
+    said = ["FashionMNIST is not available", "1 of 2 data sets are left, and so fewer control settings."]
     for words in said:
         assert words in done.stdout
         assert words in (out / "report.md").read_text()

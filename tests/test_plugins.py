@@ -16,7 +16,7 @@ from zoo.base.errors import ZooError
 @pytest.fixture(scope="module")
 def example(tmp_path_factory):
     """The README's example file."""
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "zoo" / "README.md").read_text()
     code = re.search(r"```python\n(# sqrtsnr\.py.*?)```", text, flags=re.DOTALL)[1]
     assert len(code.strip().splitlines()) < 15
     path = tmp_path_factory.mktemp("plugin") / "sqrtsnr.py"

@@ -1,14 +1,14 @@
-"""Command lines: a dataclass per command, read by tyro; options that several commands share are written once."""
+"""Command lines: a dataclass per command, read by zoo/base/options.py; options that several share are written once."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
-
-import tyro
+from typing import TYPE_CHECKING, Any, Literal
 
 from zoo import plugins
+from zoo.base.environment import check_device
 from zoo.base.errors import ZooError
+from zoo.base.options import EXPERT, MUCH, WHAT, WHERE, option, read
 from zoo.training.track import TRACKERS, check_tracker
 
 if TYPE_CHECKING:
@@ -20,59 +20,56 @@ if TYPE_CHECKING:
 class Machine:
     """Where things run."""
 
-    device: str = "auto"
-    """auto, cpu, cuda or cuda:N"""
-    plugin: str | None = None
-    """a Python file that registers objectives of your own"""
+    device: str = option("auto", "auto, cpu, cuda or cuda:N", WHERE, metavar="DEVICE")
+    plugin: str | None = option(None, "a Python file that registers objectives of your own", WHAT, metavar="FILE")
 
 
 @dataclass
 class Places(Machine):
     """Where things are."""
 
-    data_dir: str = "data"
-    """folder of the data sets"""
-    mirror: str | None = os.environ.get("ZOO_MIRROR")
-    """folder or address (file://, http://) of MNIST's four published archives [env ZOO_MIRROR]"""
+    data_dir: str = option("data", "folder of the data sets", WHERE, metavar="DIR")
+    mirror: str | None = option(
+        os.environ.get("ZOO_MIRROR") or None,
+        "folder or address (file://, http://) of MNIST's four published archives (env ZOO_MIRROR)",
+        WHERE,
+        metavar="PLACE",
+    )
 
 
 @dataclass
 class Watched(Places):
     """Where a run is, and what shows it while it trains."""
 
-    track: Annotated[str | None, tyro.conf.arg(help=f"show training in one of {', '.join(TRACKERS)}")] = None
+    track: str | None = option(None, f"show training in one of {', '.join(TRACKERS)}", WHERE, metavar="TRACKER")
 
 
 @dataclass
 class TrainOptions(Watched):
     """Train one objective on one backbone."""
 
-    objective: str = "rf/lognorm(0,1)"
-    """a name such as rf, eps/cosine or v/cosine+minsnr(5)"""
-    backbone: str = "dit"
-    """dit or unet, with sizes: dit(width=128), unet(width=32,attention=1)"""
-    dataset: str = "mnist"
-    """mnist, fashion or digits"""
-    images: int = 60_000
-    """images seen in training"""
-    seed: int = 0
-    """seed of everything random"""
-    batch: int = 64
-    """images in a step"""
-    optimizer: str = "muon"
-    """muon for the hidden matrices and adamw for the rest, or adamw for all"""
-    learning_rate: float = 2e-3
-    """the rate after warm-up"""
-    precision: str = "auto"
-    """auto, float32 or bfloat16"""
-    compile: Literal["auto", "graphs"] | bool = "auto"
-    """compile the backbone first: auto where it pays, True, False, or graphs (and replay steps as CUDA graphs)"""
-    checkpointing: bool = False
-    """compute activations again in the backward pass: less memory, slower, the same numbers"""
-    augment: bool = False
-    """small random affine maps of the training images"""
-    out: str = "runs/one"
-    """folder of the run"""
+    objective: str = option("rf/lognorm(0,1)", "a name such as rf, eps/cosine or v/cosine+minsnr(5)", metavar="NAME")
+    backbone: str = option("dit", "dit or unet, with sizes: dit(width=128), unet(width=32,attention=1)", metavar="NAME")
+    dataset: str = option("mnist", "mnist, fashion or digits", metavar="NAME")
+    images: int = option(60_000, "images seen in training", MUCH)
+    seed: int = option(0, "seed of everything random", MUCH)
+    batch: int = option(64, "images in a step", EXPERT)
+    optimizer: str = option(
+        "muon", "muon for the hidden matrices and adamw for the rest, or adamw for all", EXPERT, metavar="NAME"
+    )
+    learning_rate: float = option(2e-3, "the rate after warm-up", EXPERT)
+    precision: str = option("auto", "auto, float32 or bfloat16", EXPERT, metavar="NAME")
+    compile: Literal["auto", "graphs"] | bool = option(
+        "auto",
+        "compile the backbone first: auto where it pays, True, False, or graphs (and replay steps as CUDA graphs)",
+        EXPERT,
+        metavar="HOW",
+    )
+    checkpointing: bool = option(
+        False, "compute activations again in the backward pass: less memory, slower, the same numbers", EXPERT
+    )
+    augment: bool = option(False, "small random affine maps of the training images", EXPERT)
+    out: str = option("runs/one", "folder of the run", WHERE, metavar="DIR")
 
     def config(self) -> "TrainConfig":
         """The checked configuration. Raises ZooError."""
@@ -92,29 +89,22 @@ class TrainOptions(Watched):
 class SettingOptions:
     """How images are drawn; shared by every command that draws."""
 
-    sampler: str = "euler"
-    """euler, heun, ancestral, dpmpp_2m or euler_a"""
-    steps: int = 20
-    """steps of the sampler; heun takes two network evaluations for each"""
-    step_grid: str = "flow"
-    """flow, logsnr, karras(7) or trailing"""
-    guidance: float = 1.0
-    """classifier-free guidance scale; 1 is none"""
-    interval: tuple[float, float] = (0.0, 1.0)
-    """shares of noise between which guidance is applied"""
-    rescale: float = 0.0
-    """how far guidance is kept from raising the contrast, 0 to 1"""
-    clip: bool = True
-    """clamp every x_hat to black and white (--clip False leaves it)"""
-    weights: Literal["ema", "raw"] = "ema"
-    """which of the checkpoint's weights"""
-    batch: int = 128
-    """images drawn at once"""
+    sampler: str = option("euler", "euler, heun, ancestral, dpmpp_2m or euler_a", metavar="NAME")
+    steps: int = option(20, "steps of the sampler; heun takes two network evaluations for each", MUCH)
+    step_grid: str = option("flow", "flow, logsnr, karras(7) or trailing", EXPERT, metavar="NAME")
+    guidance: float = option(1.0, "classifier-free guidance scale; 1 is none")
+    interval: tuple[float, float] = option(
+        (0.0, 1.0), "shares of noise between which guidance is applied", EXPERT, metavar="FROM TO"
+    )
+    rescale: float = option(0.0, "how far guidance is kept from raising the contrast, 0 to 1", EXPERT)
+    clip: bool = option(True, "clamp every x_hat to black and white", EXPERT, off="leave x_hat as it is")
+    weights: Literal["ema", "raw"] = option("ema", "which of the checkpoint's weights", EXPERT)
+    batch: int = option(128, "images drawn at once", EXPERT)
 
     def setting(self) -> "Setting":
         """The checked control setting. Raises ZooError."""
         if self.batch < 1:
-            raise ZooError("--batch must be at least 1")
+            raise ZooError(f"--batch {self.batch} must be at least 1")
         from pydantic import ValidationError
 
         from zoo.config.control import Setting
@@ -126,22 +116,13 @@ class SettingOptions:
             raise explain(error, Setting, "the options") from None
 
 
-def parse(options: type, command: str, about: str | None, positional: bool = False) -> Any:
-    """The options of a command line; exit status 2 and the usage for an unknown or malformed one."""
-    _spell_out(options)
-    config = (tyro.conf.FlagCreatePairsOff, tyro.conf.HelptextFromCommentsOff)
-    description = (about or "").strip()
-    chosen = tyro.cli(Annotated[options, config[0]], prog=command, description=description, config=config)
+def parse(options: type, command: str, about: str | None, words: Sequence[str] | None = None) -> Any:
+    """The options of a command line, and its plug-in loaded. words: instead of the process's arguments.
+
+    Raises ZooError for an unknown or malformed one.
+    """
+    chosen = read(options, command, about or "", words)
+    check_device(getattr(chosen, "device", "auto"))
     plugins.load(getattr(chosen, "plugin", None))
     check_tracker(getattr(chosen, "track", None))
     return chosen
-
-
-def _spell_out(options: type) -> None:
-    """Write `str | None` as Union[str, None]: for the former tyro loads typeguard, which takes a tenth of a second."""
-    for part in options.__mro__[:-1]:
-        for name, kind in part.__annotations__.items():
-            plain, *notes = get_args(kind) if get_origin(kind) is Annotated else (kind,)
-            if isinstance(plain, UnionType):
-                plain = Union[get_args(plain)]  # noqa: UP007
-                part.__annotations__[name] = Annotated[(plain, *notes)] if notes else plain

@@ -1,48 +1,75 @@
-"""What an objective is, in text: python -m zoo.objective NAME [--plot FILE]; without a name, the zoo as a table."""
+"""What an objective is, in text: python -m zoo.objective NAME [--plot FILE]
 
+Without a name, the zoo in short; with --all, as a table.
+"""
+
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
-
-from tyro.conf import Positional
 
 from zoo import registry
 from zoo.base.errors import ZooError, run_main
 from zoo.base.files import write_atomic
+from zoo.base.helptext import columns
+from zoo.base.limits import require_writable
+from zoo.base.options import WHERE, option
 from zoo.cli import parse
-from zoo.objectives.describe import describe, listing
+from zoo.objectives.describe import describe, listing, summary
 
 REFERENCE = "rf"  # drawn beside the chosen one
+FORMATS = (".png", ".svg", ".pdf")
 
 
 @dataclass
 class Options:
     """Print an objective, or list all of the zoo."""
 
-    name: Positional[str] = ""
-    """a name such as rf/lognorm(0,1) or eps/cosine+minsnr(5)"""
-    plot: str | None = None
-    """draw the density of logsnr and the effective weight into this PNG file"""
-    plugin: str | None = None
-    """a Python file that registers objectives of your own"""
+    name: str | None = option(None, "a name such as rf/lognorm(0,1) or eps/cosine+minsnr(5)", positional=True)
+    all: bool = option(False, "every objective of the zoo: its noise levels, effective weight and papers")
+    plugin: str | None = option(None, "a Python file that registers objectives of your own", metavar="FILE")
+    plot: str | None = option(
+        None, "draw the density of logsnr and the effective weight into this .png, .svg or .pdf file", WHERE,
+        metavar="FILE",
+    )  # fmt: skip
+
+    def check(self) -> None:
+        """Raise ZooError for values that make no sense together."""
+        if self.name and self.all:
+            raise ZooError(f"--all lists every objective, and {self.name!r} is one: give one of the two")
+        if self.plot is None:
+            return
+        if not self.name:
+            raise ZooError("--plot draws one objective: python -m zoo.objective NAME --plot FILE")
+        if Path(self.plot).suffix.lower() not in FORMATS:
+            raise ZooError(f"--plot {self.plot!r}: the name has to end in {', '.join(FORMATS)}, the allowed formats")
+        require_writable(Path(self.plot), "--plot")
 
 
 def main() -> None:
     """The command line; see the module's first line."""
     options = parse(Options, "python -m zoo.objective", __doc__)
+    options.check()
     if not options.name:
-        if options.plot:
-            raise ZooError("--plot draws one objective: python -m zoo.objective NAME --plot FILE")
-        print(listing(map(registry.objective, registry.ZOO), registry.FAMILIES))
-        words = "\n".join(f"{kind:9}  {', '.join(table)}" for kind, table in registry.TABLES.items())
-        print(f"\nparts of a name (TARGET/PATH, then any +WORD):\n{words}")
+        print(listing(map(registry.objective, registry.ZOO), registry.FAMILIES) if options.all else short(columns()))
         return
     chosen = registry.objective(options.name)
     print(describe(chosen))
     if options.plot:
         from zoo.objectives.drawing import draw  # matplotlib and torch
 
-        write_atomic(Path(options.plot), draw(chosen, registry.objective(REFERENCE)))
+        data = draw(chosen, registry.objective(REFERENCE), Path(options.plot).suffix.lower().removeprefix("."))
+        write_atomic(Path(options.plot), data)
         print(f"\ndrawn in {options.plot}")
+
+
+def short(width: int) -> str:
+    """The families, the parts of a name, and where to read on; lines of at most `width` columns."""
+    lines = [summary(registry.FAMILIES, width), "", "parts of a name (TARGET/PATH, then any +WORD):"]
+    for kind, table in registry.TABLES.items():
+        words = f"{kind:9}  {', '.join(table)}"
+        lines += textwrap.wrap(words, width, initial_indent="  ", subsequent_indent=" " * 13)
+    more = "python -m zoo.objective NAME explains one; --all lists every one with its numbers and papers"
+    return "\n".join([*lines, "", *textwrap.wrap(more, width, break_on_hyphens=False)])
 
 
 if __name__ == "__main__":

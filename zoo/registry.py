@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zoo.backbones.sizes import Backbone, DiTSize, UNetSize
 from zoo.base.errors import ZooError, choose
@@ -64,7 +64,7 @@ COUPLINGS: dict[str, Callable[..., Coupling]] = {
     "nearest": Nearest,
 }
 AUXILIARIES: dict[str, Callable[..., Auxiliary]] = {"contrast": Contrast, "learned": Learned}
-MODIFIERS = {
+MODIFIERS: dict[str, dict[str, Callable[..., Any]]] = {
     "end": ENDS,
     "shift": SHIFTS,
     "density": DENSITIES,
@@ -73,14 +73,20 @@ MODIFIERS = {
     "auxiliary": AUXILIARIES,
 }
 BACKBONES: dict[str, Callable[..., Backbone]] = {"dit": DiTSize, "unet": UNetSize}
-TABLES = {"target": TARGETS, "path": PATHS, **MODIFIERS, "backbone": BACKBONES}
+TABLES: dict[str, dict[str, Callable[..., Any]]] = {
+    "target": TARGETS,
+    "path": PATHS,
+    **MODIFIERS,
+    "backbone": BACKBONES,
+}
 
 FAMILIES: dict[str, tuple[str, ...]] = {"default": DEFAULT, "sd3": tuple(SD3), "beyond": BEYOND}
+Made = TypeVar("Made", bound=type)
 # The zoo: the names that the tests, the list of objectives and the README's table go through.
 ZOO: tuple[str, ...] = tuple(dict.fromkeys(name for family in FAMILIES.values() for name in family))
 
 
-def register(kind: str, word: str) -> Callable[[type], type]:
+def register(kind: str, word: str) -> Callable[[Made], Made]:
     """Class decorator: adds a class to the table of this kind under a word, for names to use.
 
     kind: target, path, density, weight, coupling, auxiliary or backbone. Raises ZooError for another kind, and for a
@@ -95,7 +101,7 @@ def register(kind: str, word: str) -> Callable[[type], type]:
     if taken:
         raise ZooError(f"the {kind} {word!r} is taken, by {taken.__module__}.{taken.__qualname__}: choose another word")
 
-    def add(made: type) -> type:
+    def add(made: Made) -> Made:
         TABLES[kind][word] = made
         return made
 
@@ -112,7 +118,7 @@ def objective(name: str) -> Objective:
     head, *modifiers = re.split(r"\+(?![^(]*\))", name)  # at each + outside of parentheses
     target, path, extras = _head(name, head)
     extras += [parse_term(part, "modifier") for part in modifiers]
-    found: dict[str, tuple[Term, object]] = {}
+    found: dict[str, tuple[Term, Any]] = {}
     path_made = path.call("path", PATHS)
     for term in extras:
         kind = next((kind for kind, table in MODIFIERS.items() if term.word in table), None)
@@ -178,7 +184,7 @@ def _refuse_senseless(made: Objective, parts: dict[str, object]) -> None:
         )
 
 
-def _arguments(part: object) -> str:
+def _arguments(part: Any) -> str:
     values = [getattr(part, f.name) for f in fields(part) if f.name != "base"]
     return f"({','.join(f'{value:.6g}' for value in values)})" if values else ""
 
@@ -198,7 +204,7 @@ def _canonical(target: Term, path: Term, modifiers: dict[str, str]) -> str:
 
 def _short(target: Term) -> str:
     """The target with those of its arguments that are not the defaults, by name."""
-    made = target.call("target", TARGETS)
+    made: Any = target.call("target", TARGETS)
     given = [f"{f.name}={getattr(made, f.name):.6g}" for f in fields(made) if getattr(made, f.name) != f.default]
     return f"{target.word}({','.join(given)})" if given else target.word
 
@@ -214,10 +220,20 @@ def backbone_size(name: str) -> Backbone:
 
 def backbone_name(name: str) -> str:
     """The name's one spelling: `dit(patch=2,width=128)` -> `dit(width=128)`."""
-    size = backbone_size(name)
+    size: Any = backbone_size(name)
     given = [f"{f.name}={getattr(size, f.name)}" for f in fields(size) if getattr(size, f.name) != f.default]
     word = parse_term(name, "backbone").word
     return f"{word}({','.join(given)})" if given else word
+
+
+def sizes_for(name: str, image_shape: tuple[int, int, int]) -> Backbone:
+    """The sizes behind a backbone's name. Raises ZooError for an unknown name, and where they do not fit the image."""
+    size = backbone_size(name)
+    try:
+        size.check(image_shape)
+    except ValueError as error:
+        raise ZooError(f"backbone {name!r}: {error}") from None
+    return size
 
 
 def backbone(name: str, image_shape: tuple[int, int, int], num_classes: int) -> "nn.Module":
@@ -225,9 +241,4 @@ def backbone(name: str, image_shape: tuple[int, int, int], num_classes: int) -> 
 
     Raises ZooError for an unknown name and for sizes that do not fit the image.
     """
-    size = backbone_size(name)
-    try:
-        size.check(image_shape)
-    except ValueError as error:
-        raise ZooError(f"backbone {name!r}: {error}") from None
-    return size.build(image_shape, num_classes)
+    return sizes_for(name, image_shape).build(image_shape, num_classes)

@@ -6,9 +6,9 @@ CKPT is a run's folder (its newest checkpoint), or a step-NNNNNN.safetensors or 
 from dataclasses import dataclass
 from pathlib import Path
 
-from tyro.conf import Positional
-
 from zoo.base.errors import ZooError, run_main
+from zoo.base.limits import require_writable
+from zoo.base.options import MUCH, WHERE, option
 from zoo.cli import Machine, SettingOptions, parse
 
 
@@ -16,32 +16,31 @@ from zoo.cli import Machine, SettingOptions, parse
 class Options(SettingOptions, Machine):
     """Draw images."""
 
-    ckpt: Positional[str] = ""
-    """folder of a run, or its step-NNNNNN.safetensors"""
-    labels: str = "0-9"
-    """classes to draw, as in 3,5-7; 10 is black, 11 white, none is no class"""
-    n: int = 8
-    """images of each"""
-    seed: int | None = None
-    """seed of the starting noise (default: the run's own)"""
-    out: str | None = None
-    """a PNG: one column for each class"""
-    trajectory: str | None = None
-    """a GIF: x_t, and beside it x_hat, step by step"""
-    npz: str | None = None
-    """an .npz file: arr_0 uint8 [N, H, W, 3], arr_1 labels, as ADM's evaluation suite reads them"""
+    ckpt: str = option("", "folder of a run, or its step-NNNNNN.safetensors", positional=True)
+    labels: str = option("0-9", "classes to draw, as in 3,5-7; 10 is black, 11 white, none is no class", metavar="LIST")
+    n: int = option(8, "images of each class", MUCH)
+    seed: int | None = option(None, "seed of the starting noise (default: the run's own)", MUCH)
+    out: str | None = option(None, "a PNG: one column for each class", WHERE, metavar="FILE")
+    trajectory: str | None = option(None, "a GIF: x_t, and beside it x_hat, step by step", WHERE, metavar="FILE")
+    npz: str | None = option(
+        None, "an .npz file: arr_0 uint8 [N, H, W, 3], arr_1 labels, as ADM's evaluation suite reads them", WHERE,
+        metavar="FILE",
+    )  # fmt: skip
 
     def check(self) -> None:
         """Raise ZooError for values that make no sense."""
         if not self.ckpt:
             raise ZooError("which checkpoint? python -m zoo.sample CKPT; a run's folder or its step-NNNNNN.safetensors")
         if self.n < 1:
-            raise ZooError("--n must be at least 1")
+            raise ZooError(f"--n {self.n} is too small: --n must be at least 1")
         if not (self.out or self.trajectory or self.npz):
             raise ZooError("where to? Give --out FILE.png, --trajectory FILE.gif or --npz FILE.npz")
         for name, ending in (("out", ".png"), ("trajectory", ".gif"), ("npz", ".npz")):
-            if (file := getattr(self, name)) and not file.endswith(ending):
+            if not (file := getattr(self, name)):
+                continue
+            if not file.lower().endswith(ending):
                 raise ZooError(f"--{name} {file!r} should end in {ending}")
+            require_writable(Path(file), f"--{name}")
 
 
 def main() -> None:

@@ -17,6 +17,11 @@ def main() -> None:
     options = parse(TrainOptions, "python -m zoo.train", __doc__)
     config = options.config()
     folder = Path(options.out)
+    from zoo.base.limits import require_writable
+    from zoo.config.fits import fit_training
+
+    fit_training(config)
+    require_writable(folder / "metrics.jsonl", "--out")
     from zoo.data.dataset import load  # torch, which --help does without
     from zoo.sampling.model import Preview
     from zoo.training.run import train

@@ -23,6 +23,10 @@ FEATURES = 128
 class Judge(nn.Module):
     """The network. `name`, `sha256` (of the weights' file) and `info` (the sidecar) are set by loading."""
 
+    mean: Tensor  # these of the training pixels
+    std: Tensor
+    scale: Tensor
+
     def __init__(self, image_shape: tuple[int, int, int]):
         super().__init__()
         self.image_shape, self.name, self.sha256 = tuple(image_shape), "untrained", ""
@@ -64,11 +68,13 @@ class Judge(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """Scaled features [B, 128] float32 of uint8 images [B, 1, H, W]. Errors as `forward`."""
-        return self(images)[0]
+        found: Tensor = self(images)[0]
+        return found
 
     def logits(self, images: Tensor) -> Tensor:
         """Class scores [B, 10] float32 of uint8 images [B, 1, H, W]. Errors as `forward`."""
-        return self(images)[1]
+        found: Tensor = self(images)[1]
+        return found
 
 
 def judge_images(judge: Judge, images: Tensor, batch: int = 100) -> tuple[Tensor, Tensor]:

@@ -58,11 +58,13 @@ def minutes(recipe: Recipe, dataset: Dataset) -> float:
     return images * (SECONDS_PER_IMAGE + SECONDS_PER_PIXEL * dataset.train[0].numel()) / 60
 
 
-def train(dataset: Dataset, seed: int, recipe: Recipe, device: str | torch.device = "cpu") -> tuple[Judge, dict]:
+def train(
+    dataset: Dataset, seed: int, recipe: Recipe, device: str | torch.device = "cpu"
+) -> tuple[Judge, dict[str, Any]]:
     """A trained judge in eval mode, and what is to be known about it. Raises Diverged if the loss is not finite."""
     started = time.perf_counter()
     images, labels = dataset.train.to(device), dataset.train_labels.to(device)
-    judge = Judge(dataset.image_shape).to(device, memory_format=torch.channels_last)  # a third faster on a CPU
+    judge = Judge(dataset.image_shape).to(device).to(memory_format=torch.channels_last)  # a third faster on a CPU
     initialise(judge, dataset, seed)
     optimizer = torch.optim.AdamW(judge.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=recipe.steps(len(images)))

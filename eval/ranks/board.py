@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from eval.ranks.ranking import REPLICATES, Entry, mean_ranks, ranking, scores_of
+from eval.ranks.ranking import REPLICATES, Entry, Scores, mean_ranks, ranking, scores_of
 from eval.ranks.sensitivity import agreement, sensitivity
 from zoo.base.errors import ZooError
 from zoo.config.control import Setting
@@ -28,7 +29,8 @@ def read(folder: Path, say: Callable[[str], None] = lambda text: None) -> list[E
     held = holding(folder, grid)
     for problem in held.problems:
         say(problem)
-    entries, judges = [], {}
+    entries: list[Entry] = []
+    judges: dict[str, dict[str, Path]] = {}
     for cell in held.cells:
         rows = cell.result["scores"] if cell.result else []
         if cell.result:
@@ -43,23 +45,30 @@ def read(folder: Path, say: Callable[[str], None] = lambda text: None) -> list[E
     return entries
 
 
-def board(entries: Sequence[Entry], objectives: Sequence[str] = (), replicates: int = REPLICATES) -> dict:
+def board(entries: Sequence[Entry], objectives: Sequence[str] = (), replicates: int = REPLICATES) -> dict[str, Any]:
     """The leader board: {rows, settings, datasets, families, steps, seeds, agreement, sensitivity}.
 
     Plain values only (None for what there is not), rows by rank. objectives: all that should be in it, in their order.
     """
     scores = scores_of(entries, KEYS, objectives)
-    runs = {}
+    runs: dict[tuple[str, str, str], set[int]] = {}
     for entry in entries:
         runs.setdefault((entry.dataset, entry.backbone, entry.objective), set()).add(entry.seed)
     expected = max(map(len, runs.values()), default=0)
     found = ranking(scores, expected, replicates)
     families = list(dict.fromkeys(scores.families[control.backbone] for control in scores.controls))
     steps = sorted({control.steps for control in scores.controls})
-    parts = {family: scores.part(lambda c, f=family: scores.families[c.backbone] == f) for family in families}
-    parts |= {str(count): scores.part(lambda c, s=count: c.steps == s) for count in steps}
+
+    def of_family(family: str) -> Scores:
+        return scores.part(lambda control: scores.families[control.backbone] == family)
+
+    def of_steps(count: int) -> Scores:
+        return scores.part(lambda control: control.steps == count)
+
+    parts = {family: of_family(family) for family in families}
+    parts |= {str(count): of_steps(count) for count in steps}
     ranks = {name: mean_ranks(part) for name, part in parts.items()}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for i in found.order:
         name = scores.objectives[i]
         published = SD3.get(name, Published(name))

@@ -14,6 +14,7 @@ the settings share a network and its starting noise, so that this is the cautiou
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -39,7 +40,7 @@ class Difference:
     @property
     def beyond(self) -> bool:
         """Whether the interval leaves 0 out."""
-        return self.low is not None and not self.low <= 0 <= self.high
+        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
 
 def student(each: Sequence[float]) -> Difference:
@@ -59,7 +60,7 @@ def student(each: Sequence[float]) -> Difference:
     return Difference(mean, mean - half, mean + half, count, p)
 
 
-def sampled(pairs: Sequence[tuple[dict, dict]], metric: str) -> Difference | None:
+def sampled(pairs: Sequence[tuple[dict[str, Any], dict[str, Any]]], metric: str) -> Difference | None:
     """`metric` (fid or acc) of the first minus that of the second, with the interval of sampling alone.
 
     pairs: rows of scores of one run and of another, one pair for each control setting. None where a row lacks the
@@ -68,9 +69,9 @@ def sampled(pairs: Sequence[tuple[dict, dict]], metric: str) -> Difference | Non
     if not pairs or any(row.get(metric) is None for pair in pairs for row in pair):
         return None
     each = [a[metric] - b[metric] for a, b in pairs]
-    halves = [_halves(a, b, metric) for a, b in pairs]
+    halves = [half for a, b in pairs if (half := _halves(a, b, metric))]
     mean = float(np.mean(each))
-    if any(half is None for half in halves):
+    if len(halves) < len(pairs):
         return Difference(mean, None, None, 1)
     down, up = np.mean(halves, axis=0)
     toward = down if mean > 0 else up  # the side on which 0 lies
@@ -78,7 +79,7 @@ def sampled(pairs: Sequence[tuple[dict, dict]], metric: str) -> Difference | Non
     return Difference(mean, mean - float(down), mean + float(up), 1, p)
 
 
-def _halves(a: dict, b: dict, metric: str) -> tuple[float, float] | None:
+def _halves(a: dict[str, Any], b: dict[str, Any], metric: str) -> tuple[float, float] | None:
     """How far the interval of a difference reaches below and above it."""
     if metric == "acc":
         ends = [row.get(key) for row in (a, b) for key in ("acc_low", "acc_high")]
@@ -87,8 +88,8 @@ def _halves(a: dict, b: dict, metric: str) -> tuple[float, float] | None:
         low_a, high_a, low_b, high_b = ends
         down = math.hypot(a["acc"] - low_a, high_b - b["acc"])
         return down, math.hypot(high_a - a["acc"], b["acc"] - low_b)
-    errors = [row.get(f"{metric}_se") for row in (a, b)]
-    if None in errors:
+    errors = [row[f"{metric}_se"] for row in (a, b) if row.get(f"{metric}_se") is not None]
+    if len(errors) < 2:
         return None
     half = Z * math.hypot(*errors)
     return half, half

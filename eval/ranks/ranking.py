@@ -12,6 +12,7 @@ run together, since a run, not an image, is what would be different next time.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ class Control:
 
     dataset: str
     backbone: str
-    setting: tuple
+    setting: tuple[object, ...]
     steps: int
 
     @property
@@ -46,7 +47,7 @@ class Entry:
     objective: str
     seed: int
     status: str
-    rows: Sequence[dict] = ()
+    rows: Sequence[dict[str, Any]] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,8 @@ class Scores:
     @cached_property
     def seeds(self) -> np.ndarray:
         """[objective, control]: runs that have a score."""
-        return (~np.isnan(self.values["fid"])).sum(2)
+        count: np.ndarray = (~np.isnan(self.values["fid"])).sum(2)
+        return count
 
     @cached_property
     def families(self) -> dict[str, str]:
@@ -88,7 +90,7 @@ def scores_of(entries: Iterable[Entry], keys: Sequence[str], objectives: Sequenc
     entries = list(entries)
     names = list(dict.fromkeys([*objectives, *(entry.objective for entry in entries)]))
     seeds = sorted({entry.seed for entry in entries})
-    controls: dict[tuple, Control] = {}
+    controls: dict[tuple[object, ...], Control] = {}
     for entry in entries:
         for row in entry.rows:
             setting = tuple(_plain(row[key]) for key in keys)
@@ -122,7 +124,10 @@ def fronts(costs: np.ndarray, slack: np.ndarray | float = 0.0) -> np.ndarray:
     point has to be in a cost, and how much worse it may be, to count as better there and as no worse.
     """
     missing = np.isnan(costs).any(-1)
-    no_worse, better = True, False  # axis by axis, and sums as products of matrices: many times faster than reducing
+    no_worse, better = (
+        np.True_,
+        np.False_,
+    )  # axis by axis, and sums as products of matrices: many times faster than reducing
     with np.errstate(invalid="ignore"):
         for k in range(costs.shape[-1]):
             a, b, by = costs[..., :, None, k], costs[..., None, :, k], np.asarray(slack)
@@ -220,4 +225,4 @@ def ranking(scores: Scores, expected: int, replicates: int = REPLICATES, seed: i
         first[ranked] = (best / best.sum(1, keepdims=True)).mean(0)
         a, b = drawn[:, :, None], drawn[:, None, :]
         before[np.ix_(ranked, ranked)] = (a < b).mean(0) + (a == b).mean(0) / 2
-    return Ranking(scores, rank, low, high, first, (scores.seeds < expected).any(1), before)
+    return Ranking(scores, rank, low, high, first, np.any(scores.seeds < expected, axis=1), before)

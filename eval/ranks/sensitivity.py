@@ -1,6 +1,7 @@
 """What ranks depend on: agreement with other ranks, paired differences, and how other choices would have ranked."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -9,12 +10,13 @@ from eval.ranks.effects import Difference, student
 from eval.ranks.ranking import METRICS, Scores, average, fronts, mean_ranks
 
 
-def agreement(ours: Sequence[float], theirs: Sequence[float | None]) -> dict | None:
+def agreement(ours: Sequence[float], theirs: Sequence[float | None]) -> dict[str, Any] | None:
     """Kendall's tau-b and Spearman's rho, with p, of two lists of ranks, over whole pairs; None below three."""
     pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if b is not None and np.isfinite(a)]
     if len(pairs) < 3 or any(len(set(side)) < 2 for side in zip(*pairs, strict=True)):
         return None
-    tau, rho = stats.kendalltau(*zip(*pairs, strict=True)), stats.spearmanr(*zip(*pairs, strict=True))
+    a, b = np.array(pairs).T
+    tau, rho = stats.kendalltau(a, b), stats.spearmanr(a, b)
     return {
         "n": len(pairs), "tau": float(tau.statistic), "tau_p": float(tau.pvalue),
         "rho": float(rho.statistic), "rho_p": float(rho.pvalue),
@@ -33,7 +35,7 @@ def paired(scores: Scores, metric: str, a: str, b: str) -> Difference | None:
     each = each[~np.isnan(each)]
     if not len(each) or np.isinf(each).any():
         return None
-    return student(each)
+    return student(each.tolist())
 
 
 def sensitivity(scores: Scores) -> dict[str, float | None]:
@@ -71,4 +73,4 @@ def _tied(scores: Scores) -> np.ndarray:
 
 def _tau(a: np.ndarray, b: np.ndarray) -> float | None:
     found = agreement(list(a), [None if np.isnan(x) else x for x in b])
-    return found and found["tau"]
+    return None if found is None else float(found["tau"])

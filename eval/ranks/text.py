@@ -1,11 +1,12 @@
 """The leader board as text: for a terminal, and its cells for tables."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from tabulate import tabulate
 
 
-def page(found: dict) -> str:
+def page(found: dict[str, Any]) -> str:
     """The board as text for a terminal."""
     lead = f"{len(found['rows'])} objectives, {found['settings']} control settings on {', '.join(found['datasets'])}"
     families = found["families"] if len(found["families"]) > 1 else []
@@ -36,17 +37,17 @@ def text(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def rank_text(row: dict) -> str:
+def rank_text(row: dict[str, Any]) -> str:
     """A rank, and whether runs are missing behind it."""
     return f"{text(row['rank'])}{' (incomplete)' if row['incomplete'] else ''}"
 
 
-def interval_text(row: dict) -> str:
+def interval_text(row: dict[str, Any]) -> str:
     """A rank's interval, - for one seed."""
     return "-" if row["low"] is None else f"{row['low']:.2f} to {row['high']:.2f}"
 
 
-def runs_text(row: dict) -> str:
+def runs_text(row: dict[str, Any]) -> str:
     """`5/6, 1 diverged`"""
     diverged = f", {row['diverged']} diverged" if row["diverged"] else ""
     return f"{row['done']}/{row['runs']}{diverged}"
@@ -58,7 +59,7 @@ def alike_text(names: Sequence[str], most: int = 3) -> str:
     return f"{', '.join(names[:most])}{more}" or "-"
 
 
-def notes(found: dict) -> list[str]:
+def notes(found: dict[str, Any]) -> list[str]:
     """What a reader has to know of the ranks: seeds, missing runs, agreement with SD3, sensitivity."""
     said = []
     if found["seeds"] < 2:

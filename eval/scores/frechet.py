@@ -134,7 +134,8 @@ def _distance(a: Moments, b: Moments, factor_b: np.ndarray) -> float:
 def _factor(cov: np.ndarray) -> np.ndarray:
     """A [d, d] with A A^T = cov. Rounding makes eigenvalues of a dead direction slightly negative: they are clipped."""
     values, vectors = np.linalg.eigh(cov)
-    return vectors * np.sqrt(values.clip(min=0))
+    factor: np.ndarray = vectors * np.sqrt(values.clip(min=0))
+    return factor
 
 
 def _float64(features: Features) -> np.ndarray:

@@ -110,9 +110,9 @@ def report(dataset: Dataset, judges: list[Judge]) -> tuple[int, list[dict[str, f
     print(f"{'seed':<22}" + "".join(f"{judge.info['seed']:>12}" for judge in judges) + "   bound")
     scores = [accuracy(judge, dataset.test, dataset.test_labels) for judge in judges]
     noisy = [accuracy(j, add_noise(dataset.test, NOISE_TESTED), dataset.test_labels)[0] for j in judges]
-    row("accuracy", [score for score, _ in scores], ".2%", gate and gate.accuracy)
-    row("worst class", [min(each) for _, each in scores], ".2%", gate and gate.worst_class)
-    row(f"accuracy at noise {NOISE_TESTED}", noisy, ".2%", gate and gate.noisy)
+    row("accuracy", [score for score, _ in scores], ".2%", gate.accuracy if gate else None)
+    row("worst class", [min(each) for _, each in scores], ".2%", gate.worst_class if gate else None)
+    row(f"accuracy at noise {NOISE_TESTED}", noisy, ".2%", gate.noisy if gate else None)
     tables = [floors(judge, dataset) for judge in judges]
     print("\nplain FID in floors")
     for name in tables[0]:

@@ -5,6 +5,8 @@ all of it (fid, pfd), with a fixed random part of it (kid: REAL images; precisio
 samples), and pixel by pixel with all of it (mem).
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from sklearn.metrics import confusion_matrix
@@ -20,8 +22,8 @@ from zoo.data.sets import REAL_CLASSES
 
 
 def measure(
-    images: Tensor, labels: Tensor | None, judge: Judge, real, chosen: bool = True, judged: bool = False
-) -> tuple[dict, Copies]:
+    images: Tensor, labels: Tensor | None, judge: Judge, real: Any, chosen: bool = True, judged: bool = False
+) -> tuple[dict[str, Any], Copies]:
     """(the scores, the pairs nearest to being copies) of uint8 images [N, 1, H, W], asked to be of classes labels [N].
 
     real: the judge's Reference. Without labels there is no accuracy and no distance per class. chosen: whether the
@@ -54,7 +56,7 @@ def measure(
     return row, found
 
 
-def by_class(features: Tensor, predicted: Tensor, labels: Tensor, real: list[Moments]) -> dict:
+def by_class(features: Tensor, predicted: Tensor, labels: Tensor, real: list[Moments]) -> dict[str, Any]:
     """Accuracy with its Wilson interval, the confusion matrix, and the Frechet distance of each class to its own.
 
     The latter is None where a class has fewer samples than MIN_SAMPLES.
@@ -87,7 +89,9 @@ def pixel_moments(images: Tensor, scale: float) -> Moments:
     return moments(images.flatten(1).cpu().numpy().astype(np.float64) * (scale / 255))
 
 
-def second_opinion(images: Tensor, labels: Tensor | None, judge: Judge, real, judged: bool = False) -> dict:
+def second_opinion(
+    images: Tensor, labels: Tensor | None, judge: Judge, real: Any, judged: bool = False
+) -> dict[str, Any]:
     """fid2, fid2_se and, with labels, acc2: what another judge says; arguments as for `measure`."""
     features, logits = judge_images(judge, images)
     predicted = logits.argmax(1).cpu()

@@ -11,6 +11,7 @@ import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -49,10 +50,10 @@ class Reference:
     features: Tensor
     kernel_within: float
     images: Tensor
-    row: dict
+    row: dict[str, Any]
 
     @property
-    def floor(self) -> dict:
+    def floor(self) -> dict[str, Any]:
         """FID of the real test images: what a perfect generator would score at their number."""
         return {"fid": self.row["fid"], "se": self.row["fid_se"], "plain": self.row["fid_plain"], "n": self.row["n"]}
 
@@ -73,7 +74,7 @@ def reference(judge: Judge, data: Dataset, data_dir: Path, device: torch.device,
 
     Raises Busy if another process computes it and there is no wish to wait.
     """
-    code = [sha256(Path(module.__file__)) for module in CODE] + [sha256(Path(__file__))]
+    code = [sha256(Path(str(module.__file__))) for module in CODE] + [sha256(Path(__file__))]
     key = digest([judge.sha256, data.sha256, code])[:24]
     path = Path(data_dir) / "cache" / f"reference-{data.name}-{key}.safetensors"
     found = _read(path) or _UNKEPT.get(path)
@@ -90,7 +91,7 @@ def reference(judge: Judge, data: Dataset, data_dir: Path, device: torch.device,
     return _assemble(*found, data, device)
 
 
-Computed = tuple[dict[str, np.ndarray], dict]
+Computed = tuple[dict[str, np.ndarray], dict[str, Any]]
 _UNKEPT: dict[Path, Computed] = {}  # by the file that could not be written
 _SAID: set[Path] = set()
 
@@ -128,7 +129,7 @@ def _compute(judge: Judge, data: Dataset, device: torch.device) -> Computed:
     return arrays, {**row, "n": len(data.test)}
 
 
-def _assemble(arrays: dict[str, np.ndarray], row: dict, data: Dataset, device: torch.device) -> Reference:
+def _assemble(arrays: dict[str, np.ndarray], row: dict[str, Any], data: Dataset, device: torch.device) -> Reference:
     def part(name: str) -> Moments:
         return Moments(arrays[f"{name}.mean"], arrays[f"{name}.cov"], int(arrays[f"{name}.n"]))
 
@@ -155,7 +156,7 @@ def _read(path: Path) -> Computed | None:
     return (arrays, row) if head.get("sha256") == _hash(arrays, row) else None
 
 
-def _hash(arrays: dict[str, np.ndarray], row: dict) -> str:
+def _hash(arrays: dict[str, np.ndarray], row: dict[str, Any]) -> str:
     whole = hashlib.sha256(json.dumps(row, sort_keys=True).encode())
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])

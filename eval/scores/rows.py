@@ -7,6 +7,7 @@ loss was finite; and what another try may mend (a full disk, no memory) ends the
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,19 +17,22 @@ from zoo.base.errors import Busy, DiskFull, Interrupted, ZooError
 from zoo.base.files import write_atomic
 from zoo.base.progress import say
 from zoo.config.cell import ScoreConfig
-from zoo.config.control import Setting
+from zoo.config.control import Setting, score_words
 from zoo.sampling.model import Model
 from zoo.training import checkpoint
 
 AGAIN = (OSError, MemoryError, torch.OutOfMemoryError, DiskFull, Busy, Interrupted)  # the setting is not to blame
 
 
-def rows(model: Model, config: ScoreConfig, bench: Bench, folder: Path) -> tuple[list[dict], list[dict]]:
+def rows(
+    model: Model, config: ScoreConfig, bench: Bench, folder: Path
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """(scores, settings without a score: {setting, its fields, n, reason}), with each one's pictures in the folder.
 
     Raises ZooError where not one setting could be scored.
     """
-    found, failed = [], []
+    found: list[dict[str, Any]] = []
+    failed: list[dict[str, Any]] = []
     for setting in config.controls:
         scored = _attempt(model, setting, config.n, bench)
         if isinstance(scored, str):
@@ -37,14 +41,14 @@ def rows(model: Model, config: ScoreConfig, bench: Bench, folder: Path) -> tuple
             continue
         _pictures(scored, setting, folder, bench)
         row = scored.row
-        say(f"scored {setting.name}: FID {row['fid']:.3f} ± {row['fid_se']:.3f}, accuracy {row['acc']:.1%}")
+        say(f"scored: {score_words(row)}")
         found.append(row)
     if not found:
         raise ZooError(f"no control setting could be scored; the first, {failed[0]['setting']}: {failed[0]['reason']}")
     return found, failed
 
 
-def course(model: Model, folder: Path, config: ScoreConfig, bench: Bench) -> Iterator[dict]:
+def course(model: Model, folder: Path, config: ScoreConfig, bench: Bench) -> Iterator[dict[str, Any]]:
     """Each snapshot's scores under the first control setting, with the images and seconds of training until then.
 
     A snapshot that cannot be scored is left out.
@@ -58,7 +62,7 @@ def course(model: Model, folder: Path, config: ScoreConfig, bench: Bench) -> Ite
             say(f"not scored {after}: {scored}")
             continue
         row = scored.row
-        say(f"scored {after}: FID {row['fid']:.3f} ± {row['fid_se']:.3f}")
+        say(f"scored {after}: {score_words(row)}")
         yield {**row, "images": manifest["images"], "seconds": manifest["seconds"], "drawing": row["seconds"]}
     model.tensors = final
 
@@ -76,7 +80,7 @@ def _attempt(model: Model, setting: Setting, n: int, bench: Bench) -> Scored | s
         return text if isinstance(error, ZooError) else f"{type(error).__name__}: {text}"
 
 
-def held_out(model: Model, config: ScoreConfig, bench: Bench) -> dict[str, dict]:
+def held_out(model: Model, config: ScoreConfig, bench: Bench) -> dict[str, dict[str, Any]]:
     """The errors on held-out images of each kind of weights, but for a kind whose errors are not finite."""
     found = {}
     for kind in config.weights:

@@ -8,6 +8,7 @@ import io
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -55,7 +56,7 @@ class Scored:
     images: [N, 1, H, W] uint8 on the CPU with labels [N]; copies: the nearest ones; film: how one image came about.
     """
 
-    row: dict
+    row: dict[str, Any]
     images: Tensor
     labels: Tensor
     copies: Copies
@@ -104,7 +105,7 @@ def all_labels(n: int, data: Dataset) -> Tensor:
     return torch.arange(NUM_CLASSES).repeat_interleave(counts)
 
 
-def blank_rows(images: Tensor, labels: Tensor) -> list[dict]:
+def blank_rows(images: Tensor, labels: Tensor) -> list[dict[str, Any]]:
     """Of the images asked to be all black or all white, how many are, within BLANK_TOLERANCE."""
     rows = []
     for label, value in BLANKS.items():

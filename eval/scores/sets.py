@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -35,7 +35,7 @@ class Asked:
     batch: int = 128
 
 
-def evaluate(paths: Sequence[Path], setting: Setting, asked: Asked, device: torch.device) -> dict:
+def evaluate(paths: Sequence[Path], setting: Setting, asked: Asked, device: torch.device) -> dict[str, Any]:
     """The scores of each set and, of two, the distance between them; the judge and real images' scores beside them."""
     found = [None if _is_images(path) else checkpoint.find(path) for path in paths]
     names = {trained[0]["config"]["dataset"] for trained in found if trained}
@@ -48,11 +48,16 @@ def evaluate(paths: Sequence[Path], setting: Setting, asked: Asked, device: torc
         None if trained else read_images(path, data.image_shape) for path, trained in zip(paths, found, strict=True)
     ]
     bench = Bench.load(data, asked.data_dir, device, asked.judge_seed)
-    sets, drawn = [], []
+    sets: list[dict[str, Any]] = []
+    drawn: list[tuple[Tensor, Tensor | None]] = []
     for path, trained, images in zip(paths, found, given, strict=True):
-        one, images, labels = _drawn(trained, setting, asked, bench) if trained else _read(path, images, bench)
+        if trained:
+            one, *pair = _drawn(trained, setting, asked, bench)
+        else:
+            assert images is not None  # noqa: S101 (one of the two)
+            one, *pair = _read(path, images, bench)
         sets.append(one)
-        drawn.append((images, labels))
+        drawn.append((pair[0], pair[1]))
     return {
         **({"a": sets[0], "b": sets[1], "between": _between(drawn, bench)} if len(sets) == 2 else sets[0]),
         "data": data.name,
@@ -62,10 +67,10 @@ def evaluate(paths: Sequence[Path], setting: Setting, asked: Asked, device: torc
     }
 
 
-Scored = tuple[dict, Tensor, Tensor | None]  # what is said of a set, its images and labels
+Scored = tuple[dict[str, Any], Tensor, Tensor | None]  # what is said of a set, its images and labels
 
 
-def _drawn(trained: tuple[dict, dict], setting: Setting, asked: Asked, bench: Bench) -> Scored:
+def _drawn(trained: tuple[dict[str, Any], dict[str, Tensor]], setting: Setting, asked: Asked, bench: Bench) -> Scored:
     """Images drawn from a checkpoint."""
     model = Model(*trained, bench.data.image_shape, bench.real.features.device, asked.batch)
     scored = score(model, setting, asked.n, bench)
@@ -97,7 +102,7 @@ def _is_images(path: Path) -> bool:
     return is_npz(path) if path.is_file() else not any(path.glob("step-*.json"))
 
 
-def _between(sets: list[tuple[Tensor, Tensor | None]], bench: Bench) -> dict:
+def _between(sets: list[tuple[Tensor, Tensor | None]], bench: Bench) -> dict[str, Any]:
     """The distance of two sets of (images, labels); both their finite sizes are corrected for.
 
     It depends on the images alone: on no order of them, and on labels only where both sets have them, so that a set is

@@ -1,5 +1,7 @@
 """Scores of sets of images as text for a terminal."""
 
+from typing import Any
+
 from tabulate import tabulate
 
 COLUMNS = {  # what is printed, beside real images: name, format
@@ -19,7 +21,7 @@ COLUMNS = {  # what is printed, beside real images: name, format
 }
 
 
-def page(found: dict) -> str:
+def page(found: dict[str, Any]) -> str:
     """The scores as text for a terminal."""
     sets = [found["a"], found["b"]] if "between" in found else [found]
     marks = ["A", "B"] if len(sets) == 2 else ["samples"]
@@ -55,7 +57,7 @@ def fixed(value: float, form: str) -> str:
     return text.removeprefix("-") if not text.strip("-0.%") else text
 
 
-def _about(one: dict) -> str:
+def _about(one: dict[str, Any]) -> str:
     row = one["score"]
     if "checkpoint" not in one:
         return f"{one['path']}, {row['n']:,} images"
@@ -67,7 +69,7 @@ def _about(one: dict) -> str:
     )
 
 
-def _value(row: dict, key: str, form: str) -> str:
+def _value(row: dict[str, Any], key: str, form: str) -> str:
     if row.get(key) is None:
         return "-"
     text = fixed(row[key], form)
@@ -76,10 +78,11 @@ def _value(row: dict, key: str, form: str) -> str:
     return f"{text} [{row['acc_low']:{form}}, {row['acc_high']:{form}}]" if key == "acc" else text
 
 
-def _classes(shown: dict[str, dict], real: dict) -> str:
-    names, rows = {10: "black", 11: "white"}, []
+def _classes(shown: dict[str, dict[str, Any]], real: dict[str, Any]) -> str:
+    names: dict[Any, str] = {10: "black", 11: "white"}
+    rows = []
     for label in next(iter(shown.values())):
-        cells = [names.get(label, label)]
+        cells = [names.get(label, str(label))]
         for each in (*shown.values(), real):
             c = each.get(label)
             cells.append(f"{c['correct'] / c['n']:.1%} of {c['n']}" if c and c["n"] else "-")

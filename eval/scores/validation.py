@@ -7,6 +7,7 @@ the same for every objective, and so are the units of eps_hat's error.
 
 import math
 from statistics import fmean
+from typing import Any
 
 import torch
 
@@ -19,7 +20,7 @@ LEVELS = 8
 
 
 @torch.no_grad()
-def validation(model: Model, weights: str, data: Dataset, n: int) -> dict:
+def validation(model: Model, weights: str, data: Dataset, n: int) -> dict[str, Any]:
     """Mean squared errors of y_hat and eps_hat over at most n test images, by level and on average."""
     model.use(weights)
     path, device = model.objective.path, model.device

@@ -1,8 +1,9 @@
 """The figures: draw(run) -> {file name: PNG}, from one table of what there is, how it is drawn and where it belongs."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -13,7 +14,7 @@ from zoo.base.figure import PALETTE, png, style
 from zoo.base.names import slug
 
 GREYS = 16  # of pictures of digits: their noise is most of a page's bytes
-Each = dict[str, tuple]  # the end of a file's name -> what is drawn there, as further arguments
+Each = dict[str, tuple[Any, ...]]  # the end of a file's name -> what is drawn there, as further arguments
 
 
 def once(run: Run) -> Each:
@@ -185,7 +186,7 @@ def draw(run: Run) -> dict[str, bytes]:
     return drawn
 
 
-def _figures(run: Run, whole: bool):
+def _figures(run: Run, whole: bool) -> Iterator[tuple[str, str, bytes]]:
     for stem, plot in PLOTS.items():
         for end, further in plot.each(run).items() if plot.whole == whole else ():
             if figure := plot.draw(run, *further):
@@ -200,7 +201,7 @@ def of_section(section: str, names: list[str], prefix: str = "") -> list[str]:
 
 def caption(run: Run, name: str) -> str:
     """What is said below a figure, which tells what bars are and which objectives are named; plain text."""
-    plot = PLOTS[_stem(name)]
+    plot = PLOTS[_stem(name) or name]
     one = max(len(run.group(b, o)) for b in run.backbones for o in run.objectives) == 1
     spread = "± one standard error" if one else "min and max over seeds"
     bars = f"{spread} for FID, 95% intervals for accuracy" if one else spread

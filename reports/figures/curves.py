@@ -1,8 +1,11 @@
 """Curves of training: the loss, the error of eps_hat by noise level, and what the objectives lay weight on."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from reports.figures.plotting import fit, label_ends, looks, named, per_backbone, plain_ticks, text_width, wide
 from reports.read.run import Cell, Run
@@ -45,7 +48,7 @@ def eps_error(run: Run) -> Figure | None:
             cell, rows = _metrics(run, b, o)
             bins = [row["bins"] for row in rows[-max(1, len(rows) // 4) :] if row.get("bins")]
             if bins and len({len(row) for row in bins}) == 1:
-                edges = edges or ((cell.result or {}).get("train") or {}).get("logsnr_edges")
+                edges = edges or ((cell.facts if cell else {}).get("train") or {}).get("logsnr_edges")
                 table = np.ma.masked_invalid(np.array(bins, dtype=float))
                 means[b, o] = table.mean(axis=0).filled(np.nan)
     if not edges or not any(len(mean) == len(edges) - 1 for mean in means.values()):
@@ -81,9 +84,10 @@ def eps_error(run: Run) -> Figure | None:
 
 def weights(run: Run) -> Figure | None:
     """Effective weight by logsnr, a panel for each target; as the cells wrote it."""
-    styles, found = looks(run), {}
+    styles = looks(run)
+    found: dict[str, dict[str, Any]] = {}
     for o in run.objectives:
-        prints = [cell.result.get("fingerprint") for cell in run.done if cell.objective == o]
+        prints = [cell.facts.get("fingerprint") for cell in run.done if cell.objective == o]
         if kept := next(filter(None, prints), None):
             found.setdefault(_target(o), {})[o] = kept
     if not found:
@@ -97,9 +101,9 @@ def weights(run: Run) -> Figure | None:
     figure, axes = panels(-(-len(found) // columns), columns, width, 3.0, margins=margins, gaps=(right + 0.6, 0.9))
     for ax in axes.flat[len(found) :]:
         ax.set_visible(False)
-    for ax, (target, prints) in zip(axes.flat, found.items(), strict=False):
+    for ax, (target, kinds) in zip(axes.flat, found.items(), strict=False):
         ends = {}
-        for o, kept in prints.items():
+        for o, kept in kinds.items():
             logsnr, weight = (
                 np.array([np.nan if v is None else v for v in kept[k]], float) for k in ("logsnr", "weight")
             )
@@ -129,13 +133,13 @@ def _target(name: str) -> str:
     return next((word for word, target in TARGETS.items() if target is made), made.__name__)
 
 
-def _metrics(run: Run, backbone: str, objective: str) -> tuple[Cell | None, list[dict]]:
+def _metrics(run: Run, backbone: str, objective: str) -> tuple[Cell | None, list[dict[str, Any]]]:
     """The lowest seed that has a curve, and the curve; also of a cell that failed."""
     found = [(cell, rows) for cell in run.group(backbone, objective) if (rows := run.metrics(cell))]
     return found[0] if found else (None, [])
 
 
-def _line(ax: Axes, x: object, y: object, look: tuple[str, str], marker: str = "") -> None:
+def _line(ax: Axes, x: ArrayLike, y: ArrayLike, look: tuple[str, str], marker: str = "") -> None:
     grey = look[0] == GREY
     ax.plot(
         x, y, color=look[0], ls=look[1], lw=0.5 if grey else 1.5, zorder=1 if grey else 2, marker="" if grey else marker

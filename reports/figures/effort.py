@@ -1,6 +1,7 @@
 """Pictures of what scores cost: FID against network evaluations, training images and seconds."""
 
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -32,7 +33,7 @@ PANELS = 6  # objectives that get a panel of their own
 
 def evaluations(run: Run) -> Figure | None:
     """FID against network evaluations: a line an objective, or a line a sampler where several were scored."""
-    series: dict[tuple, list[Setting]] = {}
+    series: dict[tuple[Any, ...], list[Setting]] = {}
     for s in run.compared:
         series.setdefault((s.sampler, s.step_grid, s.guidance, s.interval, s.rescale, s.clip, s.n), []).append(s)
     series = {key: found for key, found in series.items() if len({s.steps for s in found}) > 1}
@@ -184,14 +185,14 @@ def _by_count(run: Run, backbone: str, objective: str, settings: list[Setting]) 
     found = []
     for setting in settings:
         counts = [s["evaluations"] for c in run.group(backbone, objective) if (s := c.score(setting))]
-        if counts:
-            found.append((fmean(counts), run.stat(backbone, objective, setting, "fid").mean))
+        if counts and (stat := run.stat(backbone, objective, setting, "fid")):
+            found.append((fmean(counts), stat.mean))
     return [x for x, _ in sorted(found)], [y for _, y in sorted(found)]
 
 
 def _course(run: Run, backbone: str, objective: str, key: str) -> tuple[list[float], list[float]]:
     """(images in thousands or seconds, FID) at the points of training that were scored."""
-    points: dict[int, list[dict]] = {}
+    points: dict[int, list[dict[str, Any]]] = {}
     for cell in run.group(backbone, objective):
         for one in (cell.result or {}).get("snapshots") or []:
             points.setdefault(one["images"], []).append(one)

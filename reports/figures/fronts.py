@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from textwrap import wrap
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -62,7 +63,7 @@ def _fronts(ax: Axes, x: np.ndarray, y: np.ndarray, number: np.ndarray) -> None:
         at = np.flatnonzero(number == front)
         at = at[np.lexsort((y[at], x[at]))]
         first, grey = front == 1, f"{np.interp(front, (2, max(count, 6)), LATER):.2f}"
-        look = {"color": FIRST, "lw": 1.6, "ms": 6} if first else {"color": grey, "lw": 0.7, "ms": 4}
+        look: dict[str, Any] = {"color": FIRST, "lw": 1.6, "ms": 6} if first else {"color": grey, "lw": 0.7, "ms": 4}
         line = "-" if front <= LINED else ""
         ax.plot(
             x[at],
@@ -133,12 +134,16 @@ def bump(run: Run) -> Figure | None:
     starts = [i for i, control in enumerate(controls) if i == 0 or control.place != controls[i - 1].place]
     for i, start in enumerate(starts):
         dataset, backbone = controls[start].place
-        text = backbone if len(run.datasets) == 1 else f"{dataset}, {backbone}"
+        place = backbone if len(run.datasets) == 1 else f"{dataset}, {backbone}"
         above = -6, 14 + 13 * (i % 2 and len(starts) > 2)  # many names take turns on two lines
-        where = {"xycoords": ax.get_xaxis_transform(), "textcoords": "offset points", "annotation_clip": False}
-        ax.annotate(short(text, 26), (start, 1), above, weight="bold", **where)
-    for start in [*starts[1:], end - 0.1]:
-        ax.axvline(start - 0.5, color="#C8C8C8", lw=0.8, ymin=-0.02, ymax=1.02, clip_on=False)
+        where: dict[str, Any] = {
+            "xycoords": ax.get_xaxis_transform(),
+            "textcoords": "offset points",
+            "annotation_clip": False,
+        }
+        ax.annotate(short(place, 26), (start, 1), above, weight="bold", **where)
+    for edge in [*starts[1:], end - 0.1]:
+        ax.axvline(edge - 0.5, color="#C8C8C8", lw=0.8, ymin=-0.02, ymax=1.02, clip_on=False)
     return figure
 
 

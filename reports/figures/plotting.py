@@ -1,7 +1,8 @@
 """What the figures of a run share: looks of objectives, labels beside what they name, heat maps, axes."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -57,7 +58,8 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, float]], names: Sequence[st
     """Name lines at the right of the panel, each joined to its end (data units); call with the limits set."""
     to_axes = ax.transData + ax.transAxes.inverted()
     marks = to_axes.transform(np.asarray(ends).reshape(-1, 2))
-    gap = 0.16 / (ax.get_position().height * ax.figure.get_figheight())
+    figure: Any = ax.figure
+    gap = 0.16 / (ax.get_position().height * figure.get_figheight())
     for (x, y), at, name, colour in zip(ends, spread(marks[:, 1].tolist(), gap, 0, 1), names, colours, strict=True):
         ax.annotate(
             short(name), (x, y), (1.06, at), textcoords="axes fraction", color=colour, va="center", fontsize=8.5,
@@ -107,8 +109,15 @@ def looks(run: Run) -> dict[str, tuple[str, str]]:
 
 
 def per_backbone(
-    run: Run, width: float, height: float, left: float, gap: float, right: float = 0.2, top: float = 0.65, **options
-):
+    run: Run,
+    width: float,
+    height: float,
+    left: float,
+    gap: float,
+    right: float = 0.2,
+    top: float = 0.65,
+    **options: Any,
+) -> tuple[Figure, Sequence[Axes]]:
     """A figure with one titled panel per backbone, two to a row; the top margin has room for a legend."""
     count = len(run.backbones)
     columns = min(2, count)
@@ -118,7 +127,7 @@ def per_backbone(
         ax.set_visible(False)
     for ax, backbone in zip(axes.flat, run.backbones, strict=False):
         ax.set_title(short(backbone))
-    return figure, axes.flat[:count]
+    return figure, list(axes.flat[:count])
 
 
 def legend(figure: Figure, ax: Axes, columns: int = 4) -> None:
@@ -146,11 +155,11 @@ def heat_map(ax: Axes, shares: np.ndarray, texts: np.ndarray, x: Sequence[float]
     """Boxes with texts, their columns at x; shares: [rows, columns] in [0, 1] from dark to light, nan for no box."""
     there = [at for at, value in np.ndenumerate(shares) if not np.isnan(value)]
     boxes = [Rectangle((x[column] - 0.48, row - 0.46), 0.96, 0.92) for row, column in there]
-    colours = colormaps["cividis"]([round(STEPS * shares[at]) / STEPS for at in there])
+    colours = colormaps["cividis"]([round(STEPS * float(shares[at])) / STEPS for at in there])
     ax.add_collection(PatchCollection(boxes, facecolors=colours, linewidths=0), autolim=False)
     for row, column in there:
         ink = "white" if shares[row, column] < 0.5 else "black"
-        ax.text(x[column], row, texts[row, column], ha="center", va="center", color=ink, fontsize=size)
+        ax.text(x[column], row, str(texts[row, column]), ha="center", va="center", color=ink, fontsize=size)
     ax.set_xlim(min(x) - 0.55, max(x) + 0.55)
     ax.set_ylim(len(shares) - 0.5, -0.5)
     ax.xaxis.tick_top()
@@ -172,7 +181,7 @@ def log_axis(ax: Axes, which: str, ratio: float) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def plain_ticks(ax: Axes, which: str, values: object) -> None:
+def plain_ticks(ax: Axes, which: str, values: Iterable[float]) -> None:
     """1, 2, 5, 10 in place of powers, for a logarithmic axis over these values."""
     positive = [value for value in values if value > 0]
     if positive:
@@ -184,4 +193,4 @@ def _cost(box: tuple[float, ...], boxes: Sequence[tuple[float, ...]], frame: np.
     x0, y0, x1, y1 = box
     shared = sum(max(0, min(x1, b[2]) - max(x0, b[0])) * max(0, min(y1, b[3]) - max(y0, b[1])) for b in boxes)
     inside = max(0, min(x1, frame[1, 0]) - max(x0, frame[0, 0])) * max(0, min(y1, frame[1, 1]) - max(y0, frame[0, 1]))
-    return shared + 5 * ((x1 - x0) * (y1 - y0) - inside)
+    return float(shared + 5 * ((x1 - x0) * (y1 - y0) - inside))

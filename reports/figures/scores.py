@@ -1,5 +1,7 @@
 """Pictures of FID and accuracy: one panel per backbone, the objectives in the grid's order."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -42,7 +44,12 @@ def fid(run: Run) -> Figure | None:
             y = [y + (i - (len(series) - 1) / 2) * 0.24 for y, _ in found]
             means = np.array([stat.mean for _, stat in found])
             bars = [[s.mean - max(s.low, left) for _, s in found], [s.high - s.mean for _, s in found]]
-            look = {"color": PALETTE[i % 8], "marker": MARKERS[i % 6], "ms": 5.5, "label": run.label(setting)}
+            look: dict[str, Any] = {
+                "color": PALETTE[i % 8],
+                "marker": MARKERS[i % 6],
+                "ms": 5.5,
+                "label": run.label(setting),
+            }
             ax.errorbar(means, y, xerr=np.maximum(bars, 0), ls="", elinewidth=1.2, capsize=2, **look)
         ax.set_yticks(range(len(names)), [short(name) for name in names])
         ax.set_ylim(len(names) - 0.5, -0.5)
@@ -90,7 +97,13 @@ def accuracy_against_fid(run: Run) -> Figure | None:
                     [[y.mean - y.low], [y.high - y.mean]],
                 )
                 xerr, yerr = (np.maximum(end, 0) * (1, 100)[k] for k, end in enumerate(ends))
-                look = {"color": colour, "marker": MARKERS[i % 6], "ms": 5.5, "elinewidth": 0.5, "zorder": 3}
+                look: dict[str, Any] = {
+                    "color": colour,
+                    "marker": MARKERS[i % 6],
+                    "ms": 5.5,
+                    "elinewidth": 0.5,
+                    "zorder": 3,
+                }
                 if colour == GREY:  # one of many, behind those that are named
                     look, xerr, yerr = look | {"ms": 3, "zorder": 1}, None, None
                 ax.errorbar(x.mean, 100 * y.mean, xerr=xerr, yerr=yerr, **look)

@@ -3,9 +3,10 @@
 Every pixel is shown as a square of the same whole number of pixels, so that nothing is smoothed or skipped.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
+from typing import Any
 
 import matplotlib.image
 import numpy as np
@@ -40,7 +41,7 @@ def ema_beside_raw(run: Run, backbone: str) -> Figure | None:
     """One sample of each digit from both kinds of weights, same noise and labels; of many objectives the best."""
     setting = run.highest if run.compared else None
     other = next((s for s in run.settings if _same_but_weights(s, setting)), None) if setting else None
-    if other is None:
+    if setting is None or other is None:
         return None
     rows = []
     for o in run.by_fid(backbone)[:MANY]:
@@ -111,9 +112,9 @@ def gallery(rows: Sequence[Row], title: str, columns: Sequence[str]) -> Figure:
     high, across = whole.shape
     right = max(0.1, 0.09 * len(title) - left - across / DPI)
     margins = [round(margin * DPI) / DPI for margin in (left, right, 0.1, 0.62 if columns else 0.4)]
-    figure, ((ax,),) = panels(1, 1, across / DPI, high / DPI, margins=tuple(margins))
-    corner = (round(margins[side] * DPI) for side in (0, 2))
-    figure.figimage(whole, *corner, cmap="gray", vmin=0, vmax=1, origin="upper", zorder=-1)
+    figure, ((ax,),) = panels(1, 1, across / DPI, high / DPI, margins=(margins[0], margins[1], margins[2], margins[3]))
+    x, y = (round(margins[side] * DPI) for side in (0, 2))
+    figure.figimage(whole, x, y, cmap="gray", vmin=0, vmax=1, origin="upper", zorder=-1)
     ax.set_xlim(0, across)
     ax.set_ylim(high, 0)
     for (name, picture, why), top, height in zip(rows, tops, heights, strict=True):
@@ -129,7 +130,15 @@ def gallery(rows: Sequence[Row], title: str, columns: Sequence[str]) -> Figure:
     return figure
 
 
-def _of(run: Run, backbone: str, objective: str, setting: Setting, lay, kind: str = "samples", shape=(None, CLASSES)):
+def _of(
+    run: Run,
+    backbone: str,
+    objective: str,
+    setting: Setting,
+    lay: Callable[[np.ndarray], np.ndarray | None],
+    kind: str = "samples",
+    shape: tuple[int | None, int] = (None, CLASSES),
+) -> tuple[Any, str]:
     """(the first readable picture of the seeds, its tiles laid out, or None; why there is none)."""
     for cell in run.group(backbone, objective):
         picture = _read(run, cell, setting, kind)
@@ -154,7 +163,7 @@ def _read(run: Run, cell: Cell, setting: Setting, kind: str) -> np.ndarray | Non
     return _image(run.folder / cell.folder / kind / f"{name}.png") if name else None
 
 
-def _image(path) -> np.ndarray | None:
+def _image(path: Path) -> np.ndarray | None:
     """[H, W] in [0, 1]; None for a file that is missing or damaged."""
     try:
         image = matplotlib.image.imread(path)

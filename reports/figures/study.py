@@ -5,6 +5,7 @@ The numbers are read from the objectives' names: `rf/lognorm(0,1)` and `rf/logno
 
 import re
 from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -42,7 +43,7 @@ class Family:
 
 def families(run: Run) -> list[Family]:
     """The families of which the run holds enough values, in the order in which they first appear."""
-    found: dict[tuple, dict[str, tuple[float, ...]]] = {}
+    found: dict[tuple[str, str, int], dict[str, tuple[float, ...]]] = {}
     for o in run.objectives:
         for name, word, numbers in _terms(o):
             found.setdefault((name, word, len(numbers)), {})[o] = numbers
@@ -97,7 +98,7 @@ def _heat(ax: Axes, table: np.ndarray, form: str) -> None:
     heat_map(ax, shares, texts, range(table.shape[1]), 8)
     if finite.size:
         row, column = np.argwhere(table == finite.min())[0]
-        box = {"fill": False, "edgecolor": PALETTE[1], "linewidth": 2.5}
+        box: dict[str, Any] = {"fill": False, "edgecolor": PALETTE[1], "linewidth": 2.5}
         ax.add_patch(Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, **box))
 
 
@@ -118,7 +119,13 @@ def _line(run: Run, family: Family) -> Figure | None:
             points = found[backbone, setting]
             y = np.array([stat.mean for _, stat in points])
             bars = np.maximum([y - [stat.low for _, stat in points], [stat.high for _, stat in points] - y], 0)
-            look = {"color": PALETTE[i % 8], "marker": MARKERS[i % 6], "ms": 5, "elinewidth": 0.8, "capsize": 2}
+            look: dict[str, Any] = {
+                "color": PALETTE[i % 8],
+                "marker": MARKERS[i % 6],
+                "ms": 5,
+                "elinewidth": 0.8,
+                "capsize": 2,
+            }
             ax.errorbar([x for x, _ in points], y, yerr=bars, label=run.label(setting), **look)
         if wide(means):
             log_axis(ax, "y", max(means) / min(means))

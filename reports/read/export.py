@@ -18,6 +18,8 @@ What is not known is null; NaN and infinity do not occur. The same result files 
 
 import json
 import math
+from collections.abc import Container, Iterable
+from typing import Any
 
 from reports.read.results import COLUMNS, rows
 from reports.read.run import Run
@@ -34,12 +36,12 @@ RANKED = ("objective", "rank", "low", "high", "first", "alike", "incomplete", "d
           "steps", "published")  # fmt: skip
 
 
-def results(run: Run) -> dict:
+def results(run: Run) -> dict[str, Any]:
     """The whole file as plain values."""
     found = run.board if run.done else {}
     ranks = {name: found[name] for name in ("settings", "seeds", "datasets", "families") if name in found}
     judges = {name: run.on(name).judge for name in run.datasets}
-    return _finite({
+    whole: dict[str, Any] = _finite({
         "format": FORMAT,
         "version": VERSION,
         "grid": {name: value for name, value in run.grid.items() if name not in ELSEWHERE},
@@ -48,6 +50,7 @@ def results(run: Run) -> dict:
         "rows": [{column: row[column] for column in COLUMNS} for row in rows(run)],
         "ranks": {**ranks, "rows": [{name: row[name] for name in RANKED} for row in found["rows"]]} if found else None,
     })  # fmt: skip
+    return whole
 
 
 def json_bytes(run: Run) -> bytes:
@@ -62,7 +65,7 @@ def json_bytes(run: Run) -> bytes:
     return ("{\n" + ",\n".join(parts) + "\n}\n").encode()
 
 
-def _finite(value: object) -> object:
+def _finite(value: Any) -> Any:
     """The same with null for numbers that JSON has not."""
     if isinstance(value, dict):
         return {str(name): _finite(part) for name, part in value.items()}
@@ -99,12 +102,12 @@ def schema() -> str:
     return json.dumps({**head, **_object(fields, fields)}, indent=1) + "\n"
 
 
-def _object(properties: dict, required, never_null: frozenset | set = frozenset()) -> dict:
+def _object(properties: dict[str, Any], required: Iterable[str], never_null: Container[str] = ()) -> dict[str, Any]:
     kinds = {n: {**p, "type": p["type"][0]} if n in never_null else p for n, p in properties.items()}
     return {"type": "object", "properties": kinds, "required": list(required), "additionalProperties": False}
 
 
-def _column(name: str) -> dict:
+def _column(name: str) -> dict[str, Any]:
     """The type of a column of results.csv."""
     if name == "interval":
         return {"type": ["array", "null"], "items": {"type": "number"}}

@@ -22,7 +22,7 @@ def load(folder: Path) -> Run:
     cells = tuple(Cell(**{name: getattr(cell, name) for name in FIELDS}) for cell in held.cells)
     run = Run(folder, grid, cells)
     for dataset in run.datasets:
-        hashes = sorted({str(cell.result["judge"].get("sha256")) for cell in run.on(dataset).done})
+        hashes = sorted({str(cell.facts["judge"].get("sha256")) for cell in run.on(dataset).done})
         if len(hashes) > 1:
             raise ZooError(
                 f"{folder} holds scores on {dataset} by {len(hashes)} judges ({', '.join(hashes)}), which must not "
@@ -30,7 +30,7 @@ def load(folder: Path) -> Run:
             )
     listed = [*grid.get("datasets", []), *grid.get("backbones", []), *grid.get("objectives", [])]
 
-    def place(cell: Cell) -> tuple:
+    def place(cell: Cell) -> tuple[object, ...]:
         parts = (cell.dataset, cell.backbone, cell.objective)
         names = [(listed.index(n) if n in listed else len(listed), n) for n in parts]
         return *names, cell.seed, cell.folder

@@ -39,6 +39,7 @@ validation errors; higher for acc, precision, recall, density, coverage, is.
 
 import csv
 import io
+from typing import Any
 
 from reports.read.run import CELL, Run, share
 from zoo.objectives.families import SD3
@@ -58,7 +59,7 @@ COLUMNS = (
 # fmt: on
 
 
-def rows(run: Run) -> list[dict]:
+def rows(run: Run) -> list[dict[str, Any]]:
     """The long table, one dict of COLUMNS per row; None where there is no value."""
     table = []
     for cell in run.cells:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import Any
 
 from eval.ranks.board import board
 from eval.ranks.ranking import Entry
@@ -36,22 +37,27 @@ class Cell:
     seed: int
     status: str
     message: str = ""
-    failure: dict | None = None
-    result: dict | None = None
+    failure: dict[str, Any] | None = None
+    result: dict[str, Any] | None = None
     variant: str = ""
 
-    def score(self, setting: Setting) -> dict | None:
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The result; {} unless it is done."""
+        return self.result or {}
+
+    def score(self, setting: Setting) -> dict[str, Any] | None:
         """The scores under this setting."""
         return self.by_setting.get(setting)
 
     @cached_property
-    def by_setting(self) -> dict[Setting, dict]:
+    def by_setting(self) -> dict[Setting, dict[str, Any]]:
         """The scores, each under its setting."""
         return {Setting.of(score): score for score in self.scores}
 
     @property
-    def scores(self) -> list[dict]:
-        return self.result["scores"] if self.result else []
+    def scores(self) -> list[dict[str, Any]]:
+        return list(self.facts.get("scores", ()))
 
     @property
     def unscored(self) -> list[dict]:
@@ -75,7 +81,7 @@ class Run:
     """A run's grid and cells; cells in the grid's order of backbones, objectives and seeds, however they are listed."""
 
     folder: Path
-    grid: dict
+    grid: dict[str, Any]
     cells: tuple[Cell, ...]
     notes: tuple[str, ...] = ()  # on which cells these are, and what could not be read
 
@@ -102,20 +108,21 @@ class Run:
         return [cell for cell in self.cells if cell.result]
 
     @property
-    def judge(self) -> dict:
+    def judge(self) -> dict[str, Any]:
         """The one judge behind a data set's scores; the grid's own where nothing is scored yet, {} if there is none."""
         kept = (self.grid.get("judges") or {}).get(self.datasets[0]) if self.datasets else None
-        return (self.done[0].result["judge"] if self.done else kept) or {}
+        return (self.done[0].facts["judge"] if self.done else kept) or {}
 
     @property
-    def floor(self) -> dict:
+    def floor(self) -> dict[str, Any]:
         return self.judge.get("floor") or {}
 
     @property
     def ceiling(self) -> float | None:
         """The judge's accuracy on the real test images."""
-        real = (self.done[0].result.get("real") or {}) if self.done else {}
-        return real.get("acc", self.floor.get("acc", self.judge.get("accuracy")))
+        real = (self.done[0].facts.get("real") or {}) if self.done else {}
+        accuracy: float | None = real.get("acc", self.floor.get("acc", self.judge.get("accuracy")))
+        return accuracy
 
     def group(self, backbone: str, objective: str) -> list[Cell]:
         """The seeds of one row of a table."""
@@ -172,8 +179,8 @@ class Run:
 
     def stat(self, backbone: str, objective: str, setting: Setting, metric: str) -> Stat | None:
         """The metric over the seeds that are done; for one seed the standard error is the score's own (nan if none)."""
-        scores = [cell.score(setting) for cell in self.group(backbone, objective)]
-        scores = [score for score in scores if score and score.get(metric) is not None]
+        asked = [cell.score(setting) for cell in self.group(backbone, objective)]
+        scores = [score for score in asked if score and score.get(metric) is not None]
         values = [float(score[metric]) for score in scores]
         if not values:
             return None
@@ -195,7 +202,7 @@ class Run:
         if not self.compared:
             return []
         found = {o: stat.mean for o in self.objectives if (stat := self.stat(backbone, o, self.headline[0], "fid"))}
-        return sorted(found, key=found.get)
+        return sorted(found, key=found.__getitem__)
 
     @property
     def fid_name(self) -> str:
@@ -209,7 +216,7 @@ class Run:
         return [Entry(c.dataset, c.backbone, c.objective, c.seed, c.status, c.scores) for c in self.cells]
 
     @cached_property
-    def board(self) -> dict:
+    def board(self) -> dict[str, Any]:
         """The leader board, `eval.compare.board`: seconds for a large grid, so it is made once."""
         return board(self.entries, self.objectives)
 
@@ -225,13 +232,13 @@ class Run:
         labels = sorted({entry["label"] for entry in entries})
         return {label: share(entry for entry in entries if entry["label"] == label) for label in labels}
 
-    def metrics(self, cell: Cell) -> list[dict]:
+    def metrics(self, cell: Cell) -> list[dict[str, Any]]:
         """The whole lines of the cell's metrics.jsonl; a torn last line, as a killed run leaves it, is passed over."""
         found, _ = read_rows(self.folder / cell.folder / "metrics.jsonl")
         return [row for row in found if _finite(row.get("loss")) and _finite(row.get("images"))]
 
 
-def share(classes: Iterable[dict]) -> float:
+def share(classes: Iterable[dict[str, Any]]) -> float:
     """Correct samples over all samples of these classes."""
     classes = list(classes)
     count = sum(entry["n"] for entry in classes)

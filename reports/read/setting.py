@@ -1,6 +1,7 @@
 """A control setting as result files name it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 SETTING = ("weights", "sampler", "step_grid", "steps", "guidance", "interval", "rescale", "clip", "n")
 
@@ -20,16 +21,17 @@ class Setting:
     n: int
 
     @staticmethod
-    def of(score: dict) -> "Setting":
+    def of(score: dict[str, Any]) -> "Setting":
         """The setting of a row of scores."""
-        return Setting(*(tuple(v) if isinstance(v := score[key], list) else v for key in SETTING))
+        values: dict[str, Any] = {key: tuple(v) if isinstance(v := score[key], list) else v for key in SETTING}
+        return Setting(**values)
 
     @property
     def kind(self) -> str:
         """The weights, as a reader writes them."""
         return "EMA" if self.weights == "ema" else self.weights
 
-    def order(self) -> tuple:
+    def order(self) -> tuple[Any, ...]:
         """What settings are sorted by: the sampler, many steps before few, little guidance before much."""
         solver = (self.sampler, self.step_grid, -self.steps)
         return (*solver, self.guidance, self.interval, self.rescale, self.clip, self.n)

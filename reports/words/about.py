@@ -2,10 +2,11 @@
 
 import json
 from collections import Counter
+from typing import Any
 
 from reports.read.run import Run
 from reports.words.bibtex import of
-from reports.words.document import Block, Link, Listing, Paragraph, Table, Text, table
+from reports.words.document import Block, Link, Listing, Mark, Paragraph, Table, Text, table
 from reports.words.tables import NONE
 
 MESSAGE_LIMIT = 400  # characters of an error that the page shows; the log has the rest
@@ -16,7 +17,7 @@ def unequal(run: Run) -> str | None:
     groups: dict[tuple[str, str, str], Counter[str]] = {}
     for cell in run.done:
         counts = groups.setdefault((cell.dataset, cell.backbone, cell.variant), Counter())
-        counts[cell.result["train"].get("precision", NONE)] += 1
+        counts[cell.facts["train"].get("precision", NONE)] += 1
     parts = [
         f"of {', '.join(filter(None, group))} "
         + " and ".join(f"{count} in {name}" for name, count in sorted(counts.items()))
@@ -68,7 +69,7 @@ def versions(run: Run) -> Table:
     for part in (run.on(dataset) for dataset in run.datasets):
         at = f"{part.datasets[0]}: " if len(run.datasets) > 1 else ""
         shown |= {f"{at}judge: {key}": part.judge[key] for key in ("name", "sha256", "accuracy") if key in part.judge}
-        hashes = sorted({cell.result["data"]["sha256"] for cell in part.done if "data" in cell.result})
+        hashes = sorted({cell.facts["data"]["sha256"] for cell in part.done if "data" in cell.facts})
         shown |= {f"{at}images and labels: sha256": ", ".join(hashes)} if hashes else {}
         shown |= {f"{at}floor: {key}": part.floor[key] for key in sorted(part.floor)}
     return _pairs(shown, "what")
@@ -76,9 +77,9 @@ def versions(run: Run) -> Table:
 
 def papers(run: Run) -> Table:
     """The papers behind each objective; none for a name that is not in the registry."""
-    rows = []
+    rows: list[list[Text]] = []
     for name in run.objectives:
-        links: list[Text] = [part for i in of(name) for part in (", ", Link(i, f"https://arxiv.org/abs/{i}"))]
+        links: list[Mark] = [part for i in of(name) for part in (", ", Link(i, f"https://arxiv.org/abs/{i}"))]
         rows.append([name, tuple(links[1:]) or NONE])
     return table(["objective", "arXiv"], rows, names=2)
 
@@ -100,7 +101,7 @@ def commands(run: Run) -> list[Block]:
     ]
 
 
-def _pairs(values: dict, name: str) -> Table:
+def _pairs(values: dict[str, Any], name: str) -> Table:
     rows = tuple((key, _plain(value)) for key, value in values.items())
     return Table((name, "value"), rows, names=2, long=False)
 

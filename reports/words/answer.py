@@ -3,18 +3,19 @@
 Where a grid is unfinished or runs failed, objectives are compared only where all of them have a run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from eval.ranks.board import KEYS, board
 from eval.ranks.effects import sampled
-from eval.ranks.ranking import Entry, Scores, mean_ranks, resampled, scores_of
+from eval.ranks.ranking import Control, Entry, Scores, mean_ranks, resampled, scores_of
 from eval.ranks.sensitivity import agreement
 from reports.read.run import Run
 from reports.read.setting import Setting
-from reports.words.document import Block, Bold, Bullets, Code, Paragraph, Text
+from reports.words.document import Block, Bold, Bullets, Code, Mark, Paragraph, Text
 
 MOST, FEW = 5, 3  # names in a row; below so many seeds no order is claimed
 CHANCE = 0.1  # accuracy of guessing
@@ -54,7 +55,7 @@ def ground(entries: Sequence[Entry], objectives: Sequence[str]) -> tuple[list[En
     return kept, [name for name in objectives if name in most]
 
 
-def sentences(run: Run, entries: Sequence[Entry], objectives: Sequence[str], found: dict) -> list[Text]:
+def sentences(run: Run, entries: Sequence[Entry], objectives: Sequence[str], found: dict[str, Any]) -> list[Text]:
     """Who leads; who cannot be told apart; what the backbone changes, and the data set if there are several.
 
     found: the board of these entries.
@@ -74,7 +75,7 @@ def _state(
     states = [cell.status for cell in run.cells]
     others = sorted(set(states) - {"done"} - ({"missing"} if running else set()))
     rest = ", ".join(f"{states.count(state)} {state}" for state in others)
-    text: list = ["The grid is at work: "] if running else []
+    text: list[Mark] = ["The grid is at work: "] if running else []
     text += [f"{len(run.done)} of {_count(len(states), 'cell')} are done"]
     text += [f"; {rest} (see Failures)." if rest else "."]
     text += [f" {states.count('missing')} to come; what stands here will change."] if running else []
@@ -119,7 +120,7 @@ def _alone(run: Run, name: str) -> Text:
     return (Bold(name), f" is the only objective that was scored, so there is nothing to rank.{scores}")
 
 
-def _leader(found: dict) -> Text:
+def _leader(found: dict[str, Any]) -> Text:
     """`rf leads 8 objectives with a mean rank of 1.38 (95% interval 1.12 to 1.88) over 8 control settings ..`"""
     rows = [row for row in found["rows"] if row["rank"] is not None]
     lead = rows[0]
@@ -140,7 +141,7 @@ def _leader(found: dict) -> Text:
     return (*text, f", from {found['seeds']} seeds drawn anew many times{drawn}.{few if found['seeds'] < FEW else ''}")
 
 
-def _apart(found: dict, entries: Sequence[Entry]) -> Text:
+def _apart(found: dict[str, Any], entries: Sequence[Entry]) -> Text:
     """Who cannot be told apart from the first: by draws of the seeds, or for one seed by the error of sampling."""
     rows = [row for row in found["rows"] if row["rank"] is not None]
     lead, others = rows[0], [row["objective"] for row in rows[1:]]
@@ -150,12 +151,8 @@ def _apart(found: dict, entries: Sequence[Entry]) -> Text:
     behind, name = len(others) - len(alike), Code(lead["objective"])
     few = "" if found["seeds"] >= FEW else f"As far as {found['seeds']} seeds can tell, "
     if not alike:
-        all_others = _all(behind)
-        return (
-            f"{few}{all_others if few else all_others.capitalize()} behind ",
-            name,
-            " in more than 95% of the draws.",
-        )
+        who = _all(behind) if few else _all(behind).capitalize()
+        return (f"{few}{who} behind ", name, " in more than 95% of the draws.")
     each = "that one" if len(alike) == 1 else "each of them"
     rest = f" The other {'one comes' if behind == 1 else f'{behind} come'} behind it in more." if behind else ""
     told = f": it comes before {each} in no more than 95% of the draws.{rest}"
@@ -164,20 +161,21 @@ def _apart(found: dict, entries: Sequence[Entry]) -> Text:
 
 def _by_sampling(lead: str, others: Sequence[str], entries: Sequence[Entry], seeds: int) -> Text:
     """Whose FID is above the leader's by more than sampling explains, under every control setting that has both."""
-    runs = {(e.objective, e.dataset, e.backbone, e.seed): {Setting.of(row): row for row in e.rows} for e in entries}
-    clear, near = [], []
+    runs = {(e.objective, (e.dataset, e.backbone, e.seed)): {Setting.of(row): row for row in e.rows} for e in entries}
+    clear, near = list[str](), list[str]()
     for name in others:
         tests = [
             found.low is not None and found.low > 0
-            for (objective, *cell), rows in runs.items()
+            for (objective, cell), rows in runs.items()
             for setting, row in rows.items()
             if objective == lead
-            and (other := runs.get((name, *cell), {}).get(setting))
+            and (other := runs.get((name, cell), {}).get(setting))
             and (found := sampled([(other, row)], "fid"))
         ]
         (clear if tests and all(tests) else near).append(name)
     runs_of = "one run of each" if seeds < 2 else "one run of some"
-    text: list = [f"What training again would change is not known from {runs_of}. By the error of sampling alone, "]
+    why = f"What training again would change is not known from {runs_of}. By the error of sampling alone, "
+    text: list[Mark] = [why]
     if not clear:
         return (*text, "no other objective has a higher FID than ", Code(lead), " under every control setting.")
     text += _names(clear) if near else [_all(len(others), "", "").strip()]
@@ -185,18 +183,19 @@ def _by_sampling(lead: str, others: Sequence[str], entries: Sequence[Entry], see
     return (*text, "; not so ", *_names(near), ".") if near else (*text, ".")
 
 
-def _varies(scores: Scores, key, what: str) -> Text:
+def _varies(scores: Scores, key: Callable[[Control], str], what: str) -> Text:
     """What the backbone (or the data set) changes: Kendall's tau of the ranks, and the largest change of rank."""
     names = list(dict.fromkeys(map(key, scores.controls)))
     if len(names) < 2:
         return f"There is one {what} to compare on, {names[0]}: whether another would rank alike is not known."
     if len(scores.objectives) < 2:
         return f"With one objective there is nothing to say of what the {what} changes in the order."
-    parts = {name: scores.part(lambda control, n=name: key(control) == n) for name in names}
+    controls = {name: {control for control in scores.controls if key(control) == name} for name in names}
+    parts = {name: scores.part(own.__contains__) for name, own in controls.items()}
     ranks = {name: mean_ranks(part) for name, part in parts.items()}
-    text = [*_agree(ranks, what)]
+    text: list[Mark] = [*_agree(ranks, what)]
     changes = [(ranks[b] - ranks[a], a, b) for a in names for b in names if a != b]
-    gains = [(float(gain[i]), i, a, b) for gain, a, b in changes for i in np.flatnonzero(np.isfinite(gain))]
+    gains = [(float(gain[i]), i, a, b) for gain, a, b in changes for i in np.flatnonzero(np.isfinite(gain)).tolist()]
     gain, i, a, b = max(gains, key=lambda found: found[0], default=(0.0, 0, "", ""))
     if gain > 0:
         text += [" The largest change: ", Code(scores.objectives[i]),
@@ -205,7 +204,7 @@ def _varies(scores: Scores, key, what: str) -> Text:
     return tuple(text)
 
 
-def _agree(ranks: dict[str, np.ndarray], what: str) -> list:
+def _agree(ranks: dict[str, np.ndarray], what: str) -> list[str]:
     """`The backbones agree in part: Kendall's tau between their ranks is 0.64 ..`, and whether one is first on all."""
     firsts = {name: tuple(np.flatnonzero(r == np.nanmin(r))) for name, r in ranks.items()}
     same = "the same objective is" if len(set(firsts.values())) == 1 else "another objective is"
@@ -235,11 +234,10 @@ def _surely(better: Scores, worse: Scores, i: int) -> str:
     return f", and ranks better there in {_percent(share)} of the draws."
 
 
-def _names(names: Sequence[str]) -> tuple:
+def _names(names: Sequence[str]) -> tuple[Mark, ...]:
     """`a`, `b` and `c`; of many the first."""
-    shown = [Code(name) for name in names[:MOST]]
-    more = len(names) - len(shown)
-    ends = [*shown, f"{more} more"] if more else shown
+    ends: list[Mark] = [Code(name) for name in names[:MOST]]
+    ends += [f"{len(names) - MOST} more"] if len(names) > MOST else []
     joints = ["", *[", "] * (len(ends) - 2), " and "] if len(ends) > 1 else [""]
     return tuple(part for pair in zip(joints, ends, strict=True) for part in pair if part)
 

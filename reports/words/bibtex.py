@@ -97,7 +97,8 @@ def key(paper: Paper) -> str:
     """`liu2022flow`: the first author's surname, the year, and the first word of the title that says something."""
     surname = paper.authors.split(", ")[0].split()[-1]
     words = re.findall(r"\w+", _ascii(paper.title).lower())
-    return _ascii(surname).lower() + str(paper.year) + next(word for word in words if word not in SMALL)
+    first: str = next(word for word in words if word not in SMALL)
+    return _ascii(surname).lower() + str(paper.year) + first
 
 
 def _line(paper: str) -> Text:

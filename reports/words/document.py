@@ -30,7 +30,8 @@ class Link:
     url: str
 
 
-Text = str | Bold | Code | Link | tuple["str | Bold | Code | Link", ...]
+Mark = str | Bold | Code | Link
+Text = Mark | tuple[Mark, ...]
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def table(
     return Table(tuple(header), tuple(map(tuple, rows)), names, foot=tuple(map(tuple, foot)))
 
 
-def marks(text: Text) -> tuple[str | Bold | Code | Link, ...]:
+def marks(text: Text) -> tuple[Mark, ...]:
     """A text's parts in order."""
     return text if isinstance(text, tuple) else (text,)
 

@@ -40,7 +40,9 @@ class Effect:
     def size(self) -> float:
         """How large the difference in FID is beside its interval, to sort by."""
         found = self.fid
-        return abs(found.mean) / (found.high - found.low) if found and found.low is not None and found.beyond else 0.0
+        if found is None or found.low is None or found.high is None or not found.beyond:
+            return 0.0
+        return abs(found.mean) / (found.high - found.low)
 
 
 def pairs(run: Run, where: str = "") -> list[Block]:
@@ -54,7 +56,11 @@ def pairs(run: Run, where: str = "") -> list[Block]:
     settings = common(run)
     first = measured(run, settings, [pair for _, group in questions for pair in group])
     second = measured(run, settings, [pair for group in axes.values() for pair in group])
-    blocks = [Heading(f"Controlled pairs{where}"), Paragraph(_how(run, settings)), Paragraph(_corrected(first, second))]
+    blocks: list[Block] = [
+        Heading(f"Controlled pairs{where}"),
+        Paragraph(_how(run, settings)),
+        Paragraph(_corrected(first, second)),
+    ]
     if unknown:
         names = [part for name in unknown for part in (", ", Code(name))][1:]
         blocks.append(Paragraph(("In no pair, for the registry does not know them: ", *names, "."), "note"))
@@ -62,7 +68,9 @@ def pairs(run: Run, where: str = "") -> list[Block]:
         blocks += [Heading(question.text, 3), Paragraph(question.theory), _table(run, _of(first, group))]
     for axis, group in axes.items():
         rows = _of(second, group)
-        shown = sorted(group, key=lambda pair, rows=rows: -max(e.size for e in _of(rows, [pair])))[:LIMIT]
+        sizes = [max(effect.size for effect in _of(rows, [pair])) for pair in group]
+        order = sorted(zip(sizes, group, strict=True), key=lambda two: -two[0])
+        shown = [pair for _, pair in order[:LIMIT]]
         blocks += [Heading(f"Other pairs: the {axis}", 3), Paragraph(_others(axis, group, shown))]
         blocks += [_table(run, [effect for pair in shown for effect in _of(rows, [pair])])]
     return blocks
@@ -92,9 +100,16 @@ def measured(run: Run, settings: Sequence[Setting], chosen: Sequence[Pair]) -> l
     """Every pair on every backbone, corrected as one family of tests: two scores each."""
     entries = [replace(entry, rows=[row for row in entry.rows if Setting.of(row) in settings]) for entry in run.entries]
     scores = scores_of(entries, KEYS, run.objectives)
-    parts = {backbone: scores.part(lambda c, b=backbone: c.backbone == b) for backbone in run.backbones}
+
+    def on(backbone: str) -> Scores:
+        return scores.part(lambda control: control.backbone == backbone)
+
+    def effect(part: Scores, metric: str, a: Objective, b: Objective) -> Difference | None:
+        return _effect(run, part, settings, metric, a.name, b.name)
+
+    parts = {backbone: on(backbone) for backbone in run.backbones}
     found = [
-        Effect(a.name, b.name, backbone, *(_effect(run, part, settings, metric, a.name, b.name) for metric in METRICS))
+        Effect(a.name, b.name, backbone, effect(part, "fid", a, b), effect(part, "acc", a, b))
         for a, b in chosen
         for backbone, part in parts.items()
     ]
@@ -113,8 +128,9 @@ def _effect(run: Run, part: Scores, settings: Sequence[Setting], metric: str, a:
     cells: list[dict[int, Cell]] = [{c.seed: c for c in run.group(backbone, name) if c.result} for name in (b, a)]
     for seed in sorted(cells[0].keys() & cells[1].keys()):
         there = [s for s in settings if any(c.score(s) for c in run.done if c.backbone == backbone)]
-        rows = [(cells[0][seed].score(s), cells[1][seed].score(s)) for s in there]
-        if all(x and y for x, y in rows) and (one := sampled(rows, metric)):
+        both = [(cells[0][seed].score(s), cells[1][seed].score(s)) for s in there]
+        rows = [(x, y) for x, y in both if x and y]
+        if len(rows) == len(both) and (one := sampled(rows, metric)):
             return one
     return found
 
@@ -140,7 +156,7 @@ def difference_text(found: Difference | None, unit: float = 1) -> str:
     if found is None:
         return "-"
     mean = f"{unit * found.mean:+.{1 if unit == 100 else 2}f}"
-    if found.low is None:
+    if found.low is None or found.high is None:
         return mean
     low, high = (f"{unit * end:+.{1 if unit == 100 else 2}f}" for end in (found.low, found.high))
     return f"{mean} ({low}..{high})" if found.seeds > 1 else f"{mean} [{low}..{high}]"

@@ -107,7 +107,8 @@ def asked(objectives: Sequence[Objective]) -> tuple[list[tuple[Question, list[Pa
         if (choice := _question(pair)) is not None:
             found[choice[0]].append(choice[1])
         elif len(axes := apart(*pair)) == 1:
-            rest[axes[0]].append(tuple(sorted(pair, key=_changes)))
+            plain, changed = sorted(pair, key=_changes)
+            rest[axes[0]].append((plain, changed))
     return [(q, pairs) for q, pairs in found.items() if pairs], {axis: pairs for axis, pairs in rest.items() if pairs}
 
 

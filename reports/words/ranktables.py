@@ -1,6 +1,7 @@
 """Tables of what follows from scores: ranks, paired differences, settings, and the scores besides FID and accuracy."""
 
 from statistics import fmean
+from typing import Any
 
 from eval.ranks.board import KEYS
 from eval.ranks.ranking import Scores, scores_of
@@ -27,7 +28,7 @@ OTHER = {  # column -> its form
 
 def other_scores(run: Run) -> Table:
     """The scores besides FID and accuracy under the highest guidance, means over seeds; real test images below."""
-    real = (run.done[0].result.get("real") or {}) if run.done else {}
+    real = (run.done[0].facts.get("real") or {}) if run.done else {}
     columns = {name: form for name, form in OTHER.items() if real.get(name) is not None or name in ("fid2", "val_eps")}
     rows = []
     for backbone, name in scored(run):
@@ -38,7 +39,7 @@ def other_scores(run: Run) -> Table:
         ]
         values["val_eps"] = form_of(columns["val_eps"], fmean(held_out)) if held_out else NONE
         rows.append([backbone, name, *(values[key] for key in columns)])
-    second = ((run.done[0].result.get("second_judge") or {}).get("floor") or {}).get("fid") if run.done else None
+    second = ((run.done[0].facts.get("second_judge") or {}).get("floor") or {}).get("fid") if run.done else None
     floors = {**real, "fid2": second, "val_eps": None}
     real_row = ["real test images", "", *(form_of(columns[key], floors.get(key)) for key in columns)]
     return table(["backbone", "objective", *columns], rows, names=2, foot=[real_row])
@@ -73,7 +74,7 @@ def every_setting(run: Run) -> Table:
     return table(header, rows, names=2)
 
 
-def ranks(board: dict) -> Table:
+def ranks(board: dict[str, Any]) -> Table:
     """The leader board: mean Pareto fronts with their intervals."""
     families = board["families"] if len(board["families"]) > 1 else []
     steps = board["steps"] if len(board["steps"]) > 1 else []
@@ -96,6 +97,10 @@ def differences(run: Run, leaders: dict[str, str]) -> Table:
     for setting in run.headline:
         header += [f"{fid_at(setting)}, {run.label(setting)}", f"acc points, {run.label(setting)}"]
     scores = scores_of(run.entries, KEYS)
+
+    def of(backbone: str, key: tuple[object, ...]) -> Scores:
+        return scores.part(lambda control: control.backbone == backbone and control.setting == key)
+
     rows = []
     for backbone, name in scored(run):
         lead = leaders.get(backbone)
@@ -104,7 +109,7 @@ def differences(run: Run, leaders: dict[str, str]) -> Table:
         cells = []
         for setting in run.headline:
             key = tuple(getattr(setting, field) for field in KEYS)
-            part = scores.part(lambda c, b=backbone, k=key: c.backbone == b and c.setting == k)
+            part = of(backbone, key)
             cells += [_difference(part, "fid", name, lead, 1), _difference(part, "acc", name, lead, 100)]
         rows.append([backbone, f"{name} - {lead}", *cells])
     return table(header, rows, names=2)
@@ -114,5 +119,5 @@ def _difference(part: Scores, metric: str, a: str, b: str, unit: float) -> str:
     found = paired(part, metric, a, b) if part.controls else None
     if found is None:
         return NONE
-    span = "" if found.low is None else f" ({unit * found.low:+.2f}..{unit * found.high:+.2f})"
+    span = "" if found.low is None or found.high is None else f" ({unit * found.low:+.2f}..{unit * found.high:+.2f})"
     return f"{unit * found.mean:+.2f}{span}"

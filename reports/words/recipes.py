@@ -3,6 +3,8 @@
 Variants are ranked as objectives are elsewhere, every pairing of objective and backbone being one more control.
 """
 
+from typing import Any
+
 from eval.ranks import text as rank_words
 from eval.ranks.board import board
 from eval.ranks.ranking import Entry
@@ -28,7 +30,12 @@ def recipes(run: Run) -> tuple[list[Block], list[Block]]:
     variants = list(dict.fromkeys(cell.variant for cell in run.cells))
     cells = [(cell, base(cell)) for cell in run.cells]
     found = board([_entry(cell, f"{cell.backbone} {name}", cell.variant) for cell, name in cells], variants)
-    blocks = [Heading("Recipes"), Paragraph(ABOUT), _board(found), *map(Paragraph, rank_words.notes(found))]
+    blocks: list[Block] = [
+        Heading("Recipes"),
+        Paragraph(ABOUT),
+        _board(found),
+        *map(Paragraph, rank_words.notes(found)),
+    ]
     blocks += [Paragraph((Bold("FID"), f", {run.label(run.headline[0])}; lowest of a column in bold.")), _fids(run)]
     names = list(dict.fromkeys(name for _, name in cells))
     ranks = {
@@ -52,7 +59,7 @@ def _entry(cell: Cell, backbone: str, name: str) -> Entry:
     return Entry(cell.dataset, backbone, name, cell.seed, cell.status, cell.scores)
 
 
-def _board(found: dict) -> Table:
+def _board(found: dict[str, Any]) -> Table:
     header = ["variant", "rank", "95% interval", "P(first)", "runs", "not told apart from"]
     rows = [
         (
@@ -68,7 +75,7 @@ def _board(found: dict) -> Table:
     return table(header, rows)
 
 
-def _lead(found: dict) -> Text:
+def _lead(found: dict[str, Any]) -> Text:
     """`muon 8e-3 serves the objectives best of 8 recipes: its mean rank is 1.50 (95% interval ..) ..`"""
     row = found["rows"][0]
     if row["rank"] is None:
@@ -82,7 +89,7 @@ def _lead(found: dict) -> Text:
 
 def _order(ranks: dict[str, list[float | None]], names: list[str]) -> Text:
     """How often each objective ranks first among them, over the recipes under which all of them have a rank."""
-    whole = [found for found in ranks.values() if None not in found]
+    whole = [full for found in ranks.values() if len(full := [r for r in found if r is not None]) == len(found)]
     if not whole or len(names) < 2:
         return "The objectives cannot be ranked among themselves yet."
     firsts = {name: sum(found[i] == min(found) for found in whole) for i, name in enumerate(names)}

@@ -3,7 +3,7 @@
 import math
 
 from reports.read.run import FULL, Run, Stat
-from reports.words.document import Bold, Bullets, Code, Link, Paragraph, Text
+from reports.words.document import Bold, Bullets, Code, Link, Mark, Paragraph
 from reports.words.tables import acc_text, fid_at, fid_text
 
 OTHER = (
@@ -35,7 +35,7 @@ def lead(run: Run) -> dict[str, str]:
     for backbone in run.backbones:
         means = {o: stat.mean for o in run.objectives if (stat := run.stat(backbone, o, run.headline[0], "fid"))}
         if means:
-            found[backbone] = min(means, key=means.get)
+            found[backbone] = min(means, key=means.__getitem__)
     return found
 
 
@@ -44,7 +44,7 @@ def how_to_read(run: Run) -> Paragraph:
     widths = [(s["acc_high"] - s["acc_low"]) / 2 for c in run.done for s in c.scores if s.get("acc_high") is not None]
     seeds = max(len(run.group(b, o)) for b in run.backbones for o in run.objectives)
     several = "mean over seeds (min..max)" if seeds > 1 else "value ± one standard error of sampling"
-    parts: list[Text] = [f"fid: Frechet distance of the judge's features, lower is better, {several}; "]
+    parts: list[Mark] = [f"fid: Frechet distance of the judge's features, lower is better, {several}; "]
     if any(setting.n < FULL for setting in run.headline):
         parts += [Code("fid@N"), f" marks fewer than {FULL:,} samples: not comparable with a fid at another N; "]
     parts += ["acc: share of digits judged to be what was asked for; "]
@@ -70,9 +70,10 @@ def _under(run: Run) -> str:
     return f"{run.highest.kind} weights, {run.label(run.highest)}"
 
 
-def _leader(run: Run, backbone: str) -> tuple[Text, ...]:
+def _leader(run: Run, backbone: str) -> tuple[Mark, ...]:
     """`On dit rf leads with fid 5.80 ± 0.30, next is ..`, and who leads under the other settings."""
-    parts, first = [], ""
+    parts: list[Mark] = []
+    first = ""
     for setting in run.headline:
         found = {o: stat for o in run.objectives if (stat := run.stat(backbone, o, setting, "fid"))}
         order = sorted(found, key=lambda o: found[o].mean)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import fmean
+from typing import Any
 
 from tabulate import tabulate
 
@@ -54,7 +55,7 @@ def _printed(name: str) -> str:
 
 def weights(run: Run) -> Table:
     """FID and accuracy of every kind of weights, side by side per setting."""
-    plain = {}
+    plain: dict[Setting, list[Setting]] = {}
     for setting in run.settings:
         if replace(setting, weights=run.headline[0].weights) in run.headline:
             plain.setdefault(replace(setting, weights=""), []).append(setting)
@@ -87,7 +88,7 @@ def per_class(run: Run) -> Table:
 
 def cost(run: Run) -> Table:
     """What every row took; means over the seeds that are done, and the total of all."""
-    columns = {
+    columns: dict[str, tuple[str | tuple[str, str], str, float]] = {
         "images": ("images", "{:,.0f}", 1),
         **{f"{word} s": (("seconds", part), "{:,.0f}", 1) for part, word in SECONDS.items()},
         "images/s": ("images_per_s", "{:,.0f}", 1),
@@ -101,19 +102,22 @@ def cost(run: Run) -> Table:
         cells = run.group(backbone, name)
         numbers = [_mean(cells, key, form, unit) for key, form, unit in columns.values()]
         speed = [
-            _train(c, "flop_per_image") * _train(c, "images_per_s") * TRAINING / 1e9 for c in cells if _has_speed(c)
+            flop * rate * TRAINING / 1e9
+            for cell in cells
+            if (flop := _train(cell, "flop_per_image")) is not None
+            and (rate := _train(cell, "images_per_s")) is not None
         ]
         how = [_same(cells, key) for key in ("precision", "compiled", "device", "threads")]
         rows.append([backbone, name, *numbers, f"{fmean(speed):,.0f}" if speed else NONE, *how])
     totals = {f"{word} s": f"{spent:,.0f}" for word, spent in time_spent(run.done).items()}
     sums = [totals.get(name, "") for name in columns]
-    total = [Bold("all that are done"), "", *sums, "", "", "", "", ""]
+    total: list[Text] = [Bold("all that are done"), "", *sums, "", "", "", "", ""]
     return table(header, rows, names=2, foot=[total])
 
 
 def time_spent(done: Sequence[Cell]) -> dict[str, float]:
     """Seconds of cells that are done, added up by what they were spent on."""
-    return {word: sum(cell.result["seconds"][part] for cell in done) for part, word in SECONDS.items()}
+    return {word: sum(cell.facts["seconds"][part] for cell in done) for part, word in SECONDS.items()}
 
 
 def time_table(run: Run, report: float) -> str:
@@ -149,7 +153,7 @@ def acc_text(stat: Stat | None) -> str:
     return f"{100 * stat.mean:.1f}%{span}"
 
 
-def _best(stats: list[Stat | None], text: Callable[[Stat | None], str], choose: Callable) -> list[Text]:
+def _best(stats: list[Stat | None], text: Callable[[Stat | None], str], choose: Callable[..., Any]) -> list[Text]:
     """The column as text, its best value in bold."""
     best = choose((stat.mean for stat in stats if stat), default=None)
     return [Bold(text(stat)) if stat and stat.mean == best else text(stat) for stat in stats]
@@ -162,7 +166,7 @@ def scored(run: Run) -> list[tuple[str, str]]:
 
 def _mistake(run: Run, backbone: str, name: str) -> str:
     """`4 as 9 (12%)`: of the samples asked to be a 4, the share that was judged to be a 9."""
-    found = {}
+    found: dict[tuple[int, int], int] = {}
     for score in (cell.score(run.highest) for cell in run.group(backbone, name)):
         for asked, row in enumerate((score or {}).get("confusion") or []):
             for judged, count in enumerate(row):
@@ -178,12 +182,8 @@ def _mistake(run: Run, backbone: str, name: str) -> str:
 def _train(cell: Cell, key: str | tuple[str, str]) -> float | None:
     """A number of the training section, or of another if a pair names it."""
     section, key = key if isinstance(key, tuple) else ("train", key)
-    found = (cell.result or {}).get(section, {})
-    return found.get(key)
-
-
-def _has_speed(cell: Cell) -> bool:
-    return None not in (_train(cell, "flop_per_image"), _train(cell, "images_per_s"))
+    found: float | None = cell.facts.get(section, {}).get(key)
+    return found
 
 
 def _mean(cells: list[Cell], key: str | tuple[str, str], form: str, unit: float = 1) -> str:

@@ -66,7 +66,7 @@ def test_plain_lines_come_no_more_often_than_every_half_minute(plan, monkeypatch
         now[0] += 0.5
         watch.tick(running, plan.chosen[1:])
     said = capsys.readouterr().out.splitlines()
-    assert said == ["  0 of 6 cells are behind us, about 10 min to go", "  [1/6] rf: step 10/100  loss 0.5"]
+    assert said == ["  0 of 6 cells have ended, about 10 min to go", "  [1/6] rf: step 10/100  loss 0.5"]
 
 
 def on_terminal(plan, monkeypatch, columns: int) -> str:

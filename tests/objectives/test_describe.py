@@ -1,5 +1,8 @@
 """python -m zoo.objective: what it prints of an objective and of the zoo, and the picture."""
 
+import contextlib
+from dataclasses import dataclass, replace
+
 import pytest
 import torch
 from PIL import Image
@@ -7,7 +10,8 @@ from PIL import Image
 from zoo import objective as command_line
 from zoo import registry
 from zoo.objectives import fingerprint
-from zoo.objectives.describe import describe
+from zoo.objectives.describe import describe, equation, listing
+from zoo.objectives.weight import MinSNR, Weight
 
 
 @pytest.mark.parametrize("name", registry.ZOO)
@@ -33,6 +37,36 @@ def test_quantiles_are_those_of_the_draws():
     )
 
 
+def test_no_number_is_minus_zero_or_rounding():
+    texts = [describe(registry.objective(name)) for name in registry.ZOO]
+    texts.append(listing(map(registry.objective, registry.ZOO), registry.FAMILIES))
+    for text in texts:
+        for word in text.replace(",", " ").split():
+            with contextlib.suppress(ValueError):
+                number = float(word)
+                assert number == 0 or abs(number) > 1e-9, text
+                assert not (number == 0 and word.startswith("-")), text
+
+
+def test_a_part_without_a_formula_shows_its_docstring(monkeypatch):
+    @dataclass(frozen=True)
+    class Told(MinSNR):
+        """Twice min(snr, gamma).
+
+        More of it.
+        """
+
+    @dataclass(frozen=True)
+    class Silent(Weight):
+        def log_factor(self, logsnr, log_x0_error):
+            return 0 * logsnr
+
+    for made, said in ((Told(5.0), "Twice min(snr, gamma)  "), (Silent(), "Silent\n")):
+        lines = equation(replace(registry.objective("rf"), weight=made))
+        assert said in "\n".join(f"{line}  " if made != Silent() else line.rstrip() for line in lines) + "\n"
+        assert "min(snr, gamma) on the error" not in "".join(lines)
+
+
 def test_the_command_prints_and_draws(inside, tmp_path):
     said = inside(command_line.main, "eps/ldm", "--plot", str(tmp_path / "one.png"))
     assert "SD3's study calls it eps/linear, rank 2.88 over all settings" in said
@@ -40,10 +74,27 @@ def test_the_command_prints_and_draws(inside, tmp_path):
         assert min(image.size) > 300
 
 
-def test_without_a_name_it_lists_the_zoo(command):
-    done = command("-m", "zoo.objective")
-    assert done.returncode == 0, done.stderr
-    first = {line.split()[0] for line in done.stdout.splitlines() if line.strip()}
+@pytest.mark.parametrize(
+    ("ending", "head"), [("png", b"\x89PNG"), ("PNG", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")]
+)
+def test_the_picture_is_what_its_name_says(ending, head, inside, tmp_path):
+    for name in "ab":
+        inside(command_line.main, "rf", "--plot", str(tmp_path / f"{name}.{ending}"))
+    first, second = ((tmp_path / f"{name}.{ending}").read_bytes() for name in "ab")
+    assert first.startswith(head)
+    assert first == second
+
+
+def test_without_a_name_the_zoo_is_short_and_with_all_it_is_whole(inside, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    short = inside(command_line.main).splitlines()
+    assert len(short) < 30
+    assert max(map(len, short)) <= 80
+    for family, members in registry.FAMILIES.items():
+        assert f"{family} ({len(members)} objectives)" in short
+    words = " ".join(short)
+    assert all(word in words for table in registry.TABLES.values() for word in table)
+    first = {line.split()[0] for line in inside(command_line.main, "--all").splitlines() if line.strip()}
     assert set(registry.ZOO) <= first
 
 

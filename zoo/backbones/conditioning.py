@@ -32,4 +32,5 @@ class TimeEmbedding(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(features, width), nn.SiLU(), nn.Linear(width, width))
 
     def forward(self, time: Tensor) -> Tensor:
-        return self.mlp(sinusoid(time, self.features))
+        out: Tensor = self.mlp(sinusoid(time, self.features))
+        return out

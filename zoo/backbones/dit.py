@@ -47,7 +47,7 @@ def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """
     if q.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v)
-    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
+    scores: Tensor = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
     return scores.softmax(dim=-1).to(v.dtype) @ v
 
 
@@ -77,7 +77,8 @@ class Block(nn.Module):
         k = rotate(self.k_norm(k.float()), cos, sin).to(v.dtype)
         attended = rearrange(attention(q, k, v), "b heads n d -> b n (heads d)")
         h = h + gate_a * self.out(attended)
-        return h + gate_m * self.mlp(self.norm(h) * (1 + scale_m) + shift_m)
+        h = h + gate_m * self.mlp(self.norm(h) * (1 + scale_m) + shift_m)
+        return h
 
 
 class DiT(nn.Module):
@@ -133,6 +134,6 @@ class DiT(nn.Module):
             else:
                 h = block(h, condition, self.cos, self.sin)
         shift, scale = self.modulation(F.silu(condition))[:, None].chunk(2, dim=-1)
-        out = self.out(self.norm(h[:, 1:]) * (1 + scale) + shift)
+        out: Tensor = self.out(self.norm(h[:, 1:]) * (1 + scale) + shift)
         p, rows, columns = self.patch, self.rows, self.columns
         return rearrange(out, "b (h w) (c p q) -> b c (h p) (w q)", h=rows, w=columns, p=p, q=p)

@@ -21,9 +21,9 @@ class Backbone(ABC):
     def build(self, image_shape: ImageShape, num_classes: int) -> "nn.Module":
         """A fresh network; label `num_classes` means "none"."""
 
-    def parameters(self) -> int:
-        """About how many weights a network has, within a tenth, for the disk that it takes; 0 where it is not known."""
-        return 0
+    def least(self, image_shape: ImageShape) -> tuple[int, int]:
+        """Lower bounds: (parameters, numbers that training keeps of an image); (0, 0) where nothing is known."""
+        return 0, 0
 
     def forward_flop(self, image_shape: ImageShape, num_classes: int) -> int:
         """Floating-point operations of one image's forward pass (a multiply-add counts two).
@@ -38,7 +38,7 @@ class Backbone(ABC):
             x, time, labels = torch.zeros(1, *image_shape), torch.zeros(1), torch.zeros(1, dtype=torch.int64)
             with FlopCounterMode(display=False) as counter, torch.no_grad():
                 module(x, time, labels)
-        return counter.get_total_flops()
+        return int(counter.get_total_flops())
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class DiTSize(Backbone):
     heads: int = 0
     patch: int = 2
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if min(self.width, self.depth, self.patch) < 1 or self.heads < 0:
             raise ValueError(
                 "width, depth and patch are at least 1, and heads at least 0 (0: one for each 64 of width)"
@@ -68,8 +68,10 @@ class DiTSize(Backbone):
         if height % self.patch or width % self.patch:
             raise ValueError(f"patch={self.patch} does not divide the image's {height} x {width} pixels")
 
-    def parameters(self) -> int:
-        return (18 * self.depth + 4) * self.width**2 + 200 * self.width
+    def least(self, image_shape: ImageShape) -> tuple[int, int]:
+        _, height, width = image_shape
+        tokens = height * width // self.patch**2
+        return 12 * self.depth * self.width**2, 4 * tokens * self.width
 
     def build(self, image_shape: ImageShape, num_classes: int) -> "nn.Module":
         from zoo.backbones.dit import DiT
@@ -87,7 +89,7 @@ class UNetSize(Backbone):
     attention: int = 2
     head: int = 32
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.width < 16 or self.width % 16 or self.layers < 1:
             raise ValueError("width must be a multiple of 16, and layers at least 1")
         if not 0 <= self.attention <= 2:
@@ -100,8 +102,9 @@ class UNetSize(Backbone):
         if height % 4 or width % 4:
             raise ValueError(f"unet halves the image twice: {height} x {width} pixels are not multiples of 4")
 
-    def parameters(self) -> int:
-        return (570 + 470 * self.layers + 50 * self.attention * self.layers) * self.width**2
+    def least(self, image_shape: ImageShape) -> tuple[int, int]:
+        _, height, width = image_shape
+        return 400 * (1 + self.layers) * self.width**2, 4 * height * width * self.width
 
     def build(self, image_shape: ImageShape, num_classes: int) -> "nn.Module":
         from zoo.backbones.unet import UNet

@@ -4,24 +4,34 @@ Three resolutions (28, 14, 7 on MNIST), residual layers at each, self-attention 
 """
 
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from zoo.backbones.conditioning import TIME_SCALE
 
+if TYPE_CHECKING:
+    from diffusers.models.attention_processor import Attention
+
 
 class ByDevice:
     """diffusers' attention: written out on a CPU, where the fused kernel's backward pass is slower; fused elsewhere."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 
         self.written_out, self.fused = AttnProcessor(), AttnProcessor2_0()
 
     def __call__(
-        self, attn, hidden_states: Tensor, encoder_hidden_states=None, attention_mask=None, temb=None
+        self,
+        attn: "Attention",
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        temb: Tensor | None = None,
     ) -> Tensor:
-        chosen = self.written_out if hidden_states.device.type == "cpu" else self.fused
+        chosen: Callable[..., Tensor] = self.written_out if hidden_states.device.type == "cpu" else self.fused
         return chosen(attn, hidden_states, encoder_hidden_states, attention_mask, temb)
 
 
@@ -56,7 +66,7 @@ class UNet(nn.Module):
         )
         for module in self.net.modules():
             if isinstance(module, Attention):
-                module.set_processor(ByDevice())
+                module.set_processor(ByDevice())  # type: ignore[arg-type]  # any callable of this form will do
         nn.init.zeros_(self.net.conv_out.weight)  # the network starts as the constant 0, as DDPM's and `dit` do
         nn.init.zeros_(self.net.conv_out.bias)
 
@@ -73,4 +83,5 @@ class UNet(nn.Module):
         return [p for name, p in self.net.named_parameters() if p.ndim > 1 and others.isdisjoint(name.split("."))]
 
     def forward(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
-        return self.net(x, TIME_SCALE * time, class_labels=labels, return_dict=False)[0]
+        out: Tensor = self.net(x, TIME_SCALE * time, class_labels=labels, return_dict=False)[0]
+        return out

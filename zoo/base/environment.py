@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import platform
+import re
 import resource
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.base.errors import ZooError
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+Precision = Literal["float32", "bfloat16"]
 PACKAGES = ("torch", "torchvision", "diffusers", "einops", "numpy", "scipy", "scikit-learn", "torchmetrics")
+DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")  # torch knows more, such as meta, on which nothing is computed
 # glibc's M_MMAP_THRESHOLD (bytes, its largest), M_TRIM_THRESHOLD and M_TOP_PAD
 ALLOCATOR = {-3: 32 << 20, -1: (1 << 31) - 1, -2: 64 << 20}
 
@@ -56,15 +59,23 @@ def has_gpu() -> bool:
     return Path("/dev/nvidiactl").exists() and os.environ.get("CUDA_VISIBLE_DEVICES", "0") not in ("", "-1")
 
 
+def check_device(name: str) -> str:
+    """The name of a device, checked without torch. Raises ZooError for one that is none of those meant."""
+    if not DEVICE.fullmatch(name):
+        raise ZooError(f"device {name!r} does not work here: unknown. Allowed: auto, cpu, cuda, cuda:N")
+    return name
+
+
 def pick_device(name: str) -> "torch.device":
     """`auto`, or a torch device name. Raises ZooError for one that does not work here."""
     import torch
 
+    check_device(name)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.zeros(1, device=name).device
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ZooError(f"device {name!r} does not work here: {reason}. Allowed: auto, cpu, cuda, cuda:N") from None
     if device.type == "cpu":
@@ -84,7 +95,7 @@ def keep_memory() -> None:
             mallopt(parameter, value)
 
 
-def pick_precision(wish: str, device: "torch.device", pixels: int) -> str:
+def pick_precision(wish: Precision | Literal["auto"], device: "torch.device", pixels: int) -> Precision:
     """`float32` or `bfloat16`: on a GPU, or a CPU with instructions for it unless the images are tiny (measured)."""
     if wish != "auto":
         return wish
@@ -107,7 +118,7 @@ def _instructions() -> frozenset[str]:
 
 def compiled(
     module: "nn.Module", wish: bool | str, precision: str, device: "torch.device", say: Callable[[str], None]
-) -> "tuple[Callable, bool]":
+) -> "tuple[Callable[..., Any], bool]":
     """(the module or its compiled form, whether it is compiled), with one line of explanation where it cannot be.
 
     `auto` compiles what is in bfloat16 on a GPU, or on a CPU with matrix units (three times as fast there). On a CPU

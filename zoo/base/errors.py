@@ -1,12 +1,17 @@
 """Errors that teach: one sentence each on what was wrong, where, what is allowed, and what to do.
 
-Exit codes of a cell: 0 done, 2 bad input, 3 diverged, 28 disk full, 75 run directory busy, 130 and 143 interrupted.
+Exit codes: 0 done, 2 bad input, 3 diverged, 12 out of memory, 28 disk full, 75 run directory busy, 130 and 143
+interrupted. `zoo/README.md` has them as a table.
 """
 
 import difflib
 import errno
 import sys
 from collections.abc import Callable, Iterable, Sequence
+
+from zoo.base import streams
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class ZooError(Exception):
@@ -33,6 +38,12 @@ class DiskFull(ZooError):
     exit_code = errno.ENOSPC
 
 
+class OutOfMemory(ZooError):
+    """The work does not fit into the memory of this machine, or of its GPU."""
+
+    exit_code = errno.ENOMEM
+
+
 class Interrupted(ZooError):
     """Ctrl-C (130) or SIGTERM (143); the state was saved."""
 
@@ -54,15 +65,42 @@ def nearest(name: str, allowed: Sequence[str]) -> str:
 
 
 def run_main(main: Callable[[], int | None]) -> None:
-    """Run a command's `main`, turn a ZooError into one message and its exit status, and exit."""
+    """Run a command's `main` and exit with its status; errors of use, files and memory are one message, no traceback.
+
+    Output that nobody reads, or that cannot be written, ends nothing: it is dropped, and a full disk behind standard
+    output is told by the exit status.
+    """
+    streams.ready()
+    status: str | int | None
     try:
-        sys.exit(main() or 0)
-    except ZooError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        status = main() or 0
+    except SystemExit as end:
+        status = end.code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:  # `... | head`: the reader has what it wanted
-        sys.stderr.close()
-        sys.exit(141)
+        status = 130
+    except Exception as error:
+        if (known := explained(error)) is None:
+            raise
+        print(f"error: {known}", file=sys.stderr)
+        status = known.exit_code
+    if (lost := streams.lost()) is not None:
+        print(f"error: standard output: {lost.strerror}", file=sys.stderr)
+        status = status or (DiskFull.exit_code if lost.errno in FULL else 2)
+    sys.exit(status)
+
+
+def explained(error: Exception) -> ZooError | None:
+    """The error as a sentence and an exit status: of a file, or of memory; None for a bug of ours."""
+    if isinstance(error, ZooError):
+        return error
+    if isinstance(error, OSError):
+        kind = DiskFull if error.errno in FULL else ZooError
+        names = " and ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
+        return kind(f"{names}: {error.strerror}" if names and error.strerror else str(error))
+    lines = str(error).splitlines()
+    text = lines[0] if lines else ""
+    beyond = ("out of memory", "not enough memory", "t allocate memory", "Unable to allocate")
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(words in text for words in beyond)):
+        return OutOfMemory(f"not enough memory ({text or 'none is left'}). Lower the batch, or the backbone's sizes")
+    return None

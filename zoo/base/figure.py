@@ -6,6 +6,7 @@ Figures are drawn without pyplot and without the reader's own matplotlibrc, so t
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib.style
 import numpy as np
@@ -55,7 +56,7 @@ def panels(
     *,
     margins: tuple[float, float, float, float] = (0.7, 0.2, 0.5, 0.4),
     gaps: tuple[float, float] = (0.6, 0.7),
-    **options: object,
+    **options: Any,
 ) -> tuple[Figure, np.ndarray]:
     """A figure and its [rows, columns] axes, each of exactly width x height.
 
@@ -79,8 +80,9 @@ def png(figure: Figure, greys: int | None = None) -> bytes:
 
     greys: levels of a figure without colours.
     """
-    figure.canvas.draw()
-    image = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     if greys:
         colours = np.linspace(0, 255, greys).round().astype(np.uint8)[:, None].repeat(3, axis=1)
         places = (np.asarray(image.convert("L")) * ((greys - 1) / 255)).round().astype(np.uint8)
@@ -92,16 +94,25 @@ def png(figure: Figure, greys: int | None = None) -> bytes:
     return out.getvalue()
 
 
+def vector(figure: Figure, kind: str) -> bytes:
+    """The figure as svg or pdf, without a date."""
+    out = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "zoo"}):
+        figure.savefig(out, format=kind, metadata={"Date": None} if kind == "svg" else {"CreationDate": None})
+    return out.getvalue()
+
+
 def _reduced(image: Image.Image) -> tuple[np.ndarray, np.ndarray]:
     """(COLOURS colours, [N, 3]; the place of each pixel's among them, [H, W]), all uint8.
 
     The most frequent colours stay as they are (paper, grid, text, lines), some stand for all that is between them.
     """
-    counts = sorted(image.getcolors(image.width * image.height), key=lambda pair: (-pair[0], pair[1]))
+    counts: list[Any] = image.getcolors(image.width * image.height) or []
+    counts.sort(key=lambda pair: (-pair[0], pair[1]))
     found, few = np.array([colour for _, colour in counts], np.uint8), COLOURS // 4
     colours = found[:COLOURS]
     if len(found) > COLOURS:
-        between = image.quantize(few, Image.Quantize.MAXCOVERAGE).getpalette()[: 3 * few]
+        between = (image.quantize(few, Image.Quantize.MAXCOVERAGE).getpalette() or [])[: 3 * few]
         colours = np.concatenate([found[: COLOURS - few], np.array(between, np.uint8).reshape(-1, 3)])
     nearest = [
         ((part[:, None].astype(int) - colours) ** 2).sum(2).argmin(1)

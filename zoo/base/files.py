@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from zoo.base.errors import DiskFull, ZooError
 
@@ -56,18 +56,18 @@ def write_json(path: Path, value: object) -> None:
     write_atomic(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
 
 
-def read_json(path: Path) -> dict:
+def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file. Raises ZooError, naming the file, if it is none."""
     try:
         value = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ZooError(f"{path} cannot be read as JSON: {error}") from None
     if not isinstance(value, dict):
         raise ZooError(f"{path} should hold a JSON object, not {type(value).__name__}")
     return value
 
 
-def read_rows(path: Path) -> tuple[list[dict], int]:
+def read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
     """(the objects in a file of one JSON object a line, how many other lines it has); a missing file has none.
 
     A crash leaves a torn last line, a damaged disk others; what is whole counts.
@@ -76,7 +76,7 @@ def read_rows(path: Path) -> tuple[list[dict], int]:
     for line in path.read_bytes().splitlines() if path.is_file() else []:
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             row = None
         rows += [row] if isinstance(row, dict) else []
         others += not isinstance(row, dict)

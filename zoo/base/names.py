@@ -9,11 +9,13 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from zoo.base.errors import ZooError, choose
 
 TERM = re.compile(r"([a-z][a-z0-9_]*)(?:\(([^()]*)\))?")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+Made = TypeVar("Made")
 SLUG = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
 
@@ -29,7 +31,7 @@ class Term:
         arguments = [f"{n:.6g}" for n in self.positional] + [f"{key}={n:.6g}" for key, n in self.named]
         return f"{self.word}({','.join(arguments)})" if arguments else self.word
 
-    def call(self, kind: str, table: Mapping[str, Callable], **given):
+    def call(self, kind: str, table: Mapping[str, Callable[..., Made]], **given: Any) -> Made:
         """Look the word up in the table of this kind of thing and call it with the term's numbers.
 
         Raises ZooError for an unknown word, a wrong number of arguments, or a value that the thing refuses.
@@ -59,7 +61,8 @@ def parse_term(text: str, kind: str) -> Term:
     match = TERM.fullmatch(text.replace(" ", ""))
     if not match:
         raise ZooError(f"{kind} {text!r} is not a name: write word, word(number, ..) or word(key=number, ..)")
-    positional, named = [], []
+    positional: list[float] = []
+    named: list[tuple[str, float]] = []
     for argument in filter(None, (match[2] or "").split(",")):
         key, equals, value = argument.rpartition("=")
         if not NUMBER.fullmatch(value) or (equals and not key.isidentifier()) or (named and not equals):

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from typing import Any
 
 PLAIN_SECONDS = 10.0  # between two lines where nobody watches
 PULSE_SECONDS = 30.0
@@ -18,7 +19,7 @@ def say(text: str) -> None:
 class Pulse:
     """A sign of life to stderr, now and then, from work that prints nothing else."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.last = time.monotonic()
 
     def beat(self, text: str) -> None:
@@ -38,7 +39,7 @@ class Progress:
         self.bar = tqdm(total=steps, initial=first, unit="step", leave=False) if sys.stderr.isatty() else None
         self.last = time.monotonic()
 
-    def show(self, row: dict) -> None:
+    def show(self, row: dict[str, Any]) -> None:
         """A logged row."""
         rate = f"loss {row['loss']:.4f}  {row['images_per_s']:,.0f} images/s"
         if self.bar is not None:

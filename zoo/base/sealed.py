@@ -8,13 +8,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Literal, get_args
 
 from zoo.base.errors import ZooError
 from zoo.base.files import read_json, write_json
 
 # of cell.json, grid.json, result.json, failed.json and checkpoints' manifests. 3 added the digest; 4 tells the DiT's
 # patches their places, so that older weights, of the same names and shapes, would draw other images
-SCHEMA_VERSION = 4
+SchemaVersion = Literal[4]
+(SCHEMA_VERSION,) = get_args(SchemaVersion)
 
 
 def digest(value: object) -> str:
@@ -22,7 +24,7 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def sealed(name: str, facts: Mapping[str, object]) -> dict:
+def sealed(name: str, facts: Mapping[str, object]) -> dict[str, Any]:
     """Facts as the file of this name will hold them: plain JSON values, with `schema_version` and `digest`.
 
     Raises ValueError for NaN and infinity, which JSON has not.
@@ -36,7 +38,7 @@ def write_sealed(path: Path, facts: Mapping[str, object]) -> None:
     write_json(path, sealed(path.name, facts))
 
 
-def read_sealed(path: Path) -> dict:
+def read_sealed(path: Path) -> dict[str, Any]:
     """What the file holds, without the digest. Raises ZooError naming the file and what is wrong with it."""
     facts = read_json(path)
     if (found := facts.get("schema_version")) != SCHEMA_VERSION:

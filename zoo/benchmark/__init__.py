@@ -2,3 +2,5 @@
 
 `speed.py` measures in one process, `modes.py` puts the modes side by side. No result of a grid depends on it.
 """
+
+RANDOM_IMAGES = 10_000  # that measured training draws its batches from

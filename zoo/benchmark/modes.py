@@ -8,17 +8,17 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from statistics import median
+from typing import Any
 
 from pydantic import ValidationError
-from tabulate import tabulate
 
-from zoo.base.errors import ZooError
+from zoo.base.errors import ZooError, choose
 from zoo.base.progress import say
 from zoo.base.threads import cores
 from zoo.config.cell import TrainConfig
 from zoo.config.schema import explain
 
-MODES = {  # what each changes of the default recipe
+MODES: dict[str, dict[str, Any]] = {  # what each changes of the default recipe
     "eager float32": {"precision": "float32", "compile": False},
     "compiled float32": {"precision": "float32", "compile": True},
     "eager bfloat16": {"precision": "bfloat16", "compile": False},
@@ -30,6 +30,7 @@ MODES = {  # what each changes of the default recipe
     "compiled bfloat16, checkpointing": {"precision": "bfloat16", "compile": True, "checkpointing": True},
 }
 CEILING = "ceiling"
+DAY = 86_400  # seconds
 SLOW = 10  # a precision so many times slower than float32 is not tried
 RATES = ("train_images_per_s", "evaluations_per_s")
 
@@ -48,14 +49,17 @@ class Plan:
     seconds: float
     device: str
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if unknown := [mode for mode in self.modes if mode not in MODES]:
-            raise ZooError(f"unknown mode {unknown[0]!r}. Allowed: {', '.join(MODES)}")
-        if min(self.rounds, self.jobs) < 1 or not self.seconds > 0:
-            raise ZooError("--rounds and --jobs must be at least 1, and --seconds above 0")
+            raise choose("mode", unknown[0], MODES)
+        for name, most in (("size", 4096), ("rounds", 1000), ("jobs", 1024)):
+            if not 1 <= (value := getattr(self, name)) <= most:
+                raise ZooError(f"--{name} {value:,} must be at least 1, and at most {most:,}")
+        if not 0 < self.seconds <= DAY:
+            raise ZooError(f"--seconds {self.seconds:g} must be above 0, and at most {DAY:,}")
 
 
-def measured(plan: Plan, what: str) -> dict:
+def measured(plan: Plan, what: str) -> dict[str, Any]:
     """The ceiling, or one mode of the first backbone, measured in this process."""
     from zoo.benchmark import speed  # torch, which the command itself does without
 
@@ -65,7 +69,7 @@ def measured(plan: Plan, what: str) -> dict:
     return speed.measure(config, plan.size, plan.device, plan.seconds)
 
 
-def checked_config(plan: Plan, backbone: str, **how) -> TrainConfig:
+def checked_config(plan: Plan, backbone: str, **how: Any) -> TrainConfig:
     """The configuration to measure, of a run without end. Raises ZooError for one that cannot be."""
     try:
         return TrainConfig(
@@ -75,7 +79,7 @@ def checked_config(plan: Plan, backbone: str, **how) -> TrainConfig:
         raise explain(error, TrainConfig, "the options") from None
 
 
-def run(plan: Plan) -> dict:
+def run(plan: Plan) -> dict[str, Any]:
     """Everything measured: {machine, options, rows}, the rows with one list entry a round."""
     with tempfile.TemporaryDirectory() as cache:
         say("measuring the machine's ceiling ..")
@@ -88,7 +92,7 @@ def run(plan: Plan) -> dict:
         if left_out := [mode for mode in plan.modes if mode not in fast]:
             say(f"left out: {', '.join(left_out)}; a product takes {flop['float32'] / flop['bfloat16']:.0f} times as "
                 "long in bfloat16 as in float32 here")  # fmt: skip
-        rows = {
+        rows: dict[tuple[str, str], dict[str, Any]] = {
             (name, mode): {"backbone": name, "mode": mode, "rounds": []} for name in plan.backbone for mode in modes
         }
         for turn in range(plan.rounds):
@@ -100,7 +104,7 @@ def run(plan: Plan) -> dict:
     return {"machine": machine, "options": asdict(plan), "rows": list(rows.values())}
 
 
-def _child(plan: Plan, what: str, backbone: str, cache: str) -> list[dict]:
+def _child(plan: Plan, what: str, backbone: str, cache: str) -> list[dict[str, Any]]:
     """What each of `jobs` processes at once measured. Raises ZooError with what a failed one said last."""
     jobs = 1 if what == CEILING else plan.jobs
     command = [sys.executable, "-m", "zoo.bench", "--one", what, "--backbone", backbone, "--device", plan.device]
@@ -121,8 +125,10 @@ def _child(plan: Plan, what: str, backbone: str, cache: str) -> list[dict]:
     return [json.loads(output.splitlines()[-1]) for output, _ in said]
 
 
-def table(found: dict) -> str:
+def table(found: dict[str, Any]) -> str:
     """The measurements as Markdown: medians over the rounds; set-up in the first round and the least of the others."""
+    from tabulate import tabulate
+
     machine, jobs = found["machine"], found["options"]["jobs"]
     flop = machine["flop_per_s"]
     head = (
@@ -142,7 +148,7 @@ def table(found: dict) -> str:
     return "\n\n".join([head, tabulate(body, header, tablefmt="github", disable_numparse=True), note])
 
 
-def _rows(found: dict) -> Iterator[list[str]]:
+def _rows(found: dict[str, Any]) -> Iterator[list[str]]:
     flop = found["machine"]["flop_per_s"]
     for row in found["rows"]:
         rounds, top = row["rounds"], flop[MODES[row["mode"]]["precision"]]

@@ -3,12 +3,15 @@
 import platform
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from zoo.base.environment import compiled, peak_memory, pick_device, pick_precision, versions
+from zoo.benchmark import RANDOM_IMAGES
 from zoo.config.cell import Recipe, TrainConfig
 from zoo.config.control import Setting
 from zoo.data.dataset import Dataset
@@ -20,7 +23,7 @@ from zoo.training.trainer import Trainer
 EVALUATIONS = 10  # network evaluations of an image in sampling
 
 
-def ceiling(device_name: str, seconds: float) -> dict:
+def ceiling(device_name: str, seconds: float) -> dict[str, Any]:
     """Floating-point operations a second of a large matrix product by precision, and bytes a second of a copy."""
     device = pick_device(device_name)
     largest, count = (8192, 1 << 30) if device.type == "cuda" else (2048, 1 << 28)
@@ -43,16 +46,16 @@ def _product(dtype: torch.dtype, largest: int, device: torch.device, seconds: fl
     side, rate = 256, 0.0
     while True:
         a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
-        rate = max(rate, 2 * side**3 * _rate(lambda a=a, b=b: a @ b, device, seconds / 4))
+        rate = max(rate, 2 * side**3 * _rate(partial(torch.matmul, a, b), device, seconds / 4))
         if side >= largest or 2 * (2 * side) ** 3 / rate > seconds:  # some CPUs have no instructions for bfloat16
             return rate
         side *= 2
 
 
-def measure(config: TrainConfig, size: int, device_name: str, seconds: float) -> dict:
+def measure(config: TrainConfig, size: int, device_name: str, seconds: float) -> dict[str, Any]:
     """Training and sampling of a backbone on random images of this size: rates, set-up seconds, memory."""
     device, shape = pick_device(device_name), (1, size, size)
-    images = torch.randint(0, 256, (10_000, *shape), dtype=torch.uint8)
+    images = torch.randint(0, 256, (RANDOM_IMAGES, *shape), dtype=torch.uint8)
     labels = torch.arange(len(images)) % 10
     data = Dataset("random", images, labels, images[:10], labels[:10], sha256="")
     began = time.perf_counter()

@@ -3,7 +3,7 @@
 The device, the folders and the number of threads are not in it. torch is not imported here.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -41,7 +41,7 @@ class TrainConfig(Recipe):
     dataset: DataName = "mnist"
     backbone: BackboneName = "dit"
     objective: ObjectiveName = "rf"
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, le=2**53)] = 0
     images: Count = 60_000
 
     @property
@@ -82,7 +82,7 @@ class CellConfig(Frozen):
         return digest(self.model_dump(mode="json"))
 
 
-def differences(ours: dict, theirs: dict, prefix: str = "") -> list[str]:
+def differences(ours: dict[str, Any], theirs: dict[str, Any], prefix: str = "") -> list[str]:
     """`key: here .., there ..` for every entry in which two nested configurations differ."""
     lines = []
     for key in sorted(ours.keys() | theirs.keys()):

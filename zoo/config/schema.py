@@ -1,8 +1,8 @@
 """What checked configurations are built of: frozen models, their field types, and errors that name every finding."""
 
 import re
-from collections.abc import Callable
-from typing import Annotated, get_args
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -11,6 +11,7 @@ from zoo.base.errors import ZooError, choose, nearest
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+T = TypeVar("T")
 
 
 class Frozen(BaseModel):
@@ -31,7 +32,7 @@ def checked(parse: Callable[[str], str]) -> Callable[[str], str]:
     return validate
 
 
-def distinct(names: tuple) -> tuple:
+def distinct(names: tuple[T, ...]) -> tuple[T, ...]:
     """A field's validator: nothing is given twice."""
     twice = sorted({str(name) for name in names if names.count(name) > 1})
     if twice:
@@ -42,7 +43,7 @@ def distinct(names: tuple) -> tuple:
 def explain(error: ValidationError, model: type[BaseModel], source: str) -> ZooError:
     """All of a validation's findings in one error: source, key, value, what is allowed, the nearest known key."""
     lines = []
-    for finding in error.errors(include_url=False):
+    for finding in _causes(error.errors(include_url=False)):
         key = ".".join(str(part) for part in finding["loc"])
         if finding["type"] == "extra_forbidden":
             allowed = _fields_at(model, finding["loc"][:-1])
@@ -57,14 +58,45 @@ def explain(error: ValidationError, model: type[BaseModel], source: str) -> ZooE
     return ZooError("\n  ".join([f"{source} cannot be used:", *lines]))
 
 
-def _fields_at(model: type[BaseModel], where: tuple) -> list[str]:
+def _causes(findings: Sequence[Any]) -> list[Any]:
+    """The findings without those that only follow from another: a tuple counts as too short for its bad items, and a
+    value that may be of several types is refused once for each of them, which becomes one finding."""
+    places = [finding["loc"] for finding in findings]
+    kept: list[Any] = []
+    unions: dict[tuple[int | str, ...], Any] = {}
+    for finding in findings:
+        where = finding["loc"]
+        within = any(other[: len(where)] == where and len(other) > len(where) for other in places)
+        if finding["type"] == "too_short" and within:
+            continue
+        branches = [other for other in places if other[:-1] == where[:-1] and _is_branch(other)]
+        if not _is_branch(where) or len(branches) < 2:
+            kept.append(finding)
+        elif where[:-1] not in unions:
+            allowed = []
+            for other in findings:
+                if other["loc"] in branches:
+                    allowed.append(other.get("ctx", {}).get("expected") or "True or False")
+            message = f"Input should be {', or '.join(dict.fromkeys(allowed))}"
+            unions[where[:-1]] = {**finding, "type": "union", "loc": where[:-1], "msg": message}
+            kept.append(unions[where[:-1]])
+    return kept
+
+
+def _is_branch(where: tuple[int | str, ...]) -> bool:
+    """Whether a place ends with the name that pydantic gives to one type of a union, which is no field's."""
+    last = where[-1] if where else None
+    return isinstance(last, str) and re.match(r"(bool|int|float|str|literal\[.*)$", last) is not None
+
+
+def _fields_at(model: type[BaseModel], where: tuple[int | str, ...]) -> list[str]:
     for part in where:
         if part in model.model_fields:  # list positions and keys of a table lead to the same model
-            model = _model_in(model.model_fields[part].annotation)
+            model = _model_in(model.model_fields[part].annotation) or model
     return list(model.model_fields)
 
 
-def _model_in(annotation) -> type[BaseModel] | None:
+def _model_in(annotation: object) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for part in get_args(annotation) if (found := _model_in(part))), None)

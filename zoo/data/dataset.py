@@ -35,7 +35,8 @@ class Dataset:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(1, H, W)."""
-        return tuple(self.train.shape[1:])
+        _, channels, height, width = self.train.shape
+        return channels, height, width
 
     @property
     def stratified(self) -> bool:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from zoo import registry
 from zoo.base.environment import has_gpu
@@ -16,17 +17,20 @@ from zoo.base.errors import DiskFull, ZooError
 from zoo.base.lock import exclusive
 from zoo.base.progress import say
 from zoo.base.threads import cores, threads_asked
+from zoo.config.cell import TrainConfig
+from zoo.data.sets import IMAGE_SHAPES
 from zoo.grid.plan import Plan
 
 TRY = "from zoo.base import environment, errors; errors.run_main(lambda: environment.pick_device({!r}) and 0)"
 OVERHEAD = 1 << 20  # bytes of a cell's pictures, log and results
 BYTES = 4  # of a number in a checkpoint
+MORE = 1.5  # weights of a network, of the lower bound that is known
 COPIES = 4  # of the weights in a checkpoint: themselves, their average, and at most two moments
 SNAPSHOT_COPIES = 2  # themselves and their average
 ROOT = Path(__file__).parents[2]
 
 
-def check(plan: Plan, options, say: Callable[[str], None] = say) -> None:
+def check(plan: Plan, options: Any, say: Callable[[str], None] = say) -> None:
     """Raise ZooError for what would stop every cell, and say what will only slow them.
 
     Raises DiskFull where the estimate of what is left to write does not fit.
@@ -91,10 +95,16 @@ def to_write(plan: Plan) -> int:
     kept, meanwhile = 0, 0
     for cell in plan.chosen:
         if plan.status(cell) != "done":
-            weights = BYTES * registry.backbone_size(cell.config.train.backbone).parameters()
+            weights = _weight_bytes(cell.config.train)
             kept += 2 * COPIES * weights + OVERHEAD
             meanwhile = max(meanwhile, weights * (COPIES + SNAPSHOT_COPIES * cell.config.score.snapshots))
     return kept + plan.jobs * meanwhile
+
+
+def _weight_bytes(config: TrainConfig) -> int:
+    """About how many bytes a network's weights take; 0 where its size is not known."""
+    least, _ = registry.backbone_size(config.backbone).least(IMAGE_SHAPES[config.dataset])
+    return round(BYTES * MORE * least)
 
 
 def free_bytes(folder: Path) -> int:

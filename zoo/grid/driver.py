@@ -4,13 +4,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-
-from tabulate import tabulate
+from typing import Any
 
 from zoo.base.errors import Busy, Diverged
 from zoo.base.progress import say
 from zoo.base.sealed import read_sealed, write_sealed
 from zoo.base.threads import cores
+from zoo.config.control import score_words
 from zoo.grid import before, record
 from zoo.grid import plan as plans
 from zoo.grid.executor import (
@@ -24,55 +24,15 @@ from zoo.grid.executor import (
     worth_retrying,
 )
 from zoo.grid.files import Cell
+from zoo.grid.listing import clock, skipped
+from zoo.grid.notice import tell
 from zoo.grid.plan import Plan
-from zoo.objectives.families import SD3
 
 POLL_SECONDS = 0.5
 PLAIN_SECONDS = 30.0  # between two lines about a running cell where nobody watches
 
 
-def show(plan: Plan) -> None:
-    """Print the cells, how they stand and how long they take."""
-    study, several = plan.name == "sd3", len(plan.budgets) > 1  # SD3's own grid shows the names printed there
-    rows = []
-    for cell in plan.chosen:
-        train = cell.config.train
-        printed = [SD3[train.objective].name] if study and train.objective in SD3 else []
-        times = [plan.status(cell), clock(plan.seconds(cell))]
-        rows.append(
-            [*([train.dataset] if several else []), train.backbone, cell.objective, *printed, train.seed, *times]
-        )
-    header = [
-        *(["data set"] if several else []),
-        "backbone",
-        "objective",
-        *(["in SD3's study"] if study else []),
-        "seed",
-        "status",
-        "time",
-    ]
-    left = sum(plan.seconds(cell) for cell in plan.chosen if plan.status(cell) != "done")
-    print(tabulate(rows, header, disable_numparse=True))
-    print(
-        f"\ngrid {plan.name}: {plan.grid.description}\n{len(plan.chosen)} cells on {' and '.join(plan.budgets)}, budget"
-        f" {plan.kind}, in {plan.out}; about {clock(left / plan.jobs)} to go with {plan.jobs} at once, and "
-        f"{before.size(before.to_write(plan))} to write (estimated)"
-    )
-    for note in plan.notes():
-        print(note)
-
-
-def dry_run(plan: Plan, retry: bool) -> None:
-    """Print what a run would do, and check that nothing stands in its way, without writing."""
-    plans.check(plan)
-    for cell in plan.chosen:
-        status = plan.status(cell)
-        verb = "skip" if skipped(status, retry) else "run"
-        train = cell.config.train
-        print(f"{verb:4}  {plan.folder(cell)}  ({status}; {train.images:,} images, batch {train.batch})")
-
-
-def run(plan: Plan, command: list[str], options, finished: Callable[[], None] = lambda: None) -> list[str]:
+def run(plan: Plan, command: list[str], options: Any, finished: Callable[[], None] = lambda: None) -> list[str]:
     """Do all that is left of the plan, and return one line for each chosen cell that is not done in the end.
 
     command: what starts a worker, before its options. KeyboardInterrupt passes through, after the running cells have
@@ -83,15 +43,18 @@ def run(plan: Plan, command: list[str], options, finished: Callable[[], None] = 
     plans.prepare(plan)
     record.write_grid(plan, options)
     if plan.notice:
-        say(f"\n{'!' * 100}\n{plan.notice}\n{'!' * 100}\n")
-    waiting, running = _to_do(plan, retry=options.retry == "failed"), []
+        tell(plan.notice, plan.cause, plan.out, options.verbose)
+    waiting = _to_do(plan, retry=options.retry == "failed")
+    running: list[Job] = []
     jobs = min(plan.jobs, max(1, len(waiting)))
     threads = None if plan.kind == "gpu" else max(1, cores() // jobs)
     places = ["--cell", "-", "--data-dir", options.data_dir, "--device", options.device]
     places += ["--mirror", options.mirror] if options.mirror else []
     places += ["--plugin", options.plugin] if options.plugin else []
     places += ["--track", options.track] if options.track else []
-    watch, tries, idle = Watch(plan, jobs), {}, []
+    watch = Watch(plan, jobs)
+    tries: dict[str, int] = {}
+    idle: list[Worker] = []
     if waiting:
         finished()
     try:
@@ -133,11 +96,6 @@ def run(plan: Plan, command: list[str], options, finished: Callable[[], None] = 
     return list(_not_done(plan))
 
 
-def skipped(status: str, retry: bool) -> bool:
-    """Whether nothing is done for a cell that stands so."""
-    return status in ("done", plans.UNREADABLE) or (status in ("failed", "diverged") and not retry)
-
-
 def _to_do(plan: Plan, retry: bool) -> list[Cell]:
     cells = []
     for cell in plan.chosen:
@@ -167,8 +125,7 @@ class Job:
             score, missing = result["scores"][0], len(result.get("unscored") or [])
             took = clock(time.monotonic() - self.began)
             more = f"; {missing} settings could not be scored" if missing else ""
-            found = f"FID {score['fid']:.2f} ± {score['fid_se']:.2f}, accuracy {score['acc']:.1%}"
-            return f"{self.head}: {found}, in {took}{more}"
+            return f"{self.head}: {score_words(score)}, in {took}{more}"
         if status == Busy.exit_code:
             return f"{self.head}: another process is at work on it"
         if status in (130, 143):
@@ -195,20 +152,13 @@ def _not_done(plan: Plan) -> Iterable[str]:
         yield f"{cell.name}: {status}{why} ({plan.folder(cell) / LOG})"
 
 
-def clock(seconds: float) -> str:
-    """Seconds as 45 s, 12 min or 1 h 05 min."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
-
-
 class Watch:
     """Shows how a grid stands: on a terminal a bar and a line for each running cell, elsewhere lines now and then."""
 
     def __init__(self, plan: Plan, jobs: int):
         self.plan, self.jobs, self.last = plan, jobs, time.monotonic()
-        self.done, self.took, self.estimated = set(), 0.0, 0.0
+        self.done: set[str] = set()
+        self.took, self.estimated = 0.0, 0.0
         self.bars = []
         if sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns:  # some have no size
             from tqdm import tqdm
@@ -228,7 +178,7 @@ class Watch:
         left = f"about {clock(self.left(running, waiting))} to go"
         lines = [f"  {job.head}: {last_line(job.worker.log)}" for job in running]
         if not self.bars:
-            say("\n".join([f"  {gone} of {len(self.plan.chosen)} cells are behind us, {left}", *lines]))
+            say("\n".join([f"  {gone} of {len(self.plan.chosen)} cells have ended, {left}", *lines]))
             return
         grid, *cells = self.bars
         columns = grid.format_dict["ncols"] or 80  # a longer line would break those above it

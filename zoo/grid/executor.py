@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from zoo.base.errors import Busy
 
@@ -29,6 +30,7 @@ DRIVER = "ZOO_DRIVER_PID"
 TIMED_OUT = 124  # the status of a cell that fell silent
 DONE = b"done\n"
 LOG = "log.txt"
+UTF8 = {"PYTHONIOENCODING": "utf-8"}  # of logs, whatever the terminal's encoding is
 ATTEMPTS = 3  # of a cell, in one run of the driver
 
 
@@ -45,8 +47,12 @@ def die_with_driver() -> None:
 class Worker:
     """A process that does cells, one after the other; the output of each is appended to the log in its folder."""
 
+    process: subprocess.Popen[bytes]  # these two from the first cell on
+    channel: socket.socket
+    ended: int | None
+
     def __init__(self, command: list[str], threads: int | None):
-        self.command, self.process, self.channel = command, None, None
+        self.command, self.started = command, False
         self.limit = {} if threads is None or "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(threads)}
 
     def begin(self, folder: Path) -> None:
@@ -55,23 +61,24 @@ class Worker:
         self.ended, self.timed_out = None, False
         folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
-            if self.process is None or not self.alive:
+            if not self.started or not self.alive:
                 self._start(output)
         with suppress(BrokenPipeError):  # it is ending just now, as `status` will tell
-            self.channel.sendall(f"{folder}\n".encode())
+            self.channel.sendall(os.fsencode(folder) + b"\n")
 
-    def _start(self, output) -> None:
+    def _start(self, output: BinaryIO) -> None:
         self.channel, theirs = socket.socketpair()
         with theirs:
             self.process = subprocess.Popen(  # noqa: S603 (our own interpreter and file)
                 self.command,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 start_new_session=True,
-                env={**os.environ, **self.limit, DRIVER: str(os.getpid()), "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, **self.limit, DRIVER: str(os.getpid()), "PYTHONUNBUFFERED": "1", **UTF8},
             )
         self.channel.setblocking(False)
+        self.started = True
 
     def status(self) -> int | None:
         """Of its cell: None while it works, then 0 or the exit status (negative: killed by that signal; TIMED_OUT:
@@ -117,8 +124,8 @@ def cells_of_driver() -> Iterator[Path]:
     """In a worker: the folders that the driver sends, each once the one before is done; output goes to their logs."""
     with socket.socket(fileno=os.dup(0)) as channel:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        for line in channel.makefile("r", encoding="utf-8"):
-            folder = Path(line.rstrip("\n"))
+        for line in channel.makefile("rb"):
+            folder = Path(os.fsdecode(line.rstrip(b"\n")))
             log = os.open(folder / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
             for output in (1, 2):
                 os.dup2(log, output)
@@ -169,5 +176,5 @@ def describe_status(status: int) -> str:
         why = " (out of memory?)" if -status == signal.SIGKILL else ""
         return f"killed by {signal.Signals(-status).name}{why}"
     known = {2: "bad input", 3: "diverged", 28: "disk full", 75: "folder busy", TIMED_OUT: "silent for too long",
-             130: "interrupted", 143: "interrupted"}  # fmt: skip
+             12: "out of memory", 130: "interrupted", 143: "interrupted"}  # fmt: skip
     return f"exit status {status}" + (f" ({known[status]})" if status in known else "")

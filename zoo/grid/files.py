@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator
 
@@ -55,7 +55,7 @@ class Budget(Frozen):
     score: ScoreConfig = ScoreConfig()
     note: str = ""
 
-    def recipe_of(self, backbone: str) -> dict:
+    def recipe_of(self, backbone: str) -> dict[str, Any]:
         """The fields of the recipe that a backbone of the grid is trained by."""
         return changed(self.recipe.model_dump(), self.sizes[backbone].recipe)
 
@@ -127,7 +127,7 @@ class Cell:
         return f"{train.dataset} {train.backbone} {self.objective} seed{train.seed}"
 
 
-def changed(recipe: dict, changes: Recipe) -> dict:
+def changed(recipe: dict[str, Any], changes: Recipe) -> dict[str, Any]:
     """A recipe's fields, those replaced that `changes` was given."""
     return recipe | changes.model_dump(include=changes.model_fields_set)
 
@@ -144,8 +144,8 @@ def load(name: str) -> Grid:
         raise choose("grid", name, names())
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ZooError(f"grid {path} cannot be read: {error}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ZooError(f"grid {path} cannot be read as TOML: {error}") from None
     if isinstance(wish := data.get("budgets"), str):  # those of a grid that comes with the project
         if wish not in names() or path == FOLDER / f"{wish}.toml":
             raise choose(f"grid in grid {path}, budgets:", wish, set(names()) - {path.stem})
@@ -178,7 +178,7 @@ def cells(grid: Grid, dataset: str, budget: Budget, seeds: int | None = None, im
         size = budget.sizes[name]
         train = TrainConfig(
             **changed(budget.recipe_of(name), changes),
-            dataset=dataset,
+            dataset=cast(DataName, dataset),  # checked here
             backbone=size.size,
             objective=objective,
             seed=seed,

@@ -5,6 +5,7 @@ torch is not imported here, so that `run_all.py --list` answers at once.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from zoo.base.environment import has_gpu
 from zoo.base.errors import ZooError, choose
@@ -12,11 +13,15 @@ from zoo.base.progress import say
 from zoo.base.sealed import read_sealed, write_sealed
 from zoo.base.threads import workers
 from zoo.config.cell import differences
+from zoo.config.fits import fit
 from zoo.data import archives
 from zoo.data.sets import check_name
 from zoo.grid import files as grid
+from zoo.grid import notice as notices
+from zoo.grid.files import Budget, Cell, Grid
 from zoo.grid.held import holding
 
+MOST_JOBS = 1024
 SHOWN = 6  # names in a sentence
 UNREADABLE = "unreadable"  # the status of a cell with a damaged file
 
@@ -26,43 +31,44 @@ class Plan:
     """Everything decided before the first cell starts. `cells` is the whole grid, `chosen` what --only leaves of it."""
 
     name: str
-    grid: grid.Grid
-    budgets: dict[str, grid.Budget]  # by data set
+    grid: Grid
+    budgets: dict[str, Budget]  # by data set
     dataset_requested: list[str]
-    notice: str | None
+    notice: str | None  # which data set was taken instead of the one that was hoped for
+    cause: str | None  # why
     kind: str
     budget_requested: str
     seeds: int
     jobs: int
     out: Path
-    cells: list[grid.Cell]
-    chosen: list[grid.Cell]
+    cells: list[Cell]
+    chosen: list[Cell]
 
-    def folder(self, cell: grid.Cell) -> Path:
+    def folder(self, cell: Cell) -> Path:
         """A cell's folder."""
         return self.out / cell.folder
 
-    def head(self, cell: grid.Cell) -> str:
+    def head(self, cell: Cell) -> str:
         """What a line about a cell begins with."""
         train = cell.config.train
         place = f"[{self.chosen.index(cell) + 1}/{len(self.chosen)}]"
         return f"{place} {cell.objective} on {train.backbone}, seed {train.seed}"
 
-    def status(self, cell: grid.Cell) -> str:
+    def status(self, cell: Cell) -> str:
         """done, failed, diverged, unreadable, started or to do."""
         folder = self.folder(cell)
         try:
             if self._result(cell):
                 return "done"
             if (folder / "failed.json").is_file():
-                return read_sealed(folder / "failed.json")["status"]
+                return str(read_sealed(folder / "failed.json")["status"])
             if (folder / "cell.json").is_file():
                 read_sealed(folder / "cell.json")
         except ZooError:
             return UNREADABLE
         return "started" if any(folder.glob("step-*.json")) else "to do"
 
-    def problem(self, cell: grid.Cell) -> str:
+    def problem(self, cell: Cell) -> str:
         """Which file of an unreadable cell is damaged, and what to do; "" for another cell."""
         folder = self.folder(cell)
         try:
@@ -74,19 +80,19 @@ class Plan:
             return f"{error}. Delete it, and what it told is worked out again"
         return ""
 
-    def seconds(self, cell: grid.Cell) -> float:
+    def seconds(self, cell: Cell) -> float:
         """What a finished cell took, or the estimate for another."""
         result = self.result(cell)
-        return result["seconds"]["total"] if result else cell.seconds
+        return float(result["seconds"]["total"]) if result else cell.seconds
 
-    def result(self, cell: grid.Cell) -> dict | None:
+    def result(self, cell: Cell) -> dict[str, Any] | None:
         """A finished cell's result; None if there is none, or one that cannot be used."""
         try:
             return self._result(cell)
         except ZooError:
             return None
 
-    def _result(self, cell: grid.Cell) -> dict | None:
+    def _result(self, cell: Cell) -> dict[str, Any] | None:
         path = self.folder(cell) / "result.json"
         if not path.is_file():
             return None
@@ -109,7 +115,7 @@ class Plan:
         return told
 
 
-def make(options, fetch: bool) -> Plan:
+def make(options: Any, fetch: bool) -> Plan:
     """The plan for run_all's options. fetch: whether the data set may be downloaded now.
 
     Raises ZooError for anything unknown, and for a data set that was asked for and cannot be had.
@@ -124,14 +130,15 @@ def make(options, fetch: bool) -> Plan:
     wishes = options.dataset.split(",") if options.dataset else list(loaded.dataset)
     for wish in wishes:
         check_name(wish, more=("auto",))
-    earlier = _earlier(out)
-    datasets, notice = _datasets(wishes, earlier, options, fetch)
     kind, images = _budget(options.budget, options.device)
-    budgets = {dataset: loaded.budget(kind, dataset) for dataset in datasets}
+    jobs = _jobs(options.jobs, kind)
     if options.seeds is not None and options.seeds < 1:
-        raise ZooError("--seeds must be at least 1")
+        raise ZooError(f"--seeds {options.seeds} is too small: --seeds must be at least 1")
     if not options.timeout > 0:
-        raise ZooError("--timeout must be above 0 seconds")
+        raise ZooError(f"--timeout {options.timeout:g} is too small: --timeout must be above 0 seconds")
+    earlier = _earlier(out)
+    datasets, notice, cause = _datasets(wishes, earlier, options, fetch)
+    budgets = {dataset: loaded.budget(kind, dataset) for dataset in datasets}
     cells = [c for d, budget in budgets.items() for c in grid.cells(loaded, d, budget, options.seeds, images)]
     cells.sort(key=lambda cell: cell.config.train.seed)  # a grid cut short has whole seeds
     if earlier and set(earlier.get("datasets", ())) != set(datasets):
@@ -143,17 +150,18 @@ def make(options, fetch: bool) -> Plan:
         budgets=budgets,
         dataset_requested=wishes,
         notice=notice,
+        cause=cause,
         kind=kind,
         budget_requested=options.budget,
         seeds=options.seeds or loaded.seeds,
-        jobs=_jobs(options.jobs, kind),
+        jobs=jobs,
         out=out,
         cells=cells,
         chosen=grid.select(cells, options.only),
     )
 
 
-def _earlier(out: Path) -> dict:
+def _earlier(out: Path) -> dict[str, Any]:
     """grid.json of an earlier run in the folder; {} if there is none, or a damaged one, which is written again."""
     try:
         return read_sealed(out / "grid.json") if (out / "grid.json").is_file() else {}
@@ -162,31 +170,34 @@ def _earlier(out: Path) -> dict:
         return {}
 
 
-def _datasets(wishes: list[str], earlier: dict, options, fetch: bool) -> tuple[list[str], str | None]:
-    """(the data sets, a loud notice if they are not the ones that were hoped for).
+def _datasets(
+    wishes: list[str], earlier: dict[str, Any], options: Any, fetch: bool
+) -> tuple[list[str], str | None, str | None]:
+    """(the data sets, a notice if they are not the ones that were hoped for, the cause of that).
 
     A wish of a grid's file falls back to `digits`; a data set that the command line names is had, or an error.
     """
     if earlier.get("dataset_requested") == wishes and earlier.get("datasets"):
-        return list(earlier["datasets"]), earlier.get("notice")  # the same command goes on with what it began
-    found, notices = [], []
+        return list(earlier["datasets"]), earlier.get("notice"), None  # the same command goes on with what it began
+    found, notices, causes = [], [], []
     for place, wish in enumerate(wishes):
-        dataset, why = _dataset(wish, options, fetch, fallback=place > 0 and options.dataset is None)
+        dataset, notice, cause = _dataset(wish, options, fetch, fallback=place > 0 and options.dataset is None)
         found += [dataset] if dataset not in found else []
-        notices += [why] if why else []
+        notices += [notice] if notice else []
+        causes += [cause] if cause else []
     if notices and len(found) < len(wishes):
         notices.append(f"{len(found)} of {len(wishes)} data sets are left, and so fewer control settings.")
-    return found, " ".join(notices) or None
+    return found, "\n".join(dict.fromkeys(notices)) or None, "\n".join(causes) or None
 
 
-def _dataset(wish: str, options, fetch: bool, fallback: bool) -> tuple[str, str | None]:
-    """(data set, why it is not the one hoped for)."""
+def _dataset(wish: str, options: Any, fetch: bool, fallback: bool) -> tuple[str, str | None, str | None]:
+    """(data set, a notice if it is not the one hoped for, the cause, without the folders of this machine)."""
     name, data_dir = "mnist" if wish == "auto" else wish, Path(options.data_dir)
     if name not in archives.SHA256:
-        return name, None
+        return name, None, None
     if not fetch:
         here = archives.present(name, data_dir) or options.mirror or wish != "auto"
-        return (name if here else "digits"), None
+        return (name if here else "digits"), None, None
     try:
         if not archives.present(name, data_dir):
             say(f"fetching {archives.TORCHVISION[name]} ..")
@@ -194,12 +205,9 @@ def _dataset(wish: str, options, fetch: bool, fallback: bool) -> tuple[str, str 
     except ZooError as error:
         if wish != "auto" and not fallback:
             raise
-        what = "All that follows is" if wish == "auto" else "The part that was to be about it is"
-        return "digits", (
-            f"{archives.TORCHVISION[name]} could not be had. {what} about `digits`, scikit-learn's 8 x 8 images, "
-            f"instead. {error}"
-        )
-    return name, None
+        notice = notices.unavailable(archives.TORCHVISION[name], whole=wish == "auto")
+        return "digits", notice, notices.cause(error, data_dir, options.mirror)
+    return name, None, None
 
 
 def _budget(wish: str, device: str) -> tuple[str, int | None]:
@@ -219,8 +227,8 @@ def _jobs(wish: int | None, kind: str) -> int:
 
     Networks this small gain little from threads.
     """
-    if wish is not None and wish < 1:
-        raise ZooError("--jobs must be at least 1")
+    if wish is not None and not 1 <= wish <= MOST_JOBS:
+        raise ZooError(f"--jobs {wish:,} must be at least 1, and at most {MOST_JOBS:,}")
     return wish or (1 if kind == "gpu" else min(4, workers()))
 
 
@@ -232,6 +240,7 @@ def check(plan: Plan) -> None:
     for note in plan.notes():
         say(note)
     for cell in plan.chosen:
+        fit(cell.config)
         path = plan.folder(cell) / "cell.json"
         if plan.status(cell) == UNREADABLE or not path.is_file():
             continue

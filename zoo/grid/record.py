@@ -1,13 +1,14 @@
 """grid.json: what the report needs to know of a grid besides its cells' results, and the command that repeats it."""
 
 from pathlib import Path
+from typing import Any
 
 from zoo.base.environment import git_hash, versions
 from zoo.base.sealed import write_sealed
 from zoo.grid.plan import Plan
 
 
-def write_grid(plan: Plan, options) -> None:
+def write_grid(plan: Plan, options: Any) -> None:
     """Write it into the plan's output folder."""
     results = [result for cell in plan.cells if (result := plan.result(cell))]
     write_sealed(
@@ -47,7 +48,7 @@ def write_grid(plan: Plan, options) -> None:
     )
 
 
-def _settings(plan: Plan, dataset: str) -> dict:
+def _settings(plan: Plan, dataset: str) -> dict[str, Any]:
     """How the cells of a data set are trained and scored."""
     cells = [cell.config for cell in plan.cells if cell.config.train.dataset == dataset]
     score = cells[0].score.model_dump(mode="json")
@@ -64,7 +65,7 @@ def _settings(plan: Plan, dataset: str) -> dict:
     }
 
 
-def reproduce(plan: Plan, options) -> str:
+def reproduce(plan: Plan, options: Any) -> str:
     """The command that gives the same cells on any machine; no folders of this one."""
     given = {"--grid": plan.name, "--dataset": ",".join(plan.budgets), "--seeds": str(plan.seeds)}
     given["--budget"] = plan.budget_requested if plan.budget_requested.isdecimal() else plan.kind

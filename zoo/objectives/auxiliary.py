@@ -63,7 +63,7 @@ class Contrast(Auxiliary):
     papers: ClassVar = ("2506.05350",)
     formula: ClassVar = "weight (|y_hat - y|^2 - share |y_hat - y of another image|^2)"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 < self.share < 1:
             raise ValueError(f"share = {self.share:g} must lie between 0 and 1: from 1 on the loss has no minimum")
 
@@ -96,5 +96,5 @@ class Learned(Auxiliary):
         weighted = prediction.factor * prediction.error
         if module is None:
             return weighted
-        u = module(prediction.logsnr).to(weighted.dtype)
+        u: Tensor = module(prediction.logsnr).to(weighted.dtype)
         return weighted * (-u).exp() + u

@@ -10,7 +10,7 @@ in [0, 1]: at equal logsnr every objective shows its network the same input. Bot
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.objectives.auxiliary import Auxiliary, Plain, Prediction
 from zoo.objectives.coupling import Coupling, Independent
@@ -46,7 +46,7 @@ class Objective:
         return tuple(dict.fromkeys(paper for part in self.parts for paper in part.papers))
 
     @property
-    def parts(self) -> tuple:
+    def parts(self) -> tuple[Any, ...]:
         """Everything the objective is made of; of a path or density made from another one, that one first."""
         axes = (self.path, self.target, self.density, self.weight, self.coupling, self.auxiliary)
         return tuple(part for axis in axes for part in unwrap(axis))
@@ -157,7 +157,7 @@ class Objective:
         return net(per_image(scale, x_t) * x_t, time.to(x_t.dtype), labels).to(x_t.dtype)
 
 
-def unwrap(part: object) -> tuple:
+def unwrap(part: object) -> tuple[Any, ...]:
     """A part, behind the one that it is made from, if any."""
     base = getattr(part, "base", None)
     return (part,) if base is None else (*unwrap(base), part)

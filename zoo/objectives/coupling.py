@@ -50,7 +50,7 @@ class Offset(Coupling):
     c: float = 0.1
     formula: ClassVar = "eps + c N(0, 1), the same over height and width"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.c > 0:
             raise ValueError(f"c = {self.c:g} must be above 0")
 
@@ -133,7 +133,7 @@ class Nearest(Coupling):
     papers: ClassVar = ("2505.18521",)
     formula: ClassVar = "the nearest to x of k independent draws of eps"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.k < 2:
             raise ValueError(f"k = {self.k} must be at least 2: one draw leaves nothing to choose")
 

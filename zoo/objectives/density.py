@@ -69,14 +69,15 @@ class LogitNormal(Density):
     papers: ClassVar = ("2403.03206",)
     formula: ClassVar = "logit t ~ N(mean, std^2)"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.std > 0:
             raise ValueError(f"lognorm's second argument is a standard deviation: {self.std:g} must be above 0")
 
     def quantile(self, u: "Tensor", path: Path) -> "Tensor":
         from torch.special import ndtri
 
-        return (self.mean + self.std * ndtri(u)).sigmoid()
+        normal: Tensor = ndtri(u)
+        return (self.mean + self.std * normal).sigmoid()
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Mode(Density):
     papers: ClassVar = ("2403.03206",)
     formula: ClassVar = "t = 1 - u - s (cos^2(pi u / 2) - 1 + u)"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not -1 <= self.s <= 2 / (math.pi - 2):
             raise ValueError(f"mode's s = {self.s:g} must lie in [-1, 2 / (pi - 2) = 1.7519], where t follows u")
 
@@ -124,7 +125,7 @@ class EDMLogNormal(Density):
     formula: ClassVar = "log(sigma / alpha) ~ N(mean, std^2)"
     of_logsnr: ClassVar = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.std > 0:
             raise ValueError(f"edm's second argument is a standard deviation: {self.std:g} must be above 0")
 
@@ -144,7 +145,7 @@ class Laplace(Density):
     formula: ClassVar = "logsnr ~ Laplace(mu, b)"
     of_logsnr: ClassVar = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.b > 0:
             raise ValueError(f"laplace's second argument is a scale: {self.b:g} must be above 0")
 

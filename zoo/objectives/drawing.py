@@ -3,13 +3,13 @@
 import torch
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from zoo.base.figure import GREY, PALETTE, panels, png, short, style
+from zoo.base.figure import GREY, PALETTE, panels, png, short, style, vector
 from zoo.objectives.core import Objective
 from zoo.objectives.fingerprint import SPAN
 
 
-def draw(chosen: Objective, reference: Objective | None = None) -> bytes:
-    """A PNG: noise at the left, data at the right; the reference in grey, for comparison."""
+def draw(chosen: Objective, reference: Objective | None = None, kind: str = "png") -> bytes:
+    """A picture, png, svg or pdf: noise at the left, data at the right; the reference in grey, for comparison."""
     logsnr = torch.linspace(-SPAN, SPAN, 481, dtype=torch.float64)
     with style():
         figure, axes = panels(1, 2, 4.2, 2.8, gaps=(0.8, 0.6), margins=(0.7, 0.3, 0.6, 0.45))
@@ -30,4 +30,4 @@ def draw(chosen: Objective, reference: Objective | None = None) -> bytes:
             ax.set_xlim(-SPAN, SPAN)
             ax.set_xlabel("logsnr  (noise at the left, data at the right)")
         density.legend(frameon=False, loc="upper left")
-        return png(figure)
+        return png(figure) if kind == "png" else vector(figure, kind)

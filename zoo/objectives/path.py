@@ -25,9 +25,12 @@ class Path(ABC):
 
     papers: ClassVar[tuple[str, ...]] = ()
     formula: ClassVar[str] = ""
-    discrete: ClassVar[bool] = (
-        False  # whether it is trained on DDPM's 1000 integer steps unless its name says otherwise
-    )
+
+    @property
+    def discrete(self) -> bool:
+        """Whether it, or the path it is made from, trains on DDPM's 1000 integer steps unless the name says more."""
+        base: Path | None = getattr(self, "base", None)
+        return base is not None and base.discrete
 
     @abstractmethod
     def logsnr(self, t: "Tensor") -> "Tensor":
@@ -119,7 +122,10 @@ class Table(Circle):
     """
 
     STEPS: ClassVar[int] = 1000
-    discrete: ClassVar = True
+
+    @property
+    def discrete(self) -> bool:
+        return True
 
     @abstractmethod
     def betas(self) -> "Tensor":
@@ -205,13 +211,9 @@ class ZeroTerminal(Circle):
     papers: ClassVar = ("2305.08891",)
     formula: ClassVar = "alpha <- (alpha - alpha(1)) alpha(0) / (alpha(0) - alpha(1))"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.base, Table):
             raise ValueError("this path ends at zero SNR already")
-
-    @property
-    def discrete(self) -> bool:
-        return self.base.discrete
 
     def logsnr(self, t: "Tensor") -> "Tensor":
         first, last = self._ends(t)
@@ -239,13 +241,9 @@ class Shift(Path):
     papers: ClassVar = ("2301.11093",)
     formula: ClassVar = "logsnr <- logsnr - 2 log k"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.k > 0 or self.k == 1:
             raise ValueError(f"k must be above 0, and 1 shifts nothing: {self.k:g}")
-
-    @property
-    def discrete(self) -> bool:
-        return self.base.discrete
 
     def logsnr(self, t: "Tensor") -> "Tensor":
         return self.base.logsnr(t) - 2 * math.log(self.k)

@@ -93,7 +93,7 @@ class EDM(Target):
     papers: ClassVar = ("2206.00364",)
     formula: ClassVar = "(sigma x / s - s alpha eps) / sqrt(sigma^2 + s^2 alpha^2), s = sigma_data"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.sigma_data > 0:
             raise ValueError(f"sigma_data is a standard deviation: {self.sigma_data:g} must be above 0")
 

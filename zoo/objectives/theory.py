@@ -48,7 +48,7 @@ def same(a: Objective, b: Objective) -> bool:
     return same_curve(a, b) and same_law(a, b) and _output(a) == _output(b)
 
 
-def _law(one: Objective) -> tuple:
+def _law(one: Objective) -> tuple[object, ...]:
     path, density = one.path, one.density
     if path == Flow() and isinstance(density, LogitNormal):
         density = EDMLogNormal(density.mean, density.std)

@@ -12,6 +12,9 @@ from torch import Tensor, nn
 class Uncertainty(nn.Module):
     """u(logsnr): fixed random Fourier features of log(sigma / alpha) / 4, and one linear layer that starts at zero."""
 
+    frequency: Tensor
+    phase: Tensor
+
     def __init__(self, features: int = 128):
         super().__init__()
         generator = torch.Generator().manual_seed(0)  # the same features in every run
@@ -25,4 +28,5 @@ class Uncertainty(nn.Module):
         level = (-logsnr / 8).float().clamp(-10, 10)  # infinite at zero SNR
         angle = 2 * torch.pi * (level[:, None] * self.frequency + self.phase)
         with torch.autocast(logsnr.device.type, enabled=False):
-            return self.linear(2**0.5 * angle.cos() / len(self.frequency) ** 0.5)[:, 0]
+            out: Tensor = self.linear(2**0.5 * angle.cos() / len(self.frequency) ** 0.5)[:, 0]
+            return out

@@ -62,7 +62,7 @@ class MinSNR(X0Weight):
     papers: ClassVar = ("2303.09556",)
     formula: ClassVar = "min(snr, gamma) on the error of x_hat"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         positive("gamma", self.gamma)
 
     def log_x0(self, logsnr: "Tensor") -> "Tensor":
@@ -77,7 +77,7 @@ class SoftMinSNR(X0Weight):
     papers: ClassVar = ("2401.11605",)
     formula: ClassVar = "gamma snr / (snr + gamma) on the error of x_hat"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         positive("gamma", self.gamma)
 
     def log_x0(self, logsnr: "Tensor") -> "Tensor":
@@ -95,7 +95,7 @@ class P2(X0Weight):
     papers: ClassVar = ("2204.00227",)
     formula: ClassVar = "snr / (k + snr)^gamma on the error of x_hat"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         positive("k", self.k)
 
     def log_x0(self, logsnr: "Tensor") -> "Tensor":
@@ -153,7 +153,7 @@ class FlowLoss(X0Weight):
     papers: ClassVar = ("2511.13720",)
     formula: ClassVar = "1 / max(t, clamp)^2 on the error of x_hat, t = sigma / (alpha + sigma)"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 < self.clamp < 1:
             raise ValueError(f"clamp = {self.clamp:g} is a time between 0 and 1")
 

@@ -8,6 +8,7 @@ import torch
 
 from zoo.base.errors import ZooError
 from zoo.base.files import write_atomic
+from zoo.base.limits import require_disk, require_memory
 from zoo.config.control import Setting
 from zoo.data.npz import write_npz
 from zoo.data.sets import IMAGE_SHAPES, NUM_CLASSES
@@ -15,6 +16,7 @@ from zoo.sampling import pictures
 from zoo.sampling.model import Model, evaluations
 from zoo.training import checkpoint
 
+LABEL = 8  # bytes of a label
 SHARD = 1000  # images drawn before they are written to a file
 
 
@@ -47,10 +49,22 @@ def parse_labels(text: str) -> list[int]:
     return found
 
 
+def _fit(wanted: Drawing, setting: Setting, shape: tuple[int, int, int]) -> None:
+    """Raise ZooError, before anything is drawn, for more images than memory or the disk here can hold."""
+    count, (_, height, width) = wanted.n * len(wanted.classes), shape
+    frames = setting.steps if wanted.trajectory else 1 if wanted.out else 0
+    what, remedy = f"--n {wanted.n:,}: {count:,} images", "Choose a smaller --n, such as 100"
+    require_memory(count * (LABEL + frames * height * width), what, remedy)
+    if wanted.npz:
+        bytes_of = count * (LABEL + pictures.CHANNELS * height * width)
+        require_disk(Path(wanted.npz), bytes_of, f"{what} as .npz", remedy)
+
+
 def draw(ckpt: Path, wanted: Drawing, setting: Setting, device: torch.device, batch: int) -> list[str]:
     """Write what was asked for; one line about each file."""
     manifest, tensors = checkpoint.find(ckpt)
     shape = IMAGE_SHAPES[manifest["config"]["dataset"]]
+    _fit(wanted, setting, shape)
     model = Model(manifest, tensors, shape, device, batch)
     labels = torch.tensor(wanted.classes).repeat(wanted.n)  # row by row: the classes side by side
     columns, lines = len(wanted.classes), []

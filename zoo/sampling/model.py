@@ -4,9 +4,10 @@ Image i of a seed begins at the same noise, and a stochastic sampler adds the sa
 every objective, device and batch size.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from zoo.objectives.path import Path
 from zoo.sampling import pictures
 from zoo.sampling.denoiser import denoiser_of, wrap
 from zoo.solvers import sampler
+from zoo.solvers.sampler import Denoiser
 from zoo.solvers.steps import step_grid
 from zoo.training import checkpoint, noise
 from zoo.training.state import State
@@ -49,7 +51,12 @@ class Model:
     """
 
     def __init__(
-        self, manifest: dict, tensors: dict[str, Tensor], image_shape: tuple[int, int, int], device, batch: int
+        self,
+        manifest: dict[str, Any],
+        tensors: dict[str, Tensor],
+        image_shape: tuple[int, int, int],
+        device: torch.device,
+        batch: int,
     ):
         try:
             self.config = TrainConfig(**manifest["config"])
@@ -99,7 +106,7 @@ class Model:
         for t, (x, x_hat) in zip(self._times(setting), self._steps(labels, setting, 0, seed), strict=True):
             yield self._shown(t, x, x_hat)
 
-    def denoiser(self, sampling: Sampling) -> Callable:
+    def denoiser(self, sampling: Sampling) -> Denoiser:
         """The denoiser that a sampler sees: guided and clipped to black and white."""
         mean, deviation = self.standard
         base = denoiser_of(self.objective, self.net)

@@ -67,7 +67,7 @@ class KarrasSteps(StepGrid):
 
     rho: float = 7.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.rho > 0:
             raise ValueError(f"rho must be above 0, not {self.rho:g}")
 

@@ -20,7 +20,7 @@ class Captured:
     """
 
     def __init__(self, work: Callable[..., None], given: tuple[Tensor | float, ...]):
-        device = given[0].device
+        device = next(value.device for value in given if isinstance(value, Tensor))
         self.inputs = [value.clone() if isinstance(value, Tensor) else torch.tensor(value) for value in given]
         self.inputs = [value.to(device) for value in self.inputs]
         self.replay = record(lambda: work(*self.inputs), device)

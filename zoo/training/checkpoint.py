@@ -9,6 +9,7 @@ The newest two are kept. A damaged one is named and the one before it used. Pick
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -46,7 +47,7 @@ def manifests(folder: Path) -> list[Path]:
     return [path for _, path in sorted(found, reverse=True)]
 
 
-def read(manifest_path: Path) -> tuple[dict, dict[str, Tensor]]:
+def read(manifest_path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """(manifest, tensors) of a checkpoint, its hash verified. Raises ZooError naming what is wrong."""
     manifest = read_sealed(manifest_path)
     step, config = manifest.get("step"), manifest.get("config")
@@ -63,7 +64,7 @@ def read(manifest_path: Path) -> tuple[dict, dict[str, Tensor]]:
         raise ZooError(f"{weights} cannot be read: {error}") from None
 
 
-def newest(folder: Path, say: Callable[[str], None]) -> tuple[dict, dict[str, Tensor]] | None:
+def newest(folder: Path, say: Callable[[str], None]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
     """The newest checkpoint that is whole, or None; damaged ones are named through `say`."""
     for path in manifests(folder):
         try:
@@ -73,7 +74,7 @@ def newest(folder: Path, say: Callable[[str], None]) -> tuple[dict, dict[str, Te
     return None
 
 
-def find(path: Path) -> tuple[dict, dict[str, Tensor]]:
+def find(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The checkpoint that a user points at: a run's folder (its newest), a manifest, or the safetensors file.
 
     Raises ZooError, with what to do, for anything else.

@@ -9,6 +9,7 @@ if it has no bfloat16 instructions, matrices go together, and a convolution is a
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -51,12 +52,13 @@ class Muon:
 
     def _ahead(self, names: list[str]) -> Tensor:
         """The momentum of matrices of one shape, brought up to date, with Nesterov's look ahead: [n, rows, columns]."""
-        grads, kept = [self.parameters[name].grad for name in names], [self.momentum[name] for name in names]
+        kept = [self.momentum[name] for name in names]
+        grads: list[Any] = [self.parameters[name].grad for name in names]  # each is there
         torch._foreach_lerp_(kept, grads, 1 - MOMENTUM)
         return torch.stack([matrix.flatten(1) for matrix in torch._foreach_lerp(grads, kept, MOMENTUM)])
 
 
-def add(targets: list[Tensor], changes: list[Tensor], factor: float | Tensor) -> None:
+def add(targets: list[Tensor], changes: list[Tensor] | tuple[Tensor, ...], factor: float | Tensor) -> None:
     """targets += factor * changes, in place; a factor that is a tensor is not asked for its value."""
     if isinstance(factor, Tensor):
         torch._foreach_add_(targets, torch._foreach_mul(changes, factor))
@@ -80,7 +82,7 @@ def orthogonal(stacks: list[Tensor]) -> list[Tensor]:
     return [x.mT if like.shape[-2] > like.shape[-1] else x for x, like in zip(found, stacks, strict=True)]
 
 
-def _factors(flat: list[Tensor]) -> list[Tensor]:
+def _factors(flat: list[Tensor]) -> tuple[Tensor, ...]:
     """What makes X of [n, r, columns] orthogonal, to be multiplied from the left: [n, r, r]."""
     gram = torch.cat([x @ x.mT for x in flat])
     squares = gram.diagonal(dim1=-2, dim2=-1).sum(-1)[:, None, None].clamp(min=TINY)
@@ -93,7 +95,8 @@ def _factors(flat: list[Tensor]) -> list[Tensor]:
         product = factor if product is None else factor @ product
         if k + 1 < len(MINIMAX):
             gram = factor @ gram @ factor
-    return (product / (squares * size).sqrt()).split([len(x) for x in flat])
+    parts: tuple[Tensor, ...] = (product / (squares * size).sqrt()).split([len(x) for x in flat])
+    return parts
 
 
 def _jordans(x: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -58,7 +59,7 @@ def train(
     track: str | None = None,
     snapshots: int = 0,
     preview: Preview | None = None,
-) -> dict:
+) -> dict[str, Any]:
     """Train a run in its folder, from its newest checkpoint if it has one, to its end.
 
     track: what shows it meanwhile, as `--track`; preview makes the function that draws its picture. snapshots: so many
@@ -96,7 +97,7 @@ def train(
         **trainer.how,
     }
 
-    def save(step: int, snapshot: bool = False) -> dict:
+    def save(step: int, snapshot: bool = False) -> dict[str, Any]:
         metrics.check()
         metrics.sync()
         loss = float(metrics.last_loss)
@@ -138,7 +139,7 @@ def train(
     return manifest
 
 
-def refuse_other(config: TrainConfig, manifest: dict, folder: Path) -> None:
+def refuse_other(config: TrainConfig, manifest: dict[str, Any], folder: Path) -> None:
     """Raise ZooError unless the run in the folder has this configuration."""
     if lines := differences(config.model_dump(mode="json"), manifest["config"]):
         raise ZooError("\n  ".join([f"{folder} holds a run of another configuration; choose another --out:", *lines]))

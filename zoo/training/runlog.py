@@ -11,6 +11,7 @@ import types
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, TextIO
 
 import torch
 from torch import Tensor
@@ -34,7 +35,7 @@ class Metrics:
         self.bin_sums = torch.zeros(2, bins, dtype=torch.float64, device=device)  # error, count
         self.first_bad = torch.full((), -1, dtype=torch.int64, device=device)  # first step of non-finite loss
         self.last_loss = torch.full((), math.nan, dtype=torch.float64, device=device)
-        self.file = None
+        self.file: TextIO | None = None
         self.clock = 0.0, 0
 
     def add(self, k: int | Tensor, losses: Tensor, norm: Tensor, logsnr: Tensor, error: Tensor) -> None:
@@ -55,7 +56,7 @@ class Metrics:
             known = f"the last mean loss logged was {last:.4g}" if math.isfinite(last) else "no loss was logged before"
             raise Diverged(f"loss or gradient stopped being finite at step {bad + 1:,}; {known}")
 
-    def log(self, step: int, images: int, rate: float, seconds: float) -> dict:
+    def log(self, step: int, images: int, rate: float, seconds: float) -> dict[str, Any]:
         """Write a row and start new sums."""
         self.check()
         loss, norm, steps = self.sums.tolist()
@@ -101,7 +102,7 @@ class Metrics:
             with self._written(0):
                 os.fsync(self.file.fileno())
 
-    def truncate(self, step: int) -> list[dict]:
+    def truncate(self, step: int) -> list[dict[str, Any]]:
         """Drop rows behind a checkpoint's step, and damaged lines, before a resumed run writes on; returns the rest."""
         rows, damaged = read_rows(self.path)
         whole = [row for row in rows if all(isinstance(row.get(key), int | float) for key in CLOCK)]
@@ -138,7 +139,7 @@ class StopSignal:
         self._before = {number: signal.signal(number, self._heard) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 

@@ -108,9 +108,10 @@ class State:
 
 def hidden(module: nn.Module) -> dict[str, nn.Parameter]:
     """The weights between a backbone's first layer and its last, by name. Raises ZooError if it does not tell them."""
-    if not hasattr(module, "hidden_matrices"):
+    matrices = getattr(module, "hidden_matrices", None)
+    if matrices is None:
         raise ZooError(f"{type(module).__name__} has no hidden_matrices(), which Muon needs: use optimizer adamw")
-    chosen = {id(p) for p in module.hidden_matrices()}
+    chosen = {id(p) for p in matrices()}
     return {name: p for name, p in module.named_parameters() if id(p) in chosen}
 
 

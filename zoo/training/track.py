@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from zoo.base.errors import ZooError, choose
 from zoo.base.files import remove, write_atomic
@@ -45,7 +45,7 @@ class Run:
 
     folder: Path
     name: str
-    config: dict
+    config: dict[str, Any]
     identity: str
     resumed: bool
 
@@ -103,7 +103,7 @@ class TensorBoard:
             found.append(self.Summary.Value(tag=PICTURES, image=image))
         self._write(step, summary=self.Summary(value=found))
 
-    def _write(self, step: int, **what) -> None:
+    def _write(self, step: int, **what: Any) -> None:
         self.writer.write(self.Event(wall_time=time.time(), step=step, **what).SerializeToString())
 
     def close(self, whole: bool) -> None:
@@ -183,28 +183,36 @@ class Tracking:
         name: str | None,
         config: "TrainConfig",
         folder: Path,
-        rows: list[dict],
+        rows: list[dict[str, Any]],
         first: int,
         draw: Callable[[], bytes] | None,
     ):
-        self.name, self.draw, self.folder, self.tracker = name, draw, folder / "tracked", None
+        self.name, self.draw, self.folder = name, draw, folder / "tracked"
+        self.tracker: Tracker | None = None
         if name:
-            self._attempt(lambda: self._open(config, folder, rows, first))
+            self._attempt(lambda: self._open(TRACKERS[name], config, folder, rows, first))
 
-    def tell(self, step: int, row: dict | None, drawing: bool) -> None:
+    def tell(self, step: int, row: dict[str, Any] | None, drawing: bool) -> None:
         """What is known after a step: a row of metrics.jsonl, and whether a picture is due."""
-        drawing = drawing and self.draw is not None
-        if self.tracker and (row or drawing):
-            self._attempt(lambda: self._tell(step, row, self._draw(step) if drawing else None))
+        draw = self.draw if drawing else None
+        if self.tracker and (row or draw):
+            self._attempt(lambda: self._tell(step, row, self._drawn(step, draw) if draw else None))
 
     def __enter__(self) -> "Tracking":
         return self
 
-    def __exit__(self, kind: type | None, *_) -> None:
-        if self.tracker:
-            self._attempt(lambda: self.tracker.close(kind is None))
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        if tracker := self.tracker:
+            self._attempt(lambda: tracker.close(kind is None))
 
-    def _open(self, config: "TrainConfig", folder: Path, rows: list[dict], first: int) -> None:
+    def _open(
+        self,
+        kind: "type[Tracker]",
+        config: "TrainConfig",
+        folder: Path,
+        rows: list[dict[str, Any]],
+        first: int,
+    ) -> None:
         values = config.model_dump(mode="json")
         path, begun = self.folder / "run.json", {"config": digest(values), "identity": secrets.token_hex(4)}
         found = read_sealed(path) if path.is_file() else {}
@@ -213,8 +221,7 @@ class Tracking:
         else:
             write_sealed(path, begun)
         name = f"{config.dataset}/{config.backbone}/{config.objective}/seed{config.seed}"
-        tracker = TRACKERS[self.name](Run(folder, name, values, begun["identity"], resumed))
-        self.tracker = tracker
+        self.tracker = kind(Run(folder, name, values, begun["identity"], resumed))
         pictures = {int(picture.stem): picture for picture in self.folder.glob("*.png")}
         for step in [step for step in pictures if step > first]:
             remove(pictures.pop(step))
@@ -222,13 +229,13 @@ class Tracking:
         for step in sorted(known.keys() | pictures.keys()):
             self._tell(step, known.get(step), pictures.get(step))
 
-    def _draw(self, step: int) -> Path:
+    def _drawn(self, step: int, draw: Callable[[], bytes]) -> Path:
         path = self.folder / f"{step:06}.png"
-        write_atomic(path, self.draw())
+        write_atomic(path, draw())
         return path
 
-    def _tell(self, step: int, row: dict | None, picture: Path | None) -> None:
-        if step >= self.tracker.held:
+    def _tell(self, step: int, row: dict[str, Any] | None, picture: Path | None) -> None:
+        if self.tracker and step >= self.tracker.held:
             self.tracker.log(step, scalars(row) if row else {}, picture)
 
     def _attempt(self, action: Callable[[], None]) -> None:
@@ -240,7 +247,7 @@ class Tracking:
             say(f"--track {self.name} stopped, and training goes on without it: {type(error).__name__}: {reason}")
 
 
-def scalars(row: dict) -> dict[str, float]:
+def scalars(row: dict[str, Any]) -> dict[str, float]:
     """A row of metrics.jsonl under a tracker's names; bins that saw nothing are left out."""
     from zoo.training.runlog import LOGSNR_EDGES as EDGES
 

@@ -4,7 +4,9 @@ Step k's batch, dropped labels, noise levels and noise are pure functions of (se
 objective (common random numbers).
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,20 +33,24 @@ def initialise(config: TrainConfig, image_shape: tuple[int, int, int], device: t
     if device.type == "cuda":  # what tensor cores want; in float32 on a CPU group norm is many times slower so
         module.to(memory_format=torch.channels_last)
     if config.checkpointing:
-        if not hasattr(module, "enable_gradient_checkpointing"):
+        enable = getattr(module, "enable_gradient_checkpointing", None)
+        if enable is None:
             raise ZooError(f"backbone {config.backbone} has no enable_gradient_checkpointing(): train without it")
-        module.enable_gradient_checkpointing()
+        enable()
     return module
 
 
-def network(config: TrainConfig, module: nn.Module, device: torch.device, pixels: int) -> tuple[Network, dict]:
+def network(
+    config: TrainConfig, module: nn.Module, device: torch.device, pixels: int
+) -> tuple[Network, dict[str, Any]]:
     """(what objectives call, {precision, compiled}): under autocast and compiled where that is faster."""
     precision = pick_precision(config.precision, device, pixels)
     forward, is_compiled = compiled(module, config.compile, precision, device, say)
 
     def net(x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            return forward(x, t, labels)
+            out: Tensor = forward(x, t, labels)
+            return out
 
     return net, {"precision": precision, "compiled": is_compiled}
 
@@ -113,10 +119,10 @@ class Trainer:
 
     def step(self, k: int) -> None:
         """Step k, from 0."""
-        run = self.recorded or self.learn
+        run: Callable[..., None] = self.recorded or self.learn
         run(*self.given(k))
 
-    def given(self, k: int) -> tuple[Tensor | float, ...]:
+    def given(self, k: int) -> tuple[Tensor, Tensor, Tensor, Tensor, int, float, float]:
         """What `learn` takes for step k: all that differs from step to step."""
         return *self.batches(k), k, *self.state.rates(k)
 

@@ -1,0 +1,196 @@
+"""A session of measurements: limits, failures, what is resumed, what is brought back, and counted costs."""
+
+import json
+import os
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from zoo.backbones.sizes import DiTSize
+from zoo.base.errors import ZooError
+from zoo.benchmark import call, gpu, needs
+from zoo.benchmark.count import step_cost
+from zoo.benchmark.session import Session, Step
+from zoo.benchmark.tables import markdown
+
+
+def python(name: str, code: str, seconds: float = 20.0, **how) -> Step:
+    """A step that runs this code."""
+    return Step(name, ("-c", code), seconds, **how)
+
+
+def test_steps_are_recorded_whatever_becomes_of_them(tmp_path):
+    session = Session(tmp_path, 5, missing={"absent"}, table=markdown)
+    session.run([
+        python("good", "print('{\"x\": 3}')"),
+        python("plain", "print('only words')"),
+        python("bad", "import sys; sys.exit('no such thing')"),
+        python("lacking", "print(1)", needs=("absent",)),
+    ])  # fmt: skip
+    found = json.loads((tmp_path / "session.json").read_text())["results"]
+    assert found["good"]["data"] == {"x": 3}
+    assert found["plain"]["data"] == {"said": "only words"}
+    assert (found["bad"]["status"], "no such thing" in found["bad"]["reason"]) == ("failed", True)
+    assert (found["lacking"]["status"], found["lacking"]["reason"]) == ("skipped", "needs absent")
+    text = (tmp_path / "session.md").read_text()
+    assert all(f"| {name} |" in text for name in found)
+
+
+def test_a_step_out_of_time_leaves_no_process(tmp_path):
+    code = (
+        "import subprocess, sys, time, pathlib; "
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); "
+        f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(child.pid)); time.sleep(60)"
+    )
+    session = Session(tmp_path / "out", 5)
+    session.run([python("endless", code, seconds=2.0)])
+    assert session.results["endless"]["status"] == "out of time"
+    pid = int((tmp_path / "pid").read_text())
+    for _ in range(100):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except FileNotFoundError:
+            return
+        if state == "Z":  # killed, and not yet waited for by the system
+            return
+        time.sleep(0.05)
+    os.kill(pid, 9)
+    pytest.fail("the step's own child is still running")
+
+
+def test_a_step_that_saves_is_interrupted_first(tmp_path, monkeypatch):
+    monkeypatch.setattr("zoo.benchmark.session.GRACE_SECONDS", 8.0)
+    saved = tmp_path / "saved"
+    code = f"import time\ntry: time.sleep(60)\nexcept KeyboardInterrupt: open({str(saved)!r}, 'w').write('x')"
+    session = Session(tmp_path / "out", 5)
+    session.run([python("grid", code, seconds=11.0, saves=True)])
+    assert session.results["grid"]["status"] == "out of time"
+    assert saved.exists()
+
+
+def test_a_second_session_goes_on_from_the_files_brought_back(tmp_path):
+    first = Session(tmp_path / "a", 5)
+    (first.work / "grid").mkdir()
+    (first.work / "grid" / "result.json").write_text("{}")
+    (first.work / "grid" / "weights.safetensors").write_bytes(b"large")
+    first.run([python("one", "print('{\"x\": 1}')"), python("two", "raise SystemExit(1)")])
+    brought = tmp_path / "b"
+    brought.mkdir()
+    for name in ("session.json", "results.tar.gz"):  # nothing else is brought back
+        (brought / name).write_bytes((tmp_path / "a" / name).read_bytes())
+    second = Session(brought, 5)
+    assert (second.work / "grid" / "result.json").exists()
+    assert not (second.work / "grid" / "weights.safetensors").exists()
+    second.run([python("one", "raise SystemExit('not again')"), python("two", "print('{\"x\": 2}')")])
+    assert second.results["one"]["data"] == {"x": 1}
+    assert second.results["two"]["data"] == {"x": 2}
+
+
+def test_what_is_packed_has_a_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr("zoo.benchmark.session.ARCHIVE_BYTES", 100)
+    session = Session(tmp_path, 5)
+    (session.work / "small.json").write_text("x" * 60)
+    (session.work / "large.json").write_text("x" * 90)
+    session.pack()
+    with tarfile.open(tmp_path / "results.tar.gz") as packed:
+        assert packed.getnames() == ["small.json"]
+
+
+def test_damaged_files_of_an_earlier_session_are_passed_over(tmp_path, capsys):
+    (tmp_path / "session.json").write_text("{")
+    (tmp_path / "results.tar.gz").write_bytes(b"junk")
+    assert Session(tmp_path, 5).results == {}
+    said = capsys.readouterr()
+    assert (said.out + said.err).count("cannot be read") == 2
+
+
+def test_no_time_is_refused(tmp_path):
+    with pytest.raises(ZooError, match="must be above 0"):
+        Session(tmp_path, 0)
+
+
+def names_of(session: Session, device: str) -> list[str]:
+    return [step.name for step in gpu.steps(session, device, None)]
+
+
+def test_the_tests_verdict_decides_whether_graphs_are_measured(tmp_path):
+    session = Session(tmp_path, 5)
+    session.results["tests"] = {"status": "failed", "seconds": 1.0}
+    assert not any("recorded" in name for name in names_of(session, "cuda"))
+    session.results["tests"] = {"status": "ok", "seconds": 1.0, "data": {"said": "17 skipped in 3.1s"}}
+    assert not any("recorded" in name for name in names_of(session, "cuda"))
+    session.results["tests"] = {"status": "ok", "seconds": 1.0, "data": {"said": "17 passed in 31.2s"}}
+    assert sum("recorded" in name for name in names_of(session, "cuda")) == 2
+    assert not any("recorded" in name for name in names_of(session, "cpu"))
+
+
+def test_time_to_quality_takes_the_best_learning_rate(tmp_path):
+    session = Session(tmp_path, 5)
+    rate = {"status": "ok", "seconds": 1.0, "data": {"train_images_per_s": 1000.0}}
+    session.results["speed dit: compiled bfloat16"] = rate
+    for lr, value in ((2e-3, 3.0), (1e-3, 5.0), (4e-3, 2.0)):
+        score = {"status": "ok", "seconds": 1.0, "data": {"score": {"fid": value}}}
+        session.results[f"score {gpu.quality_name('dit', lr, 30)}"] = score
+    steps = {step.name: step for step in gpu.steps(session, "cuda", None)}
+    lengths = [name for name in steps if name.startswith("train dit 0.004")]
+    assert lengths == [f"train dit 0.004 {s} s" for s in (30, 10, 20, 60)]
+    command = steps["train dit 0.004 60 s"].command
+    assert int(command[command.index("--images") + 1]) == pytest.approx(60_000, abs=256)
+    assert not any(name.startswith("train unet") for name in steps)  # its speed was not measured
+
+
+def test_a_missing_package_is_told_with_what_it_is_for(monkeypatch):
+    known = needs.importlib.util.find_spec
+    monkeypatch.setattr(needs.importlib.util, "find_spec", lambda name: None if name == "tabulate" else known(name))
+    lines = {one.package.name: one.line for one in needs.look()}
+    assert lines["tabulate"] == "tabulate: missing; needed for tables: scoring, the grid"
+    assert needs.missing(needs.look()) == {"tabulate"}
+    assert lines["torch"].startswith("torch 2.")
+
+
+def test_the_command_starts_without_tabulate_and_refuses_bad_minutes(command):
+    code = (
+        "import sys; sys.modules['tabulate'] = None; "
+        "sys.argv = ['zoo.bench', '--minutes', '{}', '--out', 'x']; from zoo import bench; bench.run_main(bench.main)"
+    )
+    for text in ("nan", "0", "-1", "many"):
+        done = command("-c", code.format(text))
+        assert done.returncode == 2
+        assert "--minutes" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_session_ends_in_its_time_with_its_tables(tmp_path, monkeypatch):
+    """The whole chain with steps that cost nothing."""
+    quick = [python("machine", "print('{\"x\": 1}')"), python("cost dit", "raise SystemExit(3)")]
+    monkeypatch.setattr(gpu, "steps", lambda session, device, mirror: iter(quick))
+    monkeypatch.setattr(call, "markdown", lambda results: f"{len(results)} steps")
+    monkeypatch.setattr("sys.argv", ["zoo.bench", "--minutes", "1", "--out", str(tmp_path / "out"), "--device", "cpu"])
+    assert call.main() == 0
+    assert (tmp_path / "out" / "session.md").read_text() == "2 steps\n"
+
+
+def test_counted_flop_are_three_forward_passes_and_bytes_follow_the_type():
+    batch, shape = 4, (1, 8, 8)
+    cost = step_cost("dit(width=32,depth=1,heads=1)", shape, 12, batch, torch.float32)
+    forward = DiTSize(width=32, depth=1, heads=1).forward_flop(shape, 12)
+    assert 2.5 * forward * batch < cost.flop < 3.1 * forward * batch  # the first layer's input has no gradient
+    half = step_cost("dit(width=32,depth=1,heads=1)", shape, 12, batch, torch.bfloat16)
+    assert half.flop == cost.flop
+    assert half.bytes < cost.bytes
+    assert cost.floor(1e30, 1e9) == pytest.approx(cost.bytes / 1e9)
+
+
+def test_bytes_of_a_known_product():
+    """A linear layer without bias: forward reads x and w and writes y, backward makes the gradient of w alone."""
+    from zoo.benchmark.count import _Traffic
+
+    with torch.device("meta"):
+        x, w = torch.zeros(8, 16), torch.zeros(16, 4)
+        with _Traffic() as traffic:
+            x @ w
+    assert traffic.launches == 1
+    assert traffic.bytes == 4 * (8 * 16 + 16 * 4 + 8 * 4)

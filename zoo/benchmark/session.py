@@ -1,0 +1,161 @@
+"""A session of measurements that knows how little time it has, and loses nothing when it is cut off.
+
+Each step is a process of its own with its own time limit; after each, the results (session.json), the tables
+(session.md) and an archive of everything but weights (results.tar.gz) are written again. A step that fails or runs out
+of time is recorded and passed over. In a folder that holds the results of an earlier session on the same kind of
+machine, finished steps are not repeated.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zoo.base.errors import ZooError
+from zoo.base.files import write_atomic, write_json
+from zoo.base.progress import say
+
+ROOT = Path(__file__).parents[2]  # where run_all.py and tests/ lie
+ARCHIVE_BYTES = 15 << 20  # what is packed, before compression of its text
+KEPT = (".json", ".jsonl", ".txt", ".csv", ".md", ".html", ".png", ".log")
+GRACE_SECONDS = 20.0  # for a step that saves when it is interrupted
+
+
+@dataclass(frozen=True)
+class Step:
+    """A process: what follows the interpreter, seconds it may take, packages without which it cannot run.
+
+    saves: it is interrupted GRACE_SECONDS before it is killed, for it saves its state then.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    seconds: float
+    needs: tuple[str, ...] = ()
+    saves: bool = False
+
+
+@dataclass
+class Session:
+    """The state of a session: its folder, its end, and what its steps gave, by name."""
+
+    out: Path
+    minutes: float
+    missing: set[str] = field(default_factory=set)
+    environment: dict[str, str] = field(default_factory=dict)
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    table: Callable[[dict[str, Any]], str] = lambda _: ""
+
+    def __post_init__(self) -> None:
+        if not self.minutes > 0:
+            raise ZooError(f"--minutes {self.minutes:g} must be above 0")
+        self.began = time.monotonic()
+        self.work = self.out / "work"
+        self.work.mkdir(parents=True, exist_ok=True)
+        self._resume()
+
+    @property
+    def left(self) -> float:
+        """Seconds until the session's end."""
+        return 60 * self.minutes - (time.monotonic() - self.began)
+
+    def _resume(self) -> None:
+        """Take up what an earlier session left in the folder."""
+        archive, path = self.out / "results.tar.gz", self.out / "session.json"
+        if archive.is_file():
+            try:
+                with tarfile.open(archive) as packed:
+                    packed.extractall(self.work, filter="data")
+            except (OSError, tarfile.TarError) as error:
+                say(f"{archive} cannot be read ({error}): its cells are done again")
+        if path.is_file():
+            try:
+                found = json.loads(path.read_text(encoding="utf-8"))["results"]
+                self.results = {name: one for name, one in found.items() if one["status"] == "ok"}
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                say(f"{path} cannot be read ({error!r}): everything is measured again")
+
+    def run(self, steps: Iterable[Step]) -> None:
+        """Do the steps, in order, for as long as there is time; `steps` may look at `results` between two of them."""
+        for step in steps:
+            if step.name in self.results:
+                say(f"{step.name}: known from before")
+                continue
+            if lacking := sorted(self.missing.intersection(step.needs)):
+                self._record(step, {"status": "skipped", "reason": f"needs {', '.join(lacking)}", "seconds": 0.0})
+                continue
+            if self.left < 5:
+                self._record(step, {"status": "skipped", "reason": "no time was left", "seconds": 0.0})
+                continue
+            self._record(step, self._do(step))
+
+    def _do(self, step: Step) -> dict[str, Any]:
+        """Run a step's process to its end, or to the end of its time."""
+        log = self.work / "logs" / f"{step.name.replace(' ', '_').replace('/', '_')}.log"
+        log.parent.mkdir(exist_ok=True)
+        limit, began = min(step.seconds, self.left), time.monotonic()
+        environment = {**os.environ, **self.environment, "PYTHONUNBUFFERED": "1"}
+        with log.open("wb") as errors:
+            process = subprocess.Popen(  # noqa: S603 (our own interpreter)
+                [sys.executable, *step.command], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
+            )  # fmt: skip
+            output, late = self._wait(process, step, limit)
+            errors.write(output)
+        seconds = time.monotonic() - began
+        if late:
+            return {"status": "out of time", "reason": f"stopped after {seconds:.0f} s", "seconds": seconds}
+        last = (output.decode(errors="replace").strip().splitlines() or [""])[-1]
+        if process.returncode:
+            said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it printed nothing"]
+            return {"status": "failed", "reason": f"status {process.returncode}: {said[-1][:300]}", "seconds": seconds}
+        try:
+            data = json.loads(output if output.lstrip().startswith(b"{") else last)
+        except ValueError:
+            data = {"said": last[:300]}
+        return {"status": "ok", "seconds": seconds, "data": data}
+
+    def _wait(self, process: subprocess.Popen[bytes], step: Step, limit: float) -> tuple[bytes, bool]:
+        """(what the process printed, whether it was stopped); of a stopped one, nothing of its group is left."""
+        try:
+            early = GRACE_SECONDS if step.saves else 0.0
+            return process.communicate(timeout=max(1.0, limit - early))[0], False
+        except subprocess.TimeoutExpired:
+            pass
+        if step.saves:
+            with suppress(ProcessLookupError):
+                process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                return process.communicate(timeout=GRACE_SECONDS)[0], True
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        return process.communicate()[0], True
+
+    def _record(self, step: Step, result: dict[str, Any]) -> None:
+        """Keep a step's result, and write everything again."""
+        self.results[step.name] = result
+        reason = f": {result['reason']}" if "reason" in result else ""
+        say(f"{step.name}: {result['status']} in {result['seconds']:.0f} s{reason} ({self.left:.0f} s left)")
+        write_json(self.out / "session.json", {"minutes": self.minutes, "results": self.results})
+        write_atomic(self.out / "session.md", (self.table(self.results) + "\n").encode())
+        self.pack()
+
+    def pack(self) -> None:
+        """results.tar.gz: logs, results, metrics, pages and pictures below `work`, the smallest files first."""
+        files = [file for file in self.work.rglob("*") if file.suffix in KEPT and file.is_file()]
+        total, partial = 0, self.out / "results.tar.gz.tmp"
+        with tarfile.open(partial, "w:gz") as packed:
+            for file in sorted(files, key=lambda file: (file.stat().st_size, str(file))):
+                total += file.stat().st_size
+                if total > ARCHIVE_BYTES:
+                    break
+                packed.add(file, arcname=str(file.relative_to(self.work)))
+        partial.replace(self.out / "results.tar.gz")
