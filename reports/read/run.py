@@ -64,6 +64,11 @@ class Cell:
         """The judge's accuracy on real images, if it is known."""
         return ((self.result or {}).get("real") or {}).get("acc")
 
+    @property
+    def unscored(self) -> list[dict[str, Any]]:
+        """Settings of a cell that is done under which it could not be scored, each with the reason."""
+        return self.result.get("unscored") or [] if self.result else []
+
 
 @dataclass(frozen=True)
 class Stat:
@@ -84,6 +89,7 @@ class Run:
     grid: dict[str, Any]
     cells: tuple[Cell, ...]
     whole: "Run | None" = None  # of a part the run that it is a part of
+    notes: tuple[str, ...] = ()  # on which cells these are, and what could not be read
 
     @property
     def datasets(self) -> list[str]:

@@ -337,5 +337,6 @@ def test_folders_that_cannot_be_ranked_are_refused(tmp_path):
     with pytest.raises(ZooError, match="2 judges scored digits"):
         read(tmp_path)
     (tmp_path / "rf" / "seed1" / "result.json").write_text('{"schema_version": 1}')
-    with pytest.raises(ZooError, match="schema_version 1"):
-        read(tmp_path)
+    told = []
+    assert [entry.status for entry in read(tmp_path, told.append)] == ["done", "unreadable"]
+    assert "schema_version 1" in told[0] and "delete the file" in told[0]

@@ -57,8 +57,8 @@ def test_a_clear_order_is_told_with_its_ranks(tmp_path):
     made(tmp_path, order, seeds=(0, 1, 2))
     lead, backbones, state = told(tmp_path)
     assert lead == (
-        f"{NAMES[0]} is first of 5 objectives: its rank by FID is 1 (95% confidence set of its rank 1 to 1, a chance of "
-        "first place of more than 99%) over 8 control settings (dit, unet; mnist). "
+        f"{NAMES[0]} is first of 5 objectives: its rank by FID is 1 (95% confidence set of its rank 1 to 1, a chance "
+        "of first place of more than 99%) over 8 control settings (dit, unet; mnist). "
         f"All 4 others are worse than {NAMES[0]} by more than seeds explain."
     )
     assert "agree on the order: Kendall's tau between their ranks is 1.00 over 5 objectives" in backbones

@@ -14,7 +14,7 @@ from PIL import Image
 from reports.page import build
 from reports.render import html, markdown
 from reports.words.document import Bold, Bullets, Code, Heading, Link, Listing, Paragraph, Picture, table
-from tests.browser import Browser
+from tests.browser import Browser, why_no_browser
 from tests.reports.test_reports import BACKBONES, fail, write_run
 from zoo.objectives.families import DEFAULT
 
@@ -33,6 +33,8 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chromium():
+    if missing := why_no_browser():
+        pytest.skip(missing)  # Browser() below fails instead where CI is set
     with Browser() as browser:
         yield browser
 
