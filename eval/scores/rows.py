@@ -82,7 +82,7 @@ def _attempt(model: Model, setting: Setting, n: int, bench: Bench) -> Scored | s
 
 def held_out(model: Model, config: ScoreConfig, bench: Bench) -> dict[str, dict[str, Any]]:
     """The errors on held-out images of each kind of weights, but for a kind whose errors are not finite."""
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for kind in config.weights:
         errors = validation(model, kind, bench.data, config.n)
         if math.isfinite(sum(value for value in errors.values() if isinstance(value, float))):

@@ -60,7 +60,7 @@ class Cell:
         return list(self.facts.get("scores", ()))
 
     @property
-    def unscored(self) -> list[dict]:
+    def unscored(self) -> list[dict[str, Any]]:
         """Settings of a cell that is done under which it could not be scored, each with the reason."""
         return self.result.get("unscored") or [] if self.result else []
 

@@ -10,7 +10,7 @@ from zoo.base.errors import ZooError
 from zoo.base.files import write_atomic
 from zoo.base.limits import require_disk, require_memory
 from zoo.config.control import Setting
-from zoo.data.npz import write_npz
+from zoo.data.npz import CHANNELS, write_npz
 from zoo.data.sets import IMAGE_SHAPES, NUM_CLASSES
 from zoo.sampling import pictures
 from zoo.sampling.model import Model, evaluations
@@ -56,7 +56,7 @@ def _fit(wanted: Drawing, setting: Setting, shape: tuple[int, int, int]) -> None
     what, remedy = f"--n {wanted.n:,}: {count:,} images", "Choose a smaller --n, such as 100"
     require_memory(count * (LABEL + frames * height * width), what, remedy)
     if wanted.npz:
-        bytes_of = count * (LABEL + pictures.CHANNELS * height * width)
+        bytes_of = count * (LABEL + CHANNELS * height * width)
         require_disk(Path(wanted.npz), bytes_of, f"{what} as .npz", remedy)
 
 
