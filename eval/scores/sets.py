@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -44,20 +44,18 @@ def evaluate(paths: Sequence[Path], setting: Setting, asked: Asked, device: torc
         said = f"--dataset and the checkpoints name {' and '.join(sorted(names))}" if names else "nothing says it"
         raise ZooError(f"of which data set are these images? {said}. Give --dataset {', '.join(DATASETS)}, one for all")
     data = load(names.pop(), asked.data_dir, asked.mirror)
-    given = [
+    read = [
         None if trained else read_images(path, data.image_shape) for path, trained in zip(paths, found, strict=True)
     ]
     bench = Bench.load(data, asked.data_dir, device, asked.judge_seed)
     sets: list[dict[str, Any]] = []
     drawn: list[tuple[Tensor, Tensor | None]] = []
-    for path, trained, images in zip(paths, found, given, strict=True):
-        if trained:
-            one, *pair = _drawn(trained, setting, asked, bench)
-        else:
-            assert images is not None  # noqa: S101 (one of the two)
-            one, *pair = _read(path, images, bench)
-        sets.append(one)
-        drawn.append((pair[0], pair[1]))
+    for path, trained, given in zip(paths, found, read, strict=True):
+        about, images, labels = (
+            _drawn(trained, setting, asked, bench) if trained else _read(path, cast(ImageSet, given), bench)
+        )
+        sets.append(about)
+        drawn.append((images, labels))
     return {
         **({"a": sets[0], "b": sets[1], "between": _between(drawn, bench)} if len(sets) == 2 else sets[0]),
         "data": data.name,
@@ -108,12 +106,13 @@ def _between(sets: list[tuple[Tensor, Tensor | None]], bench: Bench) -> dict[str
     It depends on the images alone: on no order of them, and on labels only where both sets have them, so that a set is
     at distance 0 from itself in every form.
     """
-    features, strata = [], []
+    features: list[Tensor] = []
+    strata: list[Tensor] = []
     labelled = all(labels is not None for _, labels in sets)
     for images, labels in sets:
-        found, logits = judge_images(bench.judge, images)
+        judged, logits = judge_images(bench.judge, images)
         order = np.lexsort(images.flatten(1).cpu().numpy().T)
-        features.append(found.cpu()[order])
-        strata.append((labels if labelled else logits.argmax(1)).cpu()[order])
-    found = corrected(*features, *strata)
+        features.append(judged.cpu()[order])
+        strata.append((labels if labelled and labels is not None else logits.argmax(1)).cpu()[order])
+    found = corrected(features[0], features[1], strata[0], strata[1])
     return {"fid": found.fid, "fid_se": found.se, "fid_plain": found.plain}

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from zoo.base.errors import ZooError
 from zoo.base.sealed import read_sealed
@@ -31,8 +32,8 @@ class Held:
     seed: int
     status: str  # done, failed, diverged, unreadable or missing
     message: str = ""
-    failure: dict | None = None
-    result: dict | None = None
+    failure: dict[str, Any] | None = None
+    result: dict[str, Any] | None = None
     variant: str = ""
     listed: bool = True
 
@@ -50,7 +51,7 @@ class Holding:
         return [cell for cell in self.cells if not cell.listed]
 
 
-def read_grid(folder: Path) -> dict:
+def read_grid(folder: Path) -> dict[str, Any]:
     """grid.json of a run's folder. Raises ZooError, with what to do, for a damaged one."""
     try:
         return read_sealed(folder / "grid.json")
@@ -61,7 +62,7 @@ def read_grid(folder: Path) -> dict:
         ) from None
 
 
-def holding(folder: Path, grid: dict | None) -> Holding:
+def holding(folder: Path, grid: dict[str, Any] | None) -> Holding:
     """What a folder holds. grid: its grid.json, None if it has none that can be used.
 
     Raises ZooError for a grid.json that names a folder outside.
@@ -76,12 +77,12 @@ def holding(folder: Path, grid: dict | None) -> Holding:
         seen.add(os.path.realpath(folder / where))
         names.add(_name(cell))
     for path in _cell_files(folder, runs=grid is None):
-        real, where = os.path.realpath(path.parent), path.parent.relative_to(folder).as_posix()
+        real, place = os.path.realpath(path.parent), path.parent.relative_to(folder).as_posix()
         if real in seen:
             continue
         seen.add(real)
         try:
-            entry = _entry(path, where)
+            entry = _entry(path, place)
         except ZooError as error:
             found.problems.append(f"{error}. The cell is left out; delete the file, and run its grid again")
             continue
@@ -96,14 +97,14 @@ def holding(folder: Path, grid: dict | None) -> Holding:
         found.cells.append(cell)
     for cell in found.cells:
         if cell.status == "unreadable":
-            place = folder / cell.folder
             found.problems.append(
-                f"{place}: {cell.message}. The cell counts as missing; delete the file, and run its grid again"
+                f"{folder / cell.folder}: {cell.message}. The cell counts as missing; delete the file, and run its grid "
+                "again"
             )
     return found
 
 
-def _name(cell: Held) -> tuple:
+def _name(cell: Held) -> tuple[object, ...]:
     return tuple(getattr(cell, key) for key in CELL)
 
 
@@ -124,7 +125,7 @@ def _cell_files(folder: Path, runs: bool) -> Iterator[Path]:
             yield Path(place) / "cell.json"
 
 
-def _entry(path: Path, where: str) -> dict:
+def _entry(path: Path, where: str) -> dict[str, Any]:
     """A cell as grid.json would list it, from its cell.json."""
     cell = read_sealed(path)
     config = (cell.get("config") or {}).get("train") or {}
@@ -134,7 +135,7 @@ def _entry(path: Path, where: str) -> dict:
         raise ZooError(f"{path} holds no cell: its config.train lacks {error}") from None
 
 
-def _read(folder: Path, entry: dict, listed: bool) -> Held:
+def _read(folder: Path, entry: dict[str, Any], listed: bool) -> Held:
     where = folder / entry["dir"]
     variant = entry.get("variant", "")
     known = {"folder": entry["dir"], **{key: entry[key] for key in CELL}, "variant": variant, "listed": listed}
@@ -146,13 +147,13 @@ def _read(folder: Path, entry: dict, listed: bool) -> Held:
             return Held(**known, status="done", result=result)
         if (where / "failed.json").is_file():
             failure = read_sealed(where / "failed.json")
-            return Held(**known, status=failure["status"], message=failure["message"], failure=failure)
+            return Held(**known, status=failure["status"], message=failure.get("message", ""), failure=failure)
     except ZooError as error:  # a page says the same wherever the run's folder lies
         return Held(**known, status="unreadable", message=str(error).replace(f"{where}/", ""))
     return Held(**known, status="missing", message="no result yet")
 
 
-def _check(result: dict, entry: dict) -> None:
+def _check(result: dict[str, Any], entry: dict[str, Any]) -> None:
     """Raise ZooError for a result that is another cell's."""
     config = (result.get("cell") or {}).get("train") or {}
     for key in CELL:
