@@ -60,9 +60,8 @@ class Cell:
         return list(self.facts.get("scores", ()))
 
     @property
-    def ceiling(self) -> float | None:
-        """The judge's accuracy on real images, if it is known."""
-        return ((self.result or {}).get("real") or {}).get("acc")
+    def real(self) -> dict[str, Any]:
+        return self.facts.get("real") or {}
 
 
 @dataclass(frozen=True)
@@ -220,7 +219,9 @@ class Run:
     @property
     def entries(self) -> list[Entry]:
         """The cells as eval/ranks/table.py takes them."""
-        return [Entry(c.dataset, c.backbone, c.objective, c.seed, c.status, c.scores, c.ceiling) for c in self.cells]
+        return [
+            Entry(c.dataset, c.backbone, c.objective, c.seed, c.status, c.scores, c.real.get("acc")) for c in self.cells
+        ]
 
     @cached_property
     def board(self) -> dict[str, Any]:
