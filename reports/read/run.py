@@ -59,10 +59,6 @@ class Cell:
     def scores(self) -> list[dict[str, Any]]:
         return list(self.facts.get("scores", ()))
 
-    @property
-    def real(self) -> dict[str, Any]:
-        return self.facts.get("real") or {}
-
 
 @dataclass(frozen=True)
 class Stat:
@@ -219,9 +215,9 @@ class Run:
     @property
     def entries(self) -> list[Entry]:
         """The cells as eval/ranks/table.py takes them."""
-        return [
-            Entry(c.dataset, c.backbone, c.objective, c.seed, c.status, c.scores, c.real.get("acc")) for c in self.cells
-        ]
+        real = ((c.facts.get("real") or {}).get("acc") for c in self.cells)
+        names = ((c.dataset, c.backbone, c.objective, c.seed, c.status, c.scores) for c in self.cells)
+        return [Entry(*name, acc) for name, acc in zip(names, real, strict=True)]
 
     @cached_property
     def board(self) -> dict[str, Any]:

@@ -128,6 +128,7 @@ def with_settings(found: list[Entry]) -> list[Entry]:
         "interval": [0.0, 1.0],
         "rescale": 0.0,
         "clip": True,
+        "start": -10.0,
     }
     return [
         Entry(e.dataset, e.backbone, e.objective, e.seed, e.status, [{**usual, **r} for r in e.rows]) for e in found
