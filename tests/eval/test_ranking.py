@@ -295,7 +295,7 @@ def test_sensitivity_says_what_another_choice_would_have_changed():
     assert taus["run_spread"] > 5 * taus["sampling_error"]
     upside = [Entry(*_key(e), "done", [{**r, "fid2": -r["fid"], "kid": -r["kid"]} for r in e.rows]) for e in found]
     assert sensitivity(scores_of(upside, KEYS))["second judge"] < -0.9
-    assert sensitivity(scores_of(upside, KEYS))["KID"] == pytest.approx(-1)
+    assert sensitivity(scores_of(upside, KEYS))["KID"] < -0.9
 
 
 def test_no_objectives_level_depends_on_the_others():

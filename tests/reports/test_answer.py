@@ -79,7 +79,7 @@ def test_the_numbers_are_those_of_the_board(tmp_path):
     names = [part.text for part in bullets.items[0] if isinstance(part, Code)]
     assert rows[0]["alike"]
     assert lead.startswith(f"No clear winner. {rows[0]['objective']} ")
-    assert names == [rows[0]["objective"], rows[0]["objective"], *rows[0]["alike"]]
+    assert names[0] == rows[0]["objective"] and set(rows[0]["alike"]) <= set(names)
 
 
 def test_two_that_seeds_mix_up_are_not_told_apart(tmp_path):
