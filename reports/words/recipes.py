@@ -57,7 +57,9 @@ def base(cell: Cell) -> str:
 
 
 def _entry(cell: Cell, backbone: str, name: str) -> Entry:
-    return Entry(cell.dataset, backbone, name, cell.seed, cell.status, cell.scores, cell.ceiling)
+    return Entry(
+        cell.dataset, backbone, name, cell.seed, cell.status, cell.scores, (cell.facts.get("real") or {}).get("acc")
+    )
 
 
 def _board(found: dict[str, Any]) -> Table:
