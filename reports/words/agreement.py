@@ -9,7 +9,7 @@ from eval.ranks.ranking import Control, Scores, mean_ranks, resampled
 from eval.ranks.sensitivity import agreement
 from reports.read.run import Run
 from reports.words.document import Code, Mark, Text
-from reports.words.phrases import FEW, names, percent
+from reports.words.forms import FEW, names, percent
 
 DRAWS = 500  # resamples for a share that is told in per cent
 ALPHA = 0.05  # of a test that the backbones' ranks have anything in common
