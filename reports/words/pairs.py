@@ -12,7 +12,8 @@ from eval.ranks.effects import Difference, holm
 from eval.ranks.paired import sampled
 from eval.ranks.sensitivity import paired
 from eval.ranks.table import Scores, scores_of
-from reports.read.run import Cell, Run
+from reports.read.cell import Cell
+from reports.read.run import Run
 from reports.read.setting import Setting
 from reports.words.document import Block, Code, Heading, Paragraph, Table, Text
 from reports.words.questions import AXES, Pair, asked

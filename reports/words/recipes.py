@@ -8,7 +8,8 @@ from typing import Any
 from eval.ranks import text as rank_words
 from eval.ranks.board import board
 from eval.ranks.table import Entry
-from reports.read.run import Cell, Run
+from reports.read.cell import Cell
+from reports.read.run import Run
 from reports.words.document import Block, Bold, Heading, Paragraph, Table, Text, table
 from reports.words.forms import NONE, fid_at, fid_text
 from reports.words.ranktables import ALIKE, FIRST, SET, set_text
