@@ -98,8 +98,8 @@ def holding(folder: Path, grid: dict[str, Any] | None) -> Holding:
     for cell in found.cells:
         if cell.status == "unreadable":
             found.problems.append(
-                f"{folder / cell.folder}: {cell.message}. The cell counts as missing; delete the file, and run its grid "
-                "again"
+                f"{folder / cell.folder}: {cell.message}. The cell counts as missing; delete the file, and run its "
+                "grid again"
             )
     return found
 
