@@ -175,8 +175,7 @@ PLOTS = {
     "x-hat-error": Plot(
         "Training",
         "Error of x_hat (the clean image that the prediction stands for, clipped as in sampling) on test images by "
-        "noise level, over that of the class's mean image: above 1 is worse than that mean. Sampling "
-        "begins at the right.",
+        "noise level, over that of the class's mean image: above 1 is worse than that. Sampling begins at the right.",
         curves.x_hat_error,
         eight=True,
     ),
