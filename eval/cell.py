@@ -3,7 +3,6 @@
 import json
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +16,11 @@ from zoo.base.progress import say
 from zoo.base.sealed import read_sealed, sealed
 from zoo.cli import Watched
 from zoo.config.cell import CellConfig
-from zoo.config.control import Sampling, score_words
 from zoo.config.schema import explain
 
 if TYPE_CHECKING:
     from eval.judging.net import Judge
     from eval.scores.reference import Reference
-    from eval.scores.score import Bench
-    from zoo.sampling.model import Model
 
 POINT = ("images", "seconds", "n", "fid", "fid_se", "acc")  # of a snapshot
 PATIENCE_SECONDS = 30.0  # for the cell of a driver that was killed just now to save its state and end
@@ -66,9 +62,9 @@ def _check(result: dict[str, Any]) -> None:
 def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     began = time.perf_counter()
 
-    from eval.scores.few import best_case, part_of
-    from eval.scores.score import Bench, copies_png, path_png, real_png, score, tile_png
-    from eval.scores.validation import validation
+    from eval.scores.rows import best, course, held_out, rows
+    from eval.scores.score import Bench, real_png
+    from eval.scores.selection import least
     from zoo import plugins
     from zoo.base.environment import git_hash, pick_device, versions
     from zoo.data.dataset import load
@@ -84,43 +80,30 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     data = load(config.train.dataset, data_dir, places.mirror)
     say(f"training {config.train.objective} on {config.train.backbone}, {data.name}, seed {config.train.seed}")
     ready = time.perf_counter()
-    trained = train(config.train, folder, data, device, places.track, config.score.snapshots, Preview)
+    bench = Bench.load(data, data_dir, device)  # before hours of training: what fails here fails now
+    loading = time.perf_counter() - ready
+    kept = config.score.snapshots, config.score.candidates
+    trained = train(config.train, folder, data, device, places.track, *kept, Preview)
     done = time.perf_counter()
-    bench = Bench.load(data, data_dir, device)
     judge, real = bench.judge, bench.real
-    manifest, tensors = checkpoint.find(folder)
-    model = Model(manifest, tensors, data.image_shape, device, config.score.batch)
+    manifest, last = checkpoint.find(folder, selected=False)
+    model = Model(manifest, last, data.image_shape, device, config.score.batch)
+    selection: list[dict[str, Any]] = []
+    if config.score.select == "validation":
+        model.tensors, selection = least(model, folder, trained["step"], kept[1], data, config.score.n)
     write_atomic(folder / "real.png", real_png(data))
-    rows, few = [], {}  # few: what few images score, by the way to draw
-    for setting in config.score.controls:
-        scored = score(model, setting, config.score.n, bench)
-        row = scored.row
-        write_atomic(folder / "samples" / f"{setting.name}.png", tile_png(scored.images, scored.labels))
-        write_atomic(folder / "copies" / f"{setting.name}.png", copies_png(scored, data))
-        if setting.weights == "ema" and setting.guidance == 1:
-            write_atomic(folder / "paths" / f"{setting.name}.png", path_png(scored.film))
-        say(f"scored: {score_words(row)}")
-        rows.append(row)
-        if setting.weights == config.score.weights[0] and (config.score.best or config.score.snapshots):
-            few[Sampling(**setting.model_dump(exclude={"weights"}))] = part_of(scored, config.score.few, bench)
-    best, drawing = None, sum(row["seconds"] for row in rows)
-    if config.score.best:
-        best, scored = best_case(
-            model, config.score, config.score.best, {how: row["fid"] for how, row in few.items()}, bench
-        )
-        drawing += best.pop("seconds")
-        write_atomic(folder / "samples" / "best.png", tile_png(scored.images, scored.labels))
-    course = list(_course(model, folder / SNAPSHOTS, config, bench)) if config.score.snapshots else []
-    drawing += sum(point["drawing"] for point in course)
-    if course:
-        course.append({**next(iter(few.values())), "images": trained["images"], "seconds": trained["seconds"]})
-    held_out = {kind: validation(model, kind, data, config.score.n) for kind in config.score.weights}
+    made = rows(model, config.score, bench, folder)
+    chosen = best(model, config.score, made, bench, folder)
+    points = course(model, folder / SNAPSHOTS, config.score, made, bench, last, trained)
+    errors = held_out(model, config.score, bench)
+    drawing = sum(row["seconds"] for row in made.scores) + sum(point["drawing"] for point in points)
+    drawing += chosen.pop("seconds") if chosen else 0.0
     seconds = {
         "start": ready - began,
         "setup": trained["setup_seconds"],
         "train": trained["seconds"],
         "sample": drawing,
-        "score": time.perf_counter() - done - drawing,
+        "score": loading + time.perf_counter() - done - drawing,
     }
     facts = ("images", "step", "seconds", "setup_seconds", "peak_memory_bytes", "final_loss", "parameters")
     how = ("precision", "compiled", "device", "threads")
@@ -131,6 +114,9 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
         "train": {name: trained[name] for name in (*facts, *how)}
         | {
             "steps": trained["step"],
+            "selected_step": min(selection, key=lambda one: (one["loss"], -one["step"]))["step"]
+            if selection
+            else trained["step"],
             "clipped": trained["clipped_steps"] / trained["step"],
             "images_per_s": trained["images"] / trained["seconds"],
             "flop_per_image": backbone_size(config.train.backbone).forward_flop(data.image_shape, NUM_CLASSES),
@@ -140,32 +126,19 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
         "second_judge": _judge(bench.second, bench.second_real),
         "data": {"name": data.name, "sha256": data.sha256},
         "real": real.row,
-        "scores": rows,
-        "best": best,
-        "snapshots": [{key: point[key] for key in POINT} for point in course],
+        "scores": made.scores,
+        "unscored": made.unscored,
+        "best": chosen,
+        "snapshots": [{key: point[key] for key in POINT} for point in points],
+        "selection": selection,
         "fingerprint": fingerprint(objective(config.train.objective)),
-        "validation": held_out,
+        "validation": errors,
         "seconds": {**seconds, "total": sum(seconds.values())},
         "tile": list(data.image_shape[1:]),
         "versions": versions(),
         "plugins": dict(plugins.LOADED),
         "git": git_hash(),
     }
-
-
-def _course(model: "Model", folder: Path, config: CellConfig, bench: "Bench") -> Iterator[dict[str, Any]]:
-    """Each snapshot's scores under the first control setting, with the images and seconds of training until then."""
-    from eval.scores.few import drawn
-    from zoo.training import checkpoint
-
-    setting, final = config.score.controls[0], model.tensors
-    for path in reversed(checkpoint.manifests(folder)):
-        manifest, model.tensors = checkpoint.read(path)
-        row = drawn(model, setting, config.score.few, bench)
-        told = score_words({**setting.model_dump(), "n": config.score.few, **row})
-        say(f"scored after {manifest['images']:,} images: {told}")
-        yield {**row, "images": manifest["images"], "seconds": manifest["seconds"], "drawing": row["seconds"]}
-    model.tensors = final
 
 
 def _judge(judge: "Judge", real: "Reference") -> dict[str, Any]:

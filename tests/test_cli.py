@@ -31,7 +31,7 @@ backbones = ["dit"]
 name = "cpu"
 datasets = ["digits"]
 recipe = { batch = 16, learning_rate = RATE }
-score = { n = 130, batch = 71, settings = [{ steps = 2 }] }
+score = { n = 256, batch = 67, settings = [{ steps = 2 }] }
 sizes.dit = { size = "dit(width=32,depth=1,heads=1)", images = IMAGES, seconds = 5.0 }
 """
 

@@ -13,6 +13,7 @@ from sklearn.metrics import confusion_matrix
 from torch import Tensor
 
 from eval.judging.net import FEATURES, Judge, judge_images
+from eval.ranks.paired import packed
 from eval.ranks.stats import wilson
 from eval.scores.frechet import Moments, corrected, distance, moments
 from eval.scores.metrics import Copies, copies, inception_score, kid, prdc
@@ -22,27 +23,29 @@ from zoo.data.sets import REAL_CLASSES
 
 
 def measure(
-    images: Tensor, labels: Tensor | None, judge: Judge, real: Any, chosen: bool = True
+    images: Tensor, labels: Tensor | None, judge: Judge, real: Any, chosen: bool = True, judged: bool = False
 ) -> tuple[dict[str, Any], Copies]:
     """(the scores, the pairs nearest to being copies) of uint8 images [N, 1, H, W], asked to be of classes labels [N].
 
     real: the judge's Reference. Without labels there is no accuracy and no distance per class. chosen: whether the
-    labels' counts were chosen, as for samples; not so for a test set drawn at random. Raises ZooError for fewer images
-    than MIN_SAMPLES.
+    labels' counts were chosen, as for samples; not so for a test set drawn at random. judged: the judge's own classes
+    count as chosen instead, so that the distances do not depend on whether labels came along. Raises ZooError for
+    fewer images than MIN_SAMPLES.
     """
     if len(images) < MIN_SAMPLES:
         raise ZooError(
-            f"{len(images)} images are too few: the judge has {FEATURES} features, and fewer images than that leave "
-            f"directions in which nothing is known. Give at least {MIN_SAMPLES}"
+            f"{len(images)} images are too few: the judge has {FEATURES} features, and from fewer than twice as many "
+            f"images a small FID is wrong even after its correction. Give at least {MIN_SAMPLES}"
         )
     features, logits = judge_images(judge, images)
-    strata = labels if chosen else None
+    strata = logits.argmax(1) if judged else labels if chosen else None
     frechet = corrected(features, real.train, strata)
     part = real.features
     row = {
         "fid": frechet.fid,
         "fid_se": frechet.se,
         "fid_plain": frechet.plain,
+        "fid_leave_one_out": list(frechet.left_out),
         "pfd": distance(pixel_moments(images, real.pixel_scale), real.pixels),
         "kid": kid(features, part, strata, real.kernel_within),
         **prdc(part[: len(features)], features),
@@ -56,9 +59,9 @@ def measure(
 
 
 def by_class(features: Tensor, predicted: Tensor, labels: Tensor, real: list[Moments]) -> dict[str, Any]:
-    """Accuracy with its Wilson interval, the confusion matrix, and the Frechet distance of each class to its own.
+    """Accuracy with its Wilson interval, which images were right, the confusion matrix, and FID of each class.
 
-    The latter is None where a class has fewer samples than MIN_SAMPLES.
+    The latter is None where a class has fewer samples than the judge has features.
     """
     confusion = confusion_matrix(labels.numpy(), predicted.numpy(), labels=range(REAL_CLASSES))
     correct, n = int(confusion.trace()), int(confusion.sum())
@@ -66,7 +69,7 @@ def by_class(features: Tensor, predicted: Tensor, labels: Tensor, real: list[Mom
     classes, worst = [], None
     for label in range(REAL_CLASSES):
         own = features[labels == label]
-        found = corrected(own, real[label]) if len(own) >= MIN_SAMPLES else None
+        found = corrected(own, real[label]) if len(own) >= FEATURES else None
         if found:
             worst = found.fid if worst is None else max(worst, found.fid)
         classes.append({
@@ -77,6 +80,7 @@ def by_class(features: Tensor, predicted: Tensor, labels: Tensor, real: list[Mom
         "acc": correct / n,
         "acc_low": low,
         "acc_high": high,
+        "right": packed((predicted == labels).numpy()),
         "cfid_max": worst,
         "classes": classes,
         "confusion": confusion.tolist(),
@@ -88,12 +92,15 @@ def pixel_moments(images: Tensor, scale: float) -> Moments:
     return moments(images.flatten(1).cpu().numpy().astype(np.float64) * (scale / 255))
 
 
-def second_opinion(images: Tensor, labels: Tensor, judge: Judge, real: Any) -> dict[str, Any]:
-    """fid2, fid2_se and acc2: what another judge says; arguments as for `measure`."""
+def second_opinion(
+    images: Tensor, labels: Tensor | None, judge: Judge, real: Any, judged: bool = False
+) -> dict[str, Any]:
+    """fid2, fid2_se and, with labels, acc2: what another judge says; arguments as for `measure`."""
     features, logits = judge_images(judge, images)
-    frechet = corrected(features, real.train, labels)
-    right = (logits.argmax(1).cpu() == labels.cpu()).double().mean()
-    return {"fid2": frechet.fid, "fid2_se": frechet.se, "acc2": float(right)}
+    predicted = logits.argmax(1).cpu()
+    frechet = corrected(features, real.train, predicted if judged else labels)
+    found = {"fid2": frechet.fid, "fid2_se": frechet.se}
+    return found if labels is None else {**found, "acc2": float((predicted == labels.cpu()).double().mean())}
 
 
 def fixed_choice(count: int, size: int) -> Tensor:
