@@ -145,7 +145,7 @@ class Point(Frozen):
     acc: Number
 
 
-class Candidate(Frozen):
+class SelectionPoint(Frozen):
     """A step among which the scored one was chosen, and the EMA weights' validation loss there."""
 
     step: Count
@@ -212,7 +212,7 @@ class Result(Frozen):
     scores: tuple[Score, ...]
     best: Best | None
     snapshots: tuple[Point, ...]
-    selection: tuple[Candidate, ...]
+    selection: tuple[SelectionPoint, ...]
     fingerprint: Fingerprint
     validation: dict[Literal["ema", "raw"], Validation]
     seconds: Seconds

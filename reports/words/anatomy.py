@@ -10,8 +10,8 @@ from typing import Any
 from eval.ranks.anatomy import Effect, Point, decompose
 from reports.read.run import Cell, Run
 from reports.words.document import Block, Code, Heading, Paragraph, Table, Text, table
+from reports.words.forms import NONE
 from reports.words.pairs import parsed
-from reports.words.tables import NONE
 from zoo import registry
 from zoo.objectives.core import Objective
 from zoo.objectives.density import Density

@@ -8,8 +8,8 @@ from eval.ranks.published import BOTH, Agreement, compared
 from eval.ranks.table import scores_of
 from reports.read.run import Run
 from reports.words.document import Block, Code, Heading, Paragraph, Text, table
+from reports.words.forms import NONE
 from reports.words.pairs import parsed
-from reports.words.tables import NONE
 from zoo.objectives.families import SD3
 from zoo.objectives.target import EDM
 
