@@ -37,9 +37,7 @@ class Options(Watched):
     budget: str = option("auto", "auto, cpu, gpu, or the number of images that each cell sees", MUCH, metavar="BUDGET")
     out: str | None = option(None, "folder of the results (default: runs/GRID)", WHERE, metavar="DIR")
     verbose: bool = option(False, "tell the cause, too, where MNIST is not available", EXPERT)
-    jobs: int | None = option(
-        None, "cells at once (default: 1 on a GPU, else one for each CPU core, at most 4)", EXPERT
-    )
+    jobs: int | None = option(None, "cells at once (default: 1 on a GPU, else as many as fill up to 4 cores)", EXPERT)
     timeout: float = option(
         1800.0, "seconds without output after which a cell is stopped and tried again", EXPERT, metavar="SECONDS"
     )
@@ -49,14 +47,14 @@ def main() -> int:
     """The command line; see the module's first line."""
     options = parse(Options, "python run_all.py", __doc__)
     from reports import api
-    from zoo.grid import driver
+    from zoo.grid import listing
 
     made = api.plan_of(options, fetch=not (options.list or options.dry_run))
     if options.list:
-        driver.show(made)
+        listing.show(made)
         return 0
     if options.dry_run:
-        driver.dry_run(made, retry=options.retry == "failed")
+        listing.dry_run(made, retry=options.retry == "failed")
         return 0
     try:
         found = api.run(made, options)

@@ -1,10 +1,12 @@
 """Rank whatever lies in a run's folder: python -m eval.compare runs/default
 
-Reads every cell below it (cell.json, result.json or failed.json), and ranks the objectives over all control settings
-that were scored, as eval/ranks/ranking.py says. Scores by different judges are never ranked together.
+Reads every cell that it holds (cell.json, result.json or failed.json), as the page does, and ranks the objectives over
+all control settings that were scored, as eval/ranks/ranking.py says. Scores by different judges are never ranked
+together.
 """
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +32,8 @@ def main() -> None:
         raise ZooError("which runs? python -m eval.compare DIR; the folder of a run, as in runs/default")
     if not Path(options.folder).is_dir():
         raise ZooError(f"{options.folder} is no folder. Give that of a run, as in runs/default")
-    found = board(read(Path(options.folder)))
+    entries = read(Path(options.folder), lambda text: print(f"note: {text}", file=sys.stderr))
+    found = board(entries)
     print(json.dumps(found, indent=1, allow_nan=False) if options.json else page(found))
 
 

@@ -1,8 +1,8 @@
 """FID and every other score of a checkpoint or of images: python -m eval.fid CKPT --guidance 2
 
 A set is a run's folder (its newest checkpoint), a step-NNNNNN.safetensors or .json file, an .npz file (arr_0, uint8
-[N, H, W, C], and labels as arr_1 if there are any), or a folder of PNGs. One is compared with the training set; two,
-A B, also with each other.
+[N, H, W, C], and labels as arr_1 if there are any), or a folder of PNG, JPEG, WebP or TIFF files. One is compared with
+the training set; two, A B, also with each other.
 """
 
 import json
@@ -22,7 +22,7 @@ from zoo.data.sets import IMAGE_SHAPES, check_name
 class Options(SettingOptions, Places):
     """Score one set of images, or two."""
 
-    a: str = option("", "a run's folder, step-NNNNNN.safetensors, an .npz file or a folder of PNGs", positional=True)
+    a: str = option("", "a run's folder, step-NNNNNN.safetensors, an .npz or a folder of images", positional=True)
     b: str | None = option(None, "another one, to be compared with the first", positional=True)
     n: int = option(1000, "images to draw from a checkpoint (10,000 for numbers to publish)", MUCH)
     dataset: str | None = option(
@@ -35,7 +35,7 @@ class Options(SettingOptions, Places):
         """Raise ZooError for values that make no sense."""
         if not self.a:
             raise ZooError(
-                "which images? python -m eval.fid A [B]; a run's folder, a checkpoint, .npz or a folder of PNGs"
+                "which images? python -m eval.fid A [B]; a run's folder, a checkpoint, .npz or a folder of images"
             )
         if self.n < MIN_SAMPLES:
             raise ZooError(

@@ -75,7 +75,7 @@ class Score(Measured, Setting):
     images_per_s: Number
 
 
-class Candidate(Sampling):
+class Tried(Sampling):
     """A way to draw that a run's best case was chosen from: FID of n samples, None where they were not finite."""
 
     fid: Number | None
@@ -85,9 +85,17 @@ class Candidate(Sampling):
 class Best(Frozen):
     """A run's best case: the candidates in the order found, which was chosen, and its scores on samples of its own."""
 
-    candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)]
+    candidates: Annotated[tuple[Tried, ...], Field(min_length=1)]
     chosen: Whole
     score: Score
+
+
+class Unscored(Setting):
+    """A control setting under which no images could be drawn or judged, and why."""
+
+    setting: str
+    n: Count
+    reason: str
 
 
 class Floor(Frozen):
@@ -145,7 +153,7 @@ class Point(Frozen):
     acc: Number
 
 
-class SelectionPoint(Frozen):
+class Candidate(Frozen):
     """A step among which the scored one was chosen, and the EMA weights' validation loss there."""
 
     step: Count
@@ -211,8 +219,9 @@ class Result(Frozen):
     real: Measured
     scores: tuple[Score, ...]
     best: Best | None
+    unscored: tuple[Unscored, ...] = ()
     snapshots: tuple[Point, ...]
-    selection: tuple[SelectionPoint, ...]
+    selection: tuple[Candidate, ...]
     fingerprint: Fingerprint
     validation: dict[Literal["ema", "raw"], Validation]
     seconds: Seconds

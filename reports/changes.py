@@ -21,9 +21,10 @@ from eval.ranks.change import changes
 from eval.ranks.effects import Difference, holm
 from eval.ranks.paired import sampled
 from eval.ranks.scale import Arcsine, Asinh
+from reports.read.cell import Cell
 from reports.read.load import load
 from reports.read.results import field
-from reports.read.run import CELL, Cell, Run
+from reports.read.run import CELL, Run
 from reports.read.setting import SETTING, Setting
 from reports.words.document import Code, Text
 from reports.words.pairs import ALPHA, METRICS

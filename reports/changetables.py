@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from eval.ranks.effects import student
 from reports.changes import Change, Comparison, different, missing
-from reports.read.run import Cell
+from reports.read.cell import Cell
 from reports.words.document import Block, Bullets, Code, Heading, Paragraph, Table
 from reports.words.pairs import METRICS, difference_text
 

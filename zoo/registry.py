@@ -83,7 +83,7 @@ TABLES: dict[str, dict[str, Callable[..., Any]]] = {
     "backbone": BACKBONES,
 }
 
-FAMILIES: dict[str, tuple[str, ...]] = dict(default=DEFAULT, sd3=tuple(SD3), beyond=BEYOND, anatomy=ANATOMY)
+FAMILIES: dict[str, tuple[str, ...]] = {"default": DEFAULT, "sd3": tuple(SD3), "beyond": BEYOND, "anatomy": ANATOMY}
 Made = TypeVar("Made", bound=type)
 # The zoo: the names that the tests, the list of objectives and the README's table go through.
 ZOO: tuple[str, ...] = tuple(dict.fromkeys(name for family in FAMILIES.values() for name in family))

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
-from filelock import FileLock
 from safetensors import SafetensorError
 
 from eval.judging import recipe as recipes
 from eval.judging.net import Judge
 from zoo.base.errors import ZooError
 from zoo.base.files import read_json, write_atomic, write_json
+from zoo.base.lock import exclusive
 from zoo.data.dataset import Dataset
 
 VERSION = "v1"
@@ -41,7 +41,7 @@ def load_judge(dataset: Dataset, data_dir: Path, seed: int = 0, device: str | to
     folder = Path(data_dir) / "judges"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f"{name}.lock"):
+        with exclusive(folder / f"{name}.lock"):
             if not (folder / f"{name}.json").exists():  # written last: without it the weights may be of a broken run
                 train_judge(dataset, folder, VERSION, seed, device)
     except OSError as error:

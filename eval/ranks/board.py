@@ -1,6 +1,6 @@
 """The leader board: the cells of a folder, ranked over all control settings that were scored."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,35 +10,34 @@ from eval.ranks.ranking import ranking
 from eval.ranks.sensitivity import agreement, sensitivity
 from eval.ranks.table import Entry, Scores, scores_of
 from zoo.base.errors import ZooError
-from zoo.base.sealed import read_sealed
 from zoo.config.control import Setting
+from zoo.grid.held import holding, read_grid
 from zoo.objectives.families import SD3, Published
 
 KEYS = tuple(Setting.model_fields)  # what makes two rows of scores rows of one control setting
 
 
-def read(folder: Path) -> list[Entry]:
-    """Every cell below a folder. Raises ZooError if there is none, or if two judges scored one data set."""
+def read(folder: Path, say: Callable[[str], None] = lambda text: None) -> list[Entry]:
+    """Every cell that a folder holds (zoo/grid/held.py); what could not be used is named through `say`.
+
+    Raises ZooError if there is none, or if two judges scored one data set.
+    """
+    grid = None
+    try:
+        grid = read_grid(folder) if (folder / "grid.json").is_file() else None
+    except ZooError as error:
+        say(str(error))
+    held = holding(folder, grid)
+    for problem in held.problems:
+        say(problem)
     entries: list[Entry] = []
     judges: dict[str, dict[str, Path]] = {}
-    for path in sorted(folder.rglob("cell.json")):
-        cell = read_sealed(path)
-        config = (cell.get("config") or {}).get("train") or {}
-        status, rows, ceiling = "missing", [], None
-        if (path.parent / "result.json").is_file():
-            result = read_sealed(path.parent / "result.json")
-            status, rows = result["status"], result["scores"]
-            ceiling = (result.get("real") or {}).get("acc")
-            judges.setdefault(config["dataset"], {})[result["judge"]["sha256"]] = path.parent
-        elif (path.parent / "failed.json").is_file():
-            status = read_sealed(path.parent / "failed.json")["status"]
-        try:
-            dataset, backbone, objective, seed = (config[key] for key in ("dataset", "backbone", "objective", "seed"))
-        except KeyError as error:
-            raise ZooError(f"{path} holds no cell: its config.train lacks {error}") from None
-        if variant := cell.get("variant"):
-            objective += f" [{variant}]"
-        entries.append(Entry(dataset, backbone, objective, seed, status, rows, ceiling))
+    for cell in held.cells:
+        rows, ceiling = [], None
+        if cell.result:
+            rows, ceiling = cell.result["scores"], (cell.result.get("real") or {}).get("acc")
+            judges.setdefault(cell.dataset, {})[cell.result["judge"]["sha256"]] = folder / cell.folder
+        entries.append(Entry(cell.dataset, cell.backbone, cell.objective, cell.seed, cell.status, rows, ceiling))
     if not entries:
         raise ZooError(f"{folder} holds no cell (cell.json). Give the folder of a run, as in runs/default")
     for dataset, hashes in judges.items():

@@ -1,13 +1,14 @@
 """What samples are compared with: the moments of the real training images, and what real test images score.
 
 Computed once for a judge and a data set, and kept in DATA_DIR/cache under the hashes of both and of the code that
-computes it.
+computes it; in a data folder that cannot be written, once in a process.
 """
 
 import contextlib
 import hashlib
 import json
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,6 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 import torch
-from filelock import FileLock, Timeout
 from torch import Tensor
 
 from eval.judging import net as judges
@@ -26,7 +26,9 @@ from eval.scores import measure as measures
 from eval.scores.frechet import Moments, moments
 from eval.scores.measure import fixed_choice, measure, pixel_moments
 from eval.scores.metrics import kernel_within
+from zoo.base.errors import Busy, ZooError
 from zoo.base.files import sha256, write_atomic
+from zoo.base.lock import exclusive
 from zoo.base.sealed import digest
 from zoo.data.dataset import Dataset
 from zoo.data.sets import REAL_CLASSES
@@ -62,7 +64,7 @@ def references(judges: list[Judge], data: Dataset, data_dir: Path, device: torch
     for wait in (False, True):
         for judge in judges:
             if judge.sha256 not in found:
-                with contextlib.suppress(Timeout):
+                with contextlib.suppress(Busy):
                     found[judge.sha256] = reference(judge, data, data_dir, device, wait)
     return [found[judge.sha256] for judge in judges]
 
@@ -70,25 +72,49 @@ def references(judges: list[Judge], data: Dataset, data_dir: Path, device: torch
 def reference(judge: Judge, data: Dataset, data_dir: Path, device: torch.device, wait: bool = True) -> Reference:
     """The reference of a judge on a data set, from the cache if it is there and whole.
 
-    Raises filelock.Timeout if another process computes it and there is no wish to wait.
+    Raises Busy if another process computes it and there is no wish to wait.
     """
     code = [sha256(Path(str(module.__file__))) for module in CODE] + [sha256(Path(__file__))]
     key = digest([judge.sha256, data.sha256, code])[:24]
     path = Path(data_dir) / "cache" / f"reference-{data.name}-{key}.safetensors"
-    found = _read(path)
+    found = _read(path) or _UNKEPT.get(path)
     if found is None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock"), blocking=wait):  # cells that start together compute it once
-            found = _read(path)
-            if found is None:
-                found = _compute(judge, data, device)
-                write_atomic(
-                    path, safetensors.numpy.save(found[0], {"row": json.dumps(found[1]), "sha256": _hash(*found)})
-                )
+        with contextlib.ExitStack() as held:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                patience = math.inf if wait else 0.0
+                held.enter_context(exclusive(path.with_suffix(".lock"), patience))  # cells that start together
+                found = _read(path)
+            except OSError as error:
+                _unkept(path, error.strerror or str(error))
+            found = found or _keep(path, _compute(judge, data, device))
     return _assemble(*found, data, device)
 
 
-def _compute(judge: Judge, data: Dataset, device: torch.device) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+Computed = tuple[dict[str, np.ndarray], dict[str, Any]]
+_UNKEPT: dict[Path, Computed] = {}  # by the file that could not be written
+_SAID: set[Path] = set()
+
+
+def _keep(path: Path, found: Computed) -> Computed:
+    """Write it to the cache, or else keep it for this process."""
+    try:
+        write_atomic(path, safetensors.numpy.save(found[0], {"row": json.dumps(found[1]), "sha256": _hash(*found)}))
+    except ZooError as error:
+        _unkept(path, str(error))
+        _UNKEPT[path] = found
+    return found
+
+
+def _unkept(path: Path, reason: str) -> None:
+    """Say why a folder holds no cache, once."""
+    if path.parent in _SAID:
+        return
+    _SAID.add(path.parent)
+    print(f"no cache in {path.parent} ({reason}): what real images score is computed again each time", file=sys.stderr)
+
+
+def _compute(judge: Judge, data: Dataset, device: torch.device) -> Computed:
     features = judge_images(judge, data.train.to(device))[0].cpu()
     scale = math.sqrt(data.train[0].numel() / np.trace(pixel_moments(data.train, 1.0).cov))
     parts = {"train": moments(features), "pixels": pixel_moments(data.train, scale)}
@@ -119,7 +145,7 @@ def _assemble(arrays: dict[str, np.ndarray], row: dict[str, Any], data: Dataset,
     )
 
 
-def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+def _read(path: Path) -> Computed | None:
     try:
         with safetensors.safe_open(path, "numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)

@@ -1,10 +1,11 @@
-"""Sets of images and their scores: checkpoints, .npz files and folders of PNGs, one alone or two compared."""
+"""Sets of images and their scores: checkpoints, .npz files and folders of images, one alone or two compared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,8 +16,9 @@ from eval.scores.score import Bench, blank_rows, score
 from zoo.base.errors import ZooError
 from zoo.config.control import Setting
 from zoo.data.dataset import load
+from zoo.data.images import SUFFIXES, ImageSet, doubts, read_images
+from zoo.data.npz import is_npz
 from zoo.data.sets import DATASETS, REAL_CLASSES
-from zoo.sampling import pictures
 from zoo.sampling.model import Model
 from zoo.training import checkpoint
 
@@ -42,34 +44,17 @@ def evaluate(paths: Sequence[Path], setting: Setting, asked: Asked, device: torc
         said = f"--dataset and the checkpoints name {' and '.join(sorted(names))}" if names else "nothing says it"
         raise ZooError(f"of which data set are these images? {said}. Give --dataset {', '.join(DATASETS)}, one for all")
     data = load(names.pop(), asked.data_dir, asked.mirror)
+    read = [
+        None if trained else read_images(path, data.image_shape) for path, trained in zip(paths, found, strict=True)
+    ]
     bench = Bench.load(data, asked.data_dir, device, asked.judge_seed)
     sets: list[dict[str, Any]] = []
     drawn: list[tuple[Tensor, Tensor | None]] = []
-    labels: Tensor | None
-    about: dict[str, Any]
-    for path, trained in zip(paths, found, strict=True):
-        if trained:
-            model = Model(*trained, data.image_shape, device, asked.batch)
-            scored = score(model, setting, asked.n, bench)
-            row, images, labels = scored.row, scored.images[: asked.n], scored.labels[: asked.n]
-            manifest = trained[0]
-            about = {"checkpoint": {key: manifest[key] for key in ("step", "sha256", "config")}}
-        else:
-            images, labels = pictures.read_images(path, data.image_shape)
-            row, about = {}, {"path": path.name}
-            if labels is not None:
-                if not 0 <= int(labels.min()) <= int(labels.max()) <= REAL_CLASSES + 1:
-                    raise ZooError(
-                        f"{path}: arr_1 holds classes {int(labels.min())} to {int(labels.max())}, not 0 to 11"
-                    )
-                row["classes"] = blank_rows(images, labels)
-                images, labels = images[labels < REAL_CLASSES], labels[labels < REAL_CLASSES]
-            measured, _ = measure(images, labels, bench.judge, bench.real)
-            if labels is not None:
-                measured |= second_opinion(images, labels, bench.second, bench.second_real)
-                measured["classes"] += row["classes"]
-            row = {"n": len(images), **measured}
-        sets.append({**about, "score": row})
+    for path, trained, given in zip(paths, found, read, strict=True):
+        about, images, labels = (
+            _drawn(trained, setting, asked, bench) if trained else _read(path, cast(ImageSet, given), bench)
+        )
+        sets.append(about)
         drawn.append((images, labels))
     return {
         **({"a": sets[0], "b": sets[1], "between": _between(drawn, bench)} if len(sets) == 2 else sets[0]),
@@ -80,14 +65,54 @@ def evaluate(paths: Sequence[Path], setting: Setting, asked: Asked, device: torc
     }
 
 
+Scored = tuple[dict[str, Any], Tensor, Tensor | None]  # what is said of a set, its images and labels
+
+
+def _drawn(trained: tuple[dict[str, Any], dict[str, Tensor]], setting: Setting, asked: Asked, bench: Bench) -> Scored:
+    """Images drawn from a checkpoint."""
+    model = Model(*trained, bench.data.image_shape, bench.real.features.device, asked.batch)
+    scored = score(model, setting, asked.n, bench)
+    about = {"checkpoint": {key: trained[0][key] for key in ("step", "sha256", "config")}}
+    return {**about, "score": scored.row}, scored.images[: asked.n], scored.labels[: asked.n]
+
+
+def _read(path: Path, given: ImageSet, bench: Bench) -> Scored:
+    """Images from a file or a folder. The correction for the finite sample takes the judge's own classes, whether there
+    are labels or not: labels add the accuracy and change no distance."""
+    images, labels, blanks = given.images, given.labels, []
+    if labels is not None:
+        blanks = blank_rows(images, labels)
+        images, labels = images[labels < REAL_CLASSES], labels[labels < REAL_CLASSES]
+    measured, _ = measure(images, labels, bench.judge, bench.real, judged=True)
+    measured |= second_opinion(images, labels, bench.second, bench.second_real, judged=True)
+    if labels is not None:
+        measured["classes"] += blanks
+    notes = [*given.notes, *doubts(images, bench.data.train)]
+    about = {"path": path.name, **({"notes": notes} if notes else {})}
+    return {**about, "score": {"n": len(images), **measured}}, images, labels
+
+
 def _is_images(path: Path) -> bool:
     if not path.exists():
-        raise ZooError(f"{path} does not exist; give a run's folder, a checkpoint, an .npz file or a folder of PNGs")
-    return path.suffix == ".npz" if path.is_file() else not any(path.glob("step-*.json"))
+        raise ZooError(f"{path} does not exist; give a run's folder, a checkpoint, an .npz file or a folder of images")
+    if path.is_file() and path.suffix.lower() in SUFFIXES:
+        raise ZooError(f"{path} is one image: give the folder of a set")
+    return is_npz(path) if path.is_file() else not any(path.glob("step-*.json"))
 
 
-def _between(images: list[tuple[Tensor, Tensor | None]], bench: Bench) -> dict[str, Any]:
-    """The distance of two sets of (images, labels); both their finite sizes are corrected for."""
-    a, b = (judge_images(bench.judge, each)[0] for each, _ in images)
-    found = corrected(a, b.cpu(), images[0][1], images[1][1])
+def _between(sets: list[tuple[Tensor, Tensor | None]], bench: Bench) -> dict[str, Any]:
+    """The distance of two sets of (images, labels); both their finite sizes are corrected for.
+
+    It depends on the images alone: on no order of them, and on labels only where both sets have them, so that a set is
+    at distance 0 from itself in every form.
+    """
+    features: list[Tensor] = []
+    strata: list[Tensor] = []
+    labelled = all(labels is not None for _, labels in sets)
+    for images, labels in sets:
+        judged, logits = judge_images(bench.judge, images)
+        order = np.lexsort(images.flatten(1).cpu().numpy().T)
+        features.append(judged.cpu()[order])
+        strata.append((labels if labelled and labels is not None else logits.argmax(1)).cpu()[order])
+    found = corrected(features[0], features[1], strata[0], strata[1])
     return {"fid": found.fid, "fid_se": found.se, "fid_plain": found.plain}

@@ -33,6 +33,8 @@ def page(found: dict[str, Any]) -> str:
         if any(each["score"].get(key) is not None for each in sets):
             values = [_value(each["score"], key, form) for each in sets]
             rows.append([name, *values, _value(real, key, form)])
+    for mark, each in zip(marks, sets, strict=True):
+        lines += [f"warning: {mark}: {note}" for note in each.get("notes", ())]
     blocks = [
         "\n".join(lines),
         tabulate(rows, ["", *marks, f"real test images ({real['n']:,})"], disable_numparse=True),
@@ -42,11 +44,17 @@ def page(found: dict[str, Any]) -> str:
     if shown:
         blocks.append(_classes(shown, {c["label"]: c for c in real["classes"]}))
     if "between" in found:
-        two = found["between"]
-        blocks.append(f"between A and B: FID {two['fid']:.3f} ± {two['fid_se']:.3f} (plain {two['fid_plain']:.3f})")
+        fid, se, plain = (fixed(found["between"][key], ".3f") for key in ("fid", "fid_se", "fid_plain"))
+        blocks.append(f"between A and B: FID {fid} ± {se} (plain {plain})")
     speeds = [s["score"] for s in sets if "evaluations" in s["score"]]
     blocks += [f"{s['images_per_s']:,.0f} images/s, {s['evaluations']} network evaluations an image" for s in speeds]
     return "\n\n".join(blocks)
+
+
+def fixed(value: float, form: str) -> str:
+    """A number with so many digits; what rounds to zero has no sign."""
+    text = f"{value:{form}}"
+    return text.removeprefix("-") if not text.strip("-0.%") else text
 
 
 def _about(one: dict[str, Any]) -> str:
@@ -64,7 +72,7 @@ def _about(one: dict[str, Any]) -> str:
 def _value(row: dict[str, Any], key: str, form: str) -> str:
     if row.get(key) is None:
         return "-"
-    text = f"{row[key]:{form}}"
+    text = fixed(row[key], form)
     if f"{key}_se" in row:
         return f"{text} ± {row[f'{key}_se']:{form}}"
     return f"{text} [{row['acc_low']:{form}}, {row['acc_high']:{form}}]" if key == "acc" else text

@@ -168,16 +168,14 @@ PLOTS = {
     ),
     "snapshots": Plot(
         "Training",
-        "FID against training images seen; means over seeds. Lines that cross: which objective is better depends on "
-        "how long it is trained.",
+        "FID against training images seen; means over seeds. Where lines cross, the order depends on the length.",
         effort.snapshots,
         eight=True,
     ),
     "x-hat-error": Plot(
         "Training",
         "Error of x_hat (the clean image that the prediction stands for, clipped as in sampling) on test images by "
-        "noise level, over that of the class's mean image: above 1 the network is worse than that mean. Sampling "
-        "begins at the right.",
+        "noise level, over that of the class's mean image, from which above 1 is worse. Sampling begins at the right.",
         curves.x_hat_error,
         eight=True,
     ),

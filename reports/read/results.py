@@ -92,6 +92,9 @@ def rows(run: Run) -> list[dict[str, Any]]:
             row |= {key: held_out.get(key) for key in ("val_target", "val_eps", "x0_high")}
             row |= {"sample_seconds": score.get("seconds"), "sample_images_per_s": score.get("images_per_s")}
             table.append(row)
+        for one in cell.unscored:
+            row = base | {key: one[key] for key in COLUMNS if key in one}
+            table.append(row | {"message": f"not scored: {one['reason']}"})
     return table
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from eval.ranks.board import board
 from eval.ranks.table import Entry
+from reports.read.cell import Cell
 from reports.read.setting import Setting
 from zoo.base.files import read_rows
 
@@ -21,48 +22,6 @@ SECONDS = {  # parts of a cell's time -> a reader's words
     "start": "start", "setup": "setup", "train": "training", "sample": "sampling", "score": "scoring", "total": "total",
 }  # fmt: skip
 WIDE = 4  # settings side by side in a table of the page
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell of the grid with what its files say; `result` is None unless it is done.
-
-    objective: its name, and in brackets the variant of the recipe if the grid has several.
-    """
-
-    folder: str
-    dataset: str
-    backbone: str
-    objective: str
-    seed: int
-    status: str
-    message: str = ""
-    failure: dict[str, Any] | None = None
-    result: dict[str, Any] | None = None
-    variant: str = ""
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """The result; {} unless it is done."""
-        return self.result or {}
-
-    def score(self, setting: Setting) -> dict[str, Any] | None:
-        """The scores under this setting."""
-        return self.by_setting.get(setting)
-
-    @cached_property
-    def by_setting(self) -> dict[Setting, dict[str, Any]]:
-        """The scores, each under its setting."""
-        return {Setting.of(score): score for score in self.scores}
-
-    @property
-    def scores(self) -> list[dict[str, Any]]:
-        return list(self.facts.get("scores", ()))
-
-    @property
-    def ceiling(self) -> float | None:
-        """The judge's accuracy on real images, if it is known."""
-        return ((self.result or {}).get("real") or {}).get("acc")
 
 
 @dataclass(frozen=True)
@@ -84,6 +43,7 @@ class Run:
     grid: dict[str, Any]
     cells: tuple[Cell, ...]
     whole: "Run | None" = None  # of a part the run that it is a part of
+    notes: tuple[str, ...] = ()  # on which cells these are, and what could not be read
 
     @property
     def datasets(self) -> list[str]:

@@ -33,15 +33,24 @@ def unequal(run: Run) -> str | None:
 
 
 def failures(run: Run, running: bool = False) -> Table | None:
-    """Every cell that is not done, or None if there is none. running: what has no file yet is still to come."""
+    """Every cell that is not done, and every setting of the others without a score; None if there is none.
+
+    running: what has no file yet is still to come.
+    """
     rows = []
     for cell in run.cells:
         if not (cell.result or (running and cell.status == "missing")):
-            failure, text = cell.failure or {}, cell.message
-            message = text if len(text) <= MESSAGE_LIMIT else f"{text[:MESSAGE_LIMIT]}…"
+            failure = cell.failure or {}
             facts = [str(failure.get(key, NONE)) for key in ("exit_status", "attempts", "log")]
-            rows.append([cell.folder, cell.status, *facts[:2], message, facts[2]])
+            rows.append([cell.folder, cell.status, *facts[:2], _cut(cell.message), facts[2]])
+        for one in cell.unscored:
+            place = f"{cell.folder}, {one['setting']}"
+            rows.append([place, "not scored", NONE, NONE, _cut(one["reason"]), f"{cell.folder}/log.txt"])
     return table(["cell", "status", "exit status", "attempts", "message", "log"], rows, names=6) if rows else None
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MESSAGE_LIMIT else f"{text[:MESSAGE_LIMIT]}…"
 
 
 def configuration(run: Run) -> Table:

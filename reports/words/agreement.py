@@ -11,7 +11,7 @@ from eval.ranks.sensitivity import agreement
 from eval.ranks.table import Control, Scores
 from reports.read.run import Run
 from reports.words.document import Code, Mark, Text
-from reports.words.phrases import FEW, names
+from reports.words.forms import FEW, names
 
 ALPHA = 0.05  # of a test that the backbones' ranks have anything in common
 AGREE = 0.8  # a tau from which two orders are called the same in the main

@@ -8,7 +8,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from eval.ranks.anatomy import Effect, Point, decompose
-from reports.read.run import Cell, Run
+from reports.read.cell import Cell
+from reports.read.run import Run
 from reports.words.document import Block, Code, Heading, Paragraph, Table, Text, table
 from reports.words.forms import NONE
 from reports.words.pairs import parsed

@@ -13,8 +13,7 @@ from reports.read.run import Run
 from reports.read.setting import Setting
 from reports.words.agreement import by_fronts, over_training, varies
 from reports.words.document import Block, Bold, Bullets, Code, Mark, Paragraph, Text
-from reports.words.forms import end_text
-from reports.words.phrases import FEW, counted, names, percent
+from reports.words.forms import FEW, counted, end_text, names, percent
 
 CHANCE = 0.1  # accuracy of guessing
 

@@ -7,7 +7,8 @@ from eval.ranks.board import KEYS
 from eval.ranks.sensitivity import paired
 from eval.ranks.table import Scores, scores_of
 from eval.ranks.text import alike_text, place, rank_text, runs_text, text
-from reports.read.run import Cell, Run
+from reports.read.cell import Cell
+from reports.read.run import Run
 from reports.words.document import Table, Text, grouped, table
 from reports.words.forms import NONE, acc_text, decimals, end_text, fid_at, fid_text, number
 from reports.words.tables import by_backbone, scored

@@ -8,7 +8,8 @@ from typing import Any
 from eval.ranks import text as rank_words
 from eval.ranks.board import board
 from eval.ranks.table import Entry
-from reports.read.run import Cell, Run
+from reports.read.cell import Cell
+from reports.read.run import Run
 from reports.words.document import Block, Bold, Heading, Paragraph, Table, Text, table
 from reports.words.forms import NONE, fid_at, fid_text
 from reports.words.ranktables import ALIKE, FIRST, SET, set_text
@@ -57,7 +58,9 @@ def base(cell: Cell) -> str:
 
 
 def _entry(cell: Cell, backbone: str, name: str) -> Entry:
-    return Entry(cell.dataset, backbone, name, cell.seed, cell.status, cell.scores, cell.ceiling)
+    return Entry(
+        cell.dataset, backbone, name, cell.seed, cell.status, cell.scores, (cell.facts.get("real") or {}).get("acc")
+    )
 
 
 def _board(found: dict[str, Any]) -> Table:

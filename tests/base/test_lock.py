@@ -1,10 +1,14 @@
 """One process at a time in a folder."""
 
+import errno
+import os
+import socket
 import threading
 
 import pytest
 from filelock import FileLock
 
+from zoo.base import lock
 from zoo.base.errors import Busy
 from zoo.base.lock import locked
 
@@ -32,3 +36,42 @@ def test_a_folder_that_is_let_go_is_waited_for(tmp_path):
     threading.Timer(0.3, held.release).start()
     with locked(tmp_path, patience=60):
         assert not held.is_locked
+
+
+@pytest.fixture(params=[errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def no_locks(request, monkeypatch):
+    """A file system without flock, as some network and user-space ones are."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(request.param, "refused")
+
+    monkeypatch.setattr(lock.fcntl, "flock", refuse)
+    monkeypatch.setattr(lock, "_told", False)
+
+
+def test_without_locks_a_lock_file_does_and_it_is_said_once(no_locks, tmp_path, capsys):
+    with locked(tmp_path):
+        assert (tmp_path / ".lock.held").read_text().split()[1] == str(os.getpid())
+        with pytest.raises(Busy, match="another process is at work"), locked(tmp_path):
+            pass
+    with locked(tmp_path):  # free again
+        pass
+    assert not (tmp_path / ".lock.held").exists()
+    assert capsys.readouterr().err.count("the file system has no locks") == 1
+
+
+@pytest.mark.parametrize("left", ["gone", "another process of that number", "killed while it wrote"])
+def test_the_lock_file_of_a_process_that_is_no_more_is_taken_over(left, no_locks, tmp_path):
+    ended = 2**22 + 1  # a number that no process has
+    host, held = socket.gethostname(), tmp_path / ".lock.held"
+    held.write_text({"gone": f"{host} {ended} 5\n", "killed while it wrote": ""}.get(left, f"{host} {os.getpid()} 1\n"))
+    if left == "killed while it wrote":
+        os.utime(held, (0, 0))
+    with locked(tmp_path):
+        assert str(os.getpid()) in held.read_text()
+
+
+def test_the_lock_file_of_another_machine_is_left_alone(no_locks, tmp_path):
+    (tmp_path / ".lock.held").write_text("elsewhere 1 1\n")
+    with pytest.raises(Busy), locked(tmp_path):
+        pass

@@ -4,6 +4,7 @@ import functools
 import gzip
 import hashlib
 import http.server
+import socket
 import struct
 import threading
 from pathlib import Path
@@ -149,3 +150,75 @@ def test_affine_maps_are_small_and_reproducible():
         shift = (moved.sum(dim=5 - axis).squeeze(1) * place).sum(1) / mass
         assert shift.abs().max() < 2 * 1.1 * 1.3  # at most 2 pixels, in the frame that is scaled and sheared
         assert shift.std() > 0.5
+
+
+ANSWERS = {  # what a broken server sends
+    "cut": b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + b"x" * 500,
+    "a torn chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1000\r\nabc",
+    "no HTTP": b"hello there\r\n\r\n",
+    "a login page": b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 13\r\n\r\n<html>login..",
+    "nothing": b"",
+    "forbidden": b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
+    "busy": b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+    "a circle": b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
+    "elsewhere": b"HTTP/1.1 302 Found\r\nLocation: http://[bad\r\nContent-Length: 0\r\n\r\n",
+}
+
+
+@pytest.fixture(params=ANSWERS.values(), ids=ANSWERS.keys())
+def broken(request):
+    """The address of a server that fails in one way."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    client, _ = server.accept()
+                except OSError:
+                    return
+                with client:
+                    client.recv(4096)
+                    client.sendall(request.param)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def test_however_a_server_fails_nothing_is_kept_and_the_next_one_serves(broken, mirror, tmp_path, monkeypatch):
+    with pytest.raises(ZooError, match=r"could not be had from the mirror.*--dataset digits") as error:
+        archives.ensure("mnist", tmp_path / "data", broken)
+    assert "\n" not in str(error.value)
+    assert [path.name for path in (tmp_path / "data" / "MNIST" / "raw").iterdir()] == [".lock"]
+    monkeypatch.setattr(archives, "_servers", lambda name: [broken, mirror.as_uri()])
+    folder = archives.ensure("mnist", tmp_path / "data")
+    assert (folder / FILES[0]).read_bytes() == (mirror / FILES[0]).read_bytes()
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:port/", "http://a b/", "https://[::1/", "http://x\x7f/"])
+def test_an_address_that_is_none_is_the_same_event(address, tmp_path):
+    with pytest.raises(ZooError, match="could not be had"):
+        archives.ensure("mnist", tmp_path, address)
+
+
+def test_a_proxy_is_taken_from_the_usual_variable(mirror, tmp_path, monkeypatch):
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=mirror)
+    asked = []
+
+    class Proxy(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.path = "/" + self.path.rpartition("/")[2]
+            super().do_GET()
+
+        def log_message(self, *_) -> None:
+            pass
+
+    handler = functools.partial(Proxy, directory=mirror)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("no_proxy", "")
+        archives.ensure("mnist", tmp_path, "http://mirror.example/")
+        server.shutdown()
+    assert asked == [f"http://mirror.example/{file}" for file in FILES]

@@ -128,6 +128,7 @@ def with_settings(found: list[Entry]) -> list[Entry]:
         "interval": [0.0, 1.0],
         "rescale": 0.0,
         "clip": True,
+        "start": -10.0,
     }
     return [
         Entry(e.dataset, e.backbone, e.objective, e.seed, e.status, [{**usual, **r} for r in e.rows]) for e in found
@@ -294,7 +295,7 @@ def test_sensitivity_says_what_another_choice_would_have_changed():
     assert taus["run_spread"] > 5 * taus["sampling_error"]
     upside = [Entry(*_key(e), "done", [{**r, "fid2": -r["fid"], "kid": -r["kid"]} for r in e.rows]) for e in found]
     assert sensitivity(scores_of(upside, KEYS))["second judge"] < -0.9
-    assert sensitivity(scores_of(upside, KEYS))["KID"] == pytest.approx(-1)
+    assert sensitivity(scores_of(upside, KEYS))["KID"] < -0.9
 
 
 def test_no_objectives_level_depends_on_the_others():
@@ -337,5 +338,6 @@ def test_folders_that_cannot_be_ranked_are_refused(tmp_path):
     with pytest.raises(ZooError, match="2 judges scored digits"):
         read(tmp_path)
     (tmp_path / "rf" / "seed1" / "result.json").write_text('{"schema_version": 1}')
-    with pytest.raises(ZooError, match="schema_version 1"):
-        read(tmp_path)
+    told = []
+    assert [entry.status for entry in read(tmp_path, told.append)] == ["done", "unreadable"]
+    assert "schema_version 1" in told[0] and "delete the file" in told[0]

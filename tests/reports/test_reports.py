@@ -416,7 +416,7 @@ def test_two_data_sets_share_the_ranks_and_no_table(tmp_path):
     assert text.startswith("# mnist and digits: 2 diffusion objectives on 2 backbones")
     assert "over 16 control settings (mnist, digits; dit, unet; EMA and raw weights)" in text
     header, _, *rows = section(text, "Ranks")
-    assert header[:4] == ["objective", "rank", "dit", "unet"]
+    assert header[:5] == ["objective", "rank", "FID", "dit", "unet"]
     assert {row[0]: row[-2] for row in rows} == dict.fromkeys(DEFAULT[:2], "4/4")
     for name in ("mnist", "digits"):
         first = section(text, f"Comparison on {name}")[2]
@@ -441,7 +441,7 @@ def test_many_settings_are_a_table_of_their_own(tmp_path):
     ]  # fmt: skip
     rows = section(text, "Settings")[2:]
     assert [row[2] for row in rows] == ["50", "100", "10", "20", "5", "10"]
-    assert section(text, "Ranks")[0][2:5] == ["5 steps", "10 steps", "50 steps"]
+    assert section(text, "Ranks")[0][3:6] == ["5 steps", "10 steps", "50 steps"]
 
 
 def test_differences_are_to_the_leader_and_paired_by_seed(tmp_path):
@@ -452,12 +452,14 @@ def test_differences_are_to_the_leader_and_paired_by_seed(tmp_path):
             json.loads((tmp_path / cell["dir"] / "result.json").read_text())["scores"][0]["fid"]
         )
     lead, other = sorted(fids, key=lambda name: np.mean(fids[name]))
-    found = stats.ttest_rel(fids[other], fids[lead])
-    low, high = found.confidence_interval(0.95)
+    s = 20 / 500**0.5  # of two objectives the model is Student's paired test, on the scale asinh(FID / s)
+    ours, theirs = (np.arcsinh(np.array(fids[name]) / s) for name in (other, lead))
+    test, middle = stats.ttest_rel(ours, theirs), np.mean([ours, theirs])
+    levels = (np.mean(ours - theirs), *test.confidence_interval(0.95))
+    expected = [2 * s * np.cosh(middle) * np.sinh(level / 2) for level in levels]
     (row,) = section(build(tmp_path).read_text(), "Differences")[2:]
     assert row[0] == other
     told = re.fullmatch(r"([+-][\d.]+) \(([+-][\d.]+)\.\.([+-][\d.]+)\)", row[1])
-    expected = np.mean(np.subtract(fids[other], fids[lead])), low, high
     assert [float(value) for value in told.groups()] == pytest.approx(expected, abs=0.501)
 
 

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from zoo.base.errors import ZooError, choose
 from zoo.base.progress import say
+from zoo.base.threads import cores
 from zoo.config.cell import TrainConfig
 from zoo.config.schema import explain
-from zoo.grid.executor import cores
 
 MODES: dict[str, dict[str, Any]] = {  # what each changes of the default recipe
     "eager float32": {"precision": "float32", "compile": False},

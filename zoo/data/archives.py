@@ -4,15 +4,19 @@ They are kept as published, gzipped, in DATA_DIR/NAME/raw, the layout of torchvi
 or http(s):// address, that holds the four files. Nothing here imports torch until a download is needed.
 """
 
-import contextlib
-import socket
-import tempfile
+import hashlib
+import time
 from pathlib import Path
 
 from zoo.base.errors import ZooError
-from zoo.base.files import sha256, write_atomic
+from zoo.base.files import CHUNK, sha256, write_atomic
+from zoo.base.lock import exclusive
 
 TIMEOUT = 20.0  # seconds without a byte before a server counts as unreachable
+SLOWEST = 900.0  # seconds that one file may take
+LARGEST = 1 << 26  # bytes of an archive; the largest has 26 million
+AGENT = "objective-zoo"  # some servers refuse Python's own name
+REASON = 200  # characters of a server's failure that are told
 
 SHA256 = {
     "mnist": {
@@ -44,19 +48,19 @@ def present(name: str, data_dir: Path) -> bool:
 def ensure(name: str, data_dir: Path, mirror: str | None = None) -> Path:
     """The folder with the four verified archives, fetched first if need be.
 
-    The fetch is locked, so that two processes download once. Raises ZooError with the fix if a file is damaged or
-    cannot be had.
+    The fetch is locked, so that two processes download once; a folder that has them all need not be writable. Raises
+    ZooError with the fix if a file is damaged or cannot be had.
     """
-    from filelock import FileLock  # loads asyncio, which `run_all.py --list` can do without
-
     folder = raw_folder(name, data_dir)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):
-            for file, expected in SHA256[name].items():
-                if not (folder / file).is_file():
-                    _fetch(name, folder / file, mirror)
-                verify(folder / file, expected)
+        if not present(name, data_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+            with exclusive(folder / ".lock"):
+                for file, expected in SHA256[name].items():
+                    if not (folder / file).is_file():
+                        write_atomic(folder / file, _fetch(name, file, expected, folder, mirror))
+        for file, expected in SHA256[name].items():
+            verify(folder / file, expected)
     except OSError as error:
         raise ZooError(f"cannot use the data folder {data_dir}: {error}. Choose another with --data-dir") from None
     return folder
@@ -66,53 +70,62 @@ def verify(path: Path, expected: str) -> None:
     """Raise ZooError unless the file's SHA-256 is the expected one."""
     found = sha256(path)
     if found != expected:
-        raise ZooError(
-            f"{path} is damaged or not the published file: SHA-256 {found}, expected {expected}. "
-            "Delete it and run again to fetch it anew, or give another --mirror"
-        )
+        raise ZooError(f"{_damaged(path, found, expected)}. Delete it and run again, which fetches it again")
 
 
-def _fetch(name: str, path: Path, mirror: str | None) -> None:
-    try:
-        data = _from_mirror(mirror, path.name) if mirror else _from_torchvision(name, path.name)
-    except (OSError, RuntimeError, ValueError) as error:
-        source = f"the mirror {mirror}" if mirror else "its servers"
-        raise ZooError(
-            f"data set {name!r}: {path.name} could not be had from {source} ({error}). Connect to the network, put the "
-            f"four published archives into {path.parent}, give --mirror FOLDER_OR_ADDRESS, or use --dataset digits"
-        ) from None
-    write_atomic(path, data)
+def _damaged(file: Path | str, found: str, expected: str) -> str:
+    return f"{file} is damaged or not the published file: SHA-256 {found}, expected {expected}"
 
 
-def _from_mirror(mirror: str, file: str) -> bytes:
-    if "://" not in mirror:
-        return (Path(mirror).expanduser() / file).read_bytes()
-    if not mirror.startswith(("http://", "https://", "file://")):
+def _fetch(name: str, file: str, expected: str, folder: Path, mirror: str | None) -> bytes:
+    """A file's verified bytes from the mirror, or from the first of the known servers that has them."""
+    failed = []
+    for server in [mirror] if mirror else _servers(name):
+        try:
+            data = _read(server, file)
+            found = hashlib.sha256(data).hexdigest()
+            if found == expected:
+                return data
+            failed.append(f"{server}: {_damaged(file, found, expected)}")
+        except Exception as error:  # whatever a broken server or address leads to is one event: it does not have it
+            failed.append(f"{server}: {_reason(error)}")
+    source = f"the mirror {mirror}" if mirror else "its servers"
+    raise ZooError(
+        f"data set {name!r}: {file} could not be had from {source} ({'; '.join(failed)}). Connect to the network, put "
+        f"the four published archives into {folder}, give --mirror FOLDER_OR_ADDRESS, or use --dataset digits"
+    )
+
+
+def _reason(error: Exception) -> str:
+    """An error in one printable line."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())
+    return f"{type(error).__name__}: {text[:REASON]}" if text else type(error).__name__
+
+
+def _servers(name: str) -> list[str]:
+    from torchvision import datasets
+
+    return list(getattr(datasets, TORCHVISION[name]).mirrors)
+
+
+def _read(server: str, file: str) -> bytes:
+    """A file of a folder or an address, whole. The usual variables (https_proxy, no_proxy) name a proxy."""
+    if "://" not in server:
+        return (Path(server).expanduser() / file).read_bytes()
+    if not server.startswith(("http://", "https://", "file://")):
         raise ValueError("a mirror is a folder, file://, http:// or https://")
     import urllib.request
 
-    with urllib.request.urlopen(f"{mirror.rstrip('/')}/{file}", timeout=TIMEOUT) as answer:  # noqa: S310 (checked above)
-        content: bytes = answer.read()
-        return content
-
-
-def _from_torchvision(name: str, file: str) -> bytes:
-    from torchvision import datasets
-
-    source = getattr(datasets, TORCHVISION[name])
-    md5 = dict(source.resources)[file]
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(TIMEOUT)  # torchvision itself would wait for ever
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            errors = []
-            for server in source.mirrors:
-                try:
-                    with contextlib.redirect_stdout(None):
-                        datasets.utils.download_url(f"{server}{file}", folder, filename=file, md5=md5)
-                    return (Path(folder) / file).read_bytes()
-                except (OSError, RuntimeError) as error:
-                    errors.append(f"{server}: {error}")
-            raise OSError("; ".join(errors))
-    finally:
-        socket.setdefaulttimeout(before)
+    data, until = bytearray(), time.monotonic() + SLOWEST
+    asked = urllib.request.Request(f"{server.rstrip('/')}/{file}", headers={"User-Agent": AGENT})  # noqa: S310
+    with urllib.request.build_opener().open(asked, timeout=TIMEOUT) as answer:
+        while part := answer.read1(CHUNK) if hasattr(answer, "read1") else answer.read(CHUNK):
+            data += part
+            if len(data) > LARGEST:
+                raise ValueError(f"it sends more than the {LARGEST:,} bytes that the largest archive may have")
+            if time.monotonic() > until:
+                raise TimeoutError(f"not whole after {SLOWEST:.0f} s")
+        wanted = answer.headers.get("Content-Length")
+    if wanted is not None and len(data) != int(wanted):
+        raise ConnectionError(f"it promised {int(wanted):,} bytes and sent {len(data):,}")
+    return bytes(data)

@@ -6,19 +6,17 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from tabulate import tabulate
-
 from zoo.base.errors import Busy, Diverged
 from zoo.base.progress import say
 from zoo.base.sealed import read_sealed, write_sealed
+from zoo.base.threads import cores
 from zoo.config.control import score_words
+from zoo.grid import before, record
 from zoo.grid import plan as plans
-from zoo.grid import record
 from zoo.grid.executor import (
     ATTEMPTS,
     LOG,
     Worker,
-    cores,
     describe_status,
     last_error,
     last_line,
@@ -26,62 +24,12 @@ from zoo.grid.executor import (
     worth_retrying,
 )
 from zoo.grid.files import Cell
+from zoo.grid.listing import clock, skipped
 from zoo.grid.notice import tell
 from zoo.grid.plan import Plan
-from zoo.objectives.families import SD3
 
 POLL_SECONDS = 0.5
-ENDED = ("done", "failed", "diverged")  # what a run skips
 PLAIN_SECONDS = 30.0  # between two lines about a running cell where nobody watches
-
-
-def show(plan: Plan) -> None:
-    """Print the cells, how they stand and how long they take."""
-    study, several = plan.name == "sd3", len(plan.budgets) > 1  # SD3's own grid shows the names printed there
-    rows = []
-    for cell in plan.chosen:
-        train = cell.config.train
-        printed = [SD3[train.objective].name] if study and train.objective in SD3 else []
-        times = [plan.status(cell), clock(plan.seconds(cell))]
-        rows.append(
-            [*([train.dataset] if several else []), train.backbone, cell.objective, *printed, train.seed, *times]
-        )
-    header = [
-        *(["data set"] if several else []),
-        "backbone",
-        "objective",
-        *(["in SD3's study"] if study else []),
-        "seed",
-        "status",
-        "time",
-    ]
-    print(tabulate(rows, header, disable_numparse=True))
-    print(
-        f"\ngrid {plan.name}: {plan.grid.description}\n{len(plan.chosen)} cells on {' and '.join(plan.budgets)}, budget"
-        f" {plan.kind}, in {plan.out}; {_left(plan)}"
-    )
-
-
-def _left(plan: Plan) -> str:
-    """What is still to do, in words."""
-    states = [plan.status(cell) for cell in plan.chosen]
-    left = sum(plan.seconds(cell) for cell, state in zip(plan.chosen, states, strict=True) if state not in ENDED)
-    if all(state == "done" for state in states):
-        return "all done"
-    if all(state in ENDED for state in states):
-        bad = len(states) - states.count("done")
-        return f"{states.count('done')} done, {bad} failed or diverged: --retry failed tries these again"
-    return f"about {clock(left / plan.jobs)} to go with {plan.jobs} at once (estimated)"
-
-
-def dry_run(plan: Plan, retry: bool) -> None:
-    """Print what a run would do, and check that nothing stands in its way, without writing."""
-    plans.check(plan)
-    for cell in plan.chosen:
-        status = plan.status(cell)
-        verb = "skip" if status == "done" or (status in ("failed", "diverged") and not retry) else "run"
-        train = cell.config.train
-        print(f"{verb:4}  {plan.folder(cell)}  ({status}; {train.images:,} images, batch {train.batch})")
 
 
 def run(plan: Plan, command: list[str], options: Any, finished: Callable[[], None] = lambda: None) -> list[str]:
@@ -90,6 +38,8 @@ def run(plan: Plan, command: list[str], options: Any, finished: Callable[[], Non
     command: what starts a worker, before its options. KeyboardInterrupt passes through, after the running cells have
     saved their states. finished: called when work begins, and when a cell has ended and others have not.
     """
+    plans.check(plan)
+    before.check(plan, options)
     plans.prepare(plan)
     record.write_grid(plan, options)
     if plan.notice:
@@ -150,8 +100,9 @@ def _to_do(plan: Plan, retry: bool) -> list[Cell]:
     cells = []
     for cell in plan.chosen:
         status = plan.status(cell)
-        if status == "done" or (status in ("failed", "diverged") and not retry):
-            say(f"{plan.head(cell)}: {status}, skipped" + ("" if status == "done" else " (--retry failed tries again)"))
+        if skipped(status, retry):
+            remedy = {"done": "", plans.UNREADABLE: " (delete the file that is named above)"}
+            say(f"{plan.head(cell)}: {status}, skipped{remedy.get(status, ' (--retry failed tries again)')}")
         else:
             cells.append(cell)
     return cells
@@ -170,9 +121,11 @@ class Job:
         failed, log = self.folder / "failed.json", self.folder / LOG
         if status == 0:
             failed.unlink(missing_ok=True)
-            score = read_sealed(self.folder / "result.json")["scores"][0]
+            result = read_sealed(self.folder / "result.json")
+            score, missing = result["scores"][0], len(result.get("unscored") or [])
             took = clock(time.monotonic() - self.began)
-            return f"{self.head}: {score_words(score)}, in {took}"
+            more = f"; {missing} settings could not be scored" if missing else ""
+            return f"{self.head}: {score_words(score)}, in {took}{more}"
         if status == Busy.exit_code:
             return f"{self.head}: another process is at work on it"
         if status in (130, 143):
@@ -193,16 +146,10 @@ def _not_done(plan: Plan) -> Iterable[str]:
         if (status := plan.status(cell)) == "done":
             continue
         failed = plan.folder(cell) / "failed.json"
-        why = f": {read_sealed(failed)['message']}" if failed.is_file() else ""
+        why = f": {plan.problem(cell)}" if status == plans.UNREADABLE else ""
+        if not why and failed.is_file():
+            why = f": {read_sealed(failed)['message']}"
         yield f"{cell.name}: {status}{why} ({plan.folder(cell) / LOG})"
-
-
-def clock(seconds: float) -> str:
-    """Seconds as 45 s, 12 min or 1 h 05 min."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
 class Watch:

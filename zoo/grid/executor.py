@@ -157,11 +157,6 @@ def stop(processes: Sequence[Worker]) -> None:
             running.kill()
 
 
-def cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def last_line(log: Path, window: int = 2000) -> str:
     """The last line of text in a log that may be long or growing."""
     with log.open("rb") as file:

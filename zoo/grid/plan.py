@@ -11,16 +11,19 @@ from zoo.base.environment import has_gpu
 from zoo.base.errors import ZooError, choose
 from zoo.base.progress import say
 from zoo.base.sealed import read_sealed, write_sealed
+from zoo.base.threads import workers
 from zoo.config.cell import differences
 from zoo.config.fits import fit
 from zoo.data import archives
 from zoo.data.sets import check_name
 from zoo.grid import files as grid
 from zoo.grid import notice as notices
-from zoo.grid.executor import cores
 from zoo.grid.files import Budget, Cell, Grid
+from zoo.grid.held import holding
 
 MOST_JOBS = 1024
+SHOWN = 6  # names in a sentence
+UNREADABLE = "unreadable"  # the status of a cell with a damaged file
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,30 @@ class Plan:
         return f"{place} {cell.objective} on {train.backbone}, seed {train.seed}"
 
     def status(self, cell: Cell) -> str:
-        """done, failed, diverged, started or to do. Raises ZooError for a file that cannot be used."""
+        """done, failed, diverged, unreadable, started or to do."""
         folder = self.folder(cell)
-        if self.result(cell):
-            return "done"
-        if (folder / "failed.json").is_file():
-            return str(read_sealed(folder / "failed.json")["status"])
+        try:
+            if self._result(cell):
+                return "done"
+            if (folder / "failed.json").is_file():
+                return str(read_sealed(folder / "failed.json")["status"])
+            if (folder / "cell.json").is_file():
+                read_sealed(folder / "cell.json")
+        except ZooError:
+            return UNREADABLE
         return "started" if any(folder.glob("step-*.json")) else "to do"
+
+    def problem(self, cell: Cell) -> str:
+        """Which file of an unreadable cell is damaged, and what to do; "" for another cell."""
+        folder = self.folder(cell)
+        try:
+            self._result(cell)
+            for name in ("failed.json", "cell.json"):
+                if (folder / name).is_file():
+                    read_sealed(folder / name)
+        except ZooError as error:
+            return f"{error}. Delete it, and what it told is worked out again"
+        return ""
 
     def seconds(self, cell: Cell) -> float:
         """What a finished cell took, or the estimate for another."""
@@ -66,7 +86,13 @@ class Plan:
         return float(result["seconds"]["total"]) if result else cell.seconds
 
     def result(self, cell: Cell) -> dict[str, Any] | None:
-        """A finished cell's result. Raises ZooError for one that is damaged or another cell's."""
+        """A finished cell's result; None if there is none, or one that cannot be used."""
+        try:
+            return self._result(cell)
+        except ZooError:
+            return None
+
+    def _result(self, cell: Cell) -> dict[str, Any] | None:
         path = self.folder(cell) / "result.json"
         if not path.is_file():
             return None
@@ -74,6 +100,19 @@ class Plan:
         if result["key"] != cell.config.key:
             raise ZooError(f"{path} is the result of a cell of another configuration")
         return result
+
+    def notes(self) -> list[str]:
+        """What to know of the output folder: files that cannot be used, and cells of other grids in it."""
+        told = [problem for cell in self.chosen if (problem := self.problem(cell))]
+        ours = {cell.folder for cell in self.cells}
+        others = [cell.folder for cell in holding(self.out, {}).cells if cell.folder not in ours]
+        if others:
+            more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
+            told.append(
+                f"{len(others)} other cell{'s' if len(others) > 1 else ''} in {self.out} are no part of this grid; "
+                f"nothing is done to them, and the page goes on to show them: {', '.join(others[:SHOWN])}{more}"
+            )
+        return told
 
 
 def make(options: Any, fetch: bool) -> Plan:
@@ -97,7 +136,7 @@ def make(options: Any, fetch: bool) -> Plan:
         raise ZooError(f"--seeds {options.seeds} is too small: --seeds must be at least 1")
     if not options.timeout > 0:
         raise ZooError(f"--timeout {options.timeout:g} is too small: --timeout must be above 0 seconds")
-    earlier = read_sealed(out / "grid.json") if (out / "grid.json").is_file() else {}
+    earlier = _earlier(out)
     datasets, notice, cause = _datasets(wishes, earlier, options, fetch)
     budgets = {dataset: loaded.budget(kind, dataset) for dataset in datasets}
     cells = [c for d, budget in budgets.items() for c in grid.cells(loaded, d, budget, options.seeds, images)]
@@ -120,6 +159,15 @@ def make(options: Any, fetch: bool) -> Plan:
         cells=cells,
         chosen=grid.select(cells, options.only),
     )
+
+
+def _earlier(out: Path) -> dict[str, Any]:
+    """grid.json of an earlier run in the folder; {} if there is none, or a damaged one, which is written again."""
+    try:
+        return read_sealed(out / "grid.json") if (out / "grid.json").is_file() else {}
+    except ZooError as error:
+        say(f"{error}. It is written again")
+        return {}
 
 
 def _datasets(
@@ -175,40 +223,35 @@ def _budget(wish: str, device: str) -> tuple[str, int | None]:
 
 
 def _jobs(wish: int | None, kind: str) -> int:
-    """Cells at once: on a CPU one for each of up to four cores, since networks this small gain little from threads."""
+    """Cells at once: on a CPU as many as fill up to four cores, by one thread each or as many as OMP_NUM_THREADS says.
+
+    Networks this small gain little from threads.
+    """
     if wish is not None and not 1 <= wish <= MOST_JOBS:
         raise ZooError(f"--jobs {wish:,} must be at least 1, and at most {MOST_JOBS:,}")
-    return wish or (1 if kind == "gpu" else min(4, cores()))
+    return wish or (1 if kind == "gpu" else min(4, workers()))
 
 
 def check(plan: Plan) -> None:
-    """Raise ZooError for chosen cells' files that cannot be used, all at once, and for a cell of another configuration.
+    """Say what there is to know of the output folder; raise ZooError for a cell of another configuration.
 
     The keys that differ are named. And for ways to draw that an objective's path has no times for.
     """
     grid.check_times(plan.chosen)
-    problems = []
+    for note in plan.notes():
+        say(note)
     for cell in plan.chosen:
         fit(cell.config)
         path = plan.folder(cell) / "cell.json"
-        try:
-            found = read_sealed(path)["config"] if path.is_file() else None
-            lines = differences(cell.config.model_dump(mode="json"), found) if found else []
-            if not lines:
-                plan.status(cell)
-        except ZooError as error:
-            problems.append(str(error))
+        if plan.status(cell) == UNREADABLE or not path.is_file():
             continue
-        if lines:
+        if lines := differences(cell.config.model_dump(mode="json"), read_sealed(path)["config"]):
             head = f"{path.parent} holds a cell of another configuration; choose another --out, or delete it:"
             raise ZooError("\n  ".join([head, *lines]))
-    if problems:
-        raise ZooError("\n  ".join(["delete these files, and what they told is worked out again:", *problems]))
 
 
 def prepare(plan: Plan) -> None:
-    """Check, then write every chosen cell's cell.json, before any work."""
-    check(plan)
+    """Write every chosen cell's cell.json, before any work."""
     for cell in plan.chosen:
         path = plan.folder(cell) / "cell.json"
         if not path.is_file():

@@ -10,6 +10,7 @@ from zoo.base.errors import ZooError
 from zoo.base.files import write_atomic
 from zoo.base.limits import require_disk, require_memory
 from zoo.config.control import Setting
+from zoo.data.npz import CHANNELS, write_npz
 from zoo.data.sets import IMAGE_SHAPES, NUM_CLASSES
 from zoo.sampling import pictures
 from zoo.sampling.model import Model, evaluations
@@ -55,7 +56,7 @@ def _fit(wanted: Drawing, setting: Setting, shape: tuple[int, int, int]) -> None
     what, remedy = f"--n {wanted.n:,}: {count:,} images", "Choose a smaller --n, such as 100"
     require_memory(count * (LABEL + frames * height * width), what, remedy)
     if wanted.npz:
-        bytes_of = count * (LABEL + pictures.CHANNELS * height * width)
+        bytes_of = count * (LABEL + CHANNELS * height * width)
         require_disk(Path(wanted.npz), bytes_of, f"{what} as .npz", remedy)
 
 
@@ -83,7 +84,7 @@ def draw(ckpt: Path, wanted: Drawing, setting: Setting, device: torch.device, ba
             model.images(labels[first : first + SHARD], setting, first, wanted.seed)
             for first in range(0, len(labels), SHARD)
         )
-        pictures.write_npz(Path(wanted.npz), labels, shape, shards)
+        write_npz(Path(wanted.npz), labels, shape, shards)
         lines.append(f"{wanted.npz}: {len(labels)} images")
     cost = evaluations(model.objective.path, setting)
     return [*lines, f"{model.config.objective}, {setting.name}: {cost} network evaluations an image"]

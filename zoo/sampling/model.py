@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from zoo import registry
-from zoo.base.errors import Diverged
+from zoo.base.errors import ZooError
 from zoo.base.progress import Pulse
 from zoo.config.cell import TrainConfig
 from zoo.config.control import Sampling, Setting
@@ -83,7 +83,7 @@ class Model:
     ) -> Tensor:
         """uint8 [N, 1, H, W] for labels [N] under a setting, the images first .. first + N - 1 of a seed (the run's).
 
-        film: takes the steps of one of them, at no network evaluation more. Raises Diverged if they are not finite.
+        film: takes the steps of one of them, at no network evaluation more. Raises ZooError if they are not finite.
         """
         count = len(labels)
         padded = torch.cat([labels, labels.new_full((self.whole(count) - count,), NUM_CLASSES)])
@@ -95,7 +95,7 @@ class Model:
                 steps = self._filmed(steps, setting, film, film.image % self.batch)
             x_hat = sampler.last(steps)
             if not x_hat.isfinite().all():
-                raise Diverged(f"samples under {setting.name} are not finite")
+                raise ZooError(f"images under {setting.name} are not finite: that sampler breaks on this network")
             parts.append(to_uint8(x_hat, self.standard))
         return torch.cat(parts)[:count]
 
@@ -156,7 +156,7 @@ class Preview:
         return Model(manifest, self.state.tensors(), self.data.image_shape, self.device, len(self.labels))
 
     def __call__(self) -> bytes:
-        """The picture of now, as PNG. Raises Diverged if it is not finite."""
+        """The picture of now, as PNG. Raises ZooError if it is not finite."""
         ema, raw = (
             pictures.sheet(self.model.images(self.labels, Setting(weights=kind, steps=PREVIEW_STEPS)), columns=5)
             for kind in ("ema", "raw")

@@ -8,6 +8,8 @@ import math
 import os
 import signal
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,7 +17,7 @@ import torch
 from torch import Tensor
 
 from zoo.base.errors import Diverged
-from zoo.base.files import read_rows, write_atomic
+from zoo.base.files import read_rows, write_atomic, write_error
 from zoo.base.progress import say
 
 CLOCK = ("step", "images", "seconds")  # what a row must have for a resumed run to go on from it
@@ -77,16 +79,31 @@ class Metrics:
         self.clock = seconds, images
         self.sums.zero_()
         self.bin_sums.zero_()
-        if self.file is None:
-            self.file = self.path.open("a", encoding="utf-8")
-        self.file.write(json.dumps(row, allow_nan=False) + "\n")
-        self.file.flush()
+        line = json.dumps(row, allow_nan=False) + "\n"
+        with self._written(len(line)):
+            if self.file is None:
+                self.file = self.path.open("a", encoding="utf-8")
+            self.file.write(line)
+            self.file.flush()
         return row
+
+    @contextmanager
+    def _written(self, size: int) -> Iterator[None]:
+        """Turn a failed write of `size` bytes into DiskFull or ZooError; what was not written is forgotten."""
+        try:
+            yield
+        except OSError as error:
+            if self.file is not None:
+                with suppress(OSError):  # closing tries to write once more
+                    self.file.close()
+                self.file = None
+            raise write_error(self.path, size, error) from error
 
     def sync(self) -> None:
         """Rows reach the disk before the checkpoint that counts on them."""
         if self.file is not None:
-            os.fsync(self.file.fileno())
+            with self._written(0):
+                os.fsync(self.file.fileno())
 
     def truncate(self, step: int) -> list[dict[str, Any]]:
         """Drop rows behind a checkpoint's step, and damaged lines, before a resumed run writes on; returns the rest."""
@@ -104,7 +121,8 @@ class Metrics:
     def close(self) -> None:
         """Close the file."""
         if self.file is not None:
-            self.file.close()
+            with self._written(0):
+                self.file.close()
 
     def state(self) -> dict[str, Tensor]:
         """The sums, under the checkpoint's names."""

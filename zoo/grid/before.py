@@ -1,0 +1,117 @@
+"""What a grid checks before its first cell is trained: the device, the data folder, the disk, the cores.
+
+torch is not imported here: a GPU is tried in a process of its own, so that the driver holds nothing of it.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from zoo import registry
+from zoo.base.environment import has_gpu
+from zoo.base.errors import DiskFull, ZooError
+from zoo.base.lock import exclusive
+from zoo.base.progress import say
+from zoo.base.threads import cores, threads_asked
+from zoo.config.cell import TrainConfig
+from zoo.data.sets import IMAGE_SHAPES
+from zoo.grid.plan import Plan
+
+TRY = "from zoo.base import environment, errors; errors.run_main(lambda: environment.pick_device({!r}) and 0)"
+OVERHEAD = 1 << 20  # bytes of a cell's pictures, log and results
+BYTES = 4  # of a number in a checkpoint
+MORE = 1.5  # weights of a network, of the lower bound that is known
+COPIES = 4  # of the weights in a checkpoint: themselves, their average, and at most two moments
+SNAPSHOT_COPIES = 2  # themselves and their average
+ROOT = Path(__file__).parents[2]
+
+
+def check(plan: Plan, options: Any, say: Callable[[str], None] = say) -> None:
+    """Raise ZooError for what would stop every cell, and say what will only slow them.
+
+    Raises DiskFull where the estimate of what is left to write does not fit.
+    """
+    check_device(options.device)
+    if why := unwritable(Path(options.data_dir)):
+        say(
+            f"the data folder {options.data_dir} cannot be written ({why}): what is kept there between cells is worked "
+            "out again in each worker. --data-dir names another"
+        )
+    needed, free = to_write(plan), free_bytes(plan.out)
+    if needed > free:
+        raise DiskFull(
+            f"the cells left would write about {size(needed)} (estimated) below {plan.out}, and {size(free)} are free. "
+            "Make room, choose another --out, or fewer cells by --only"
+        )
+    if needed:
+        say(f"about {size(needed)} will be written below {plan.out} (estimated); {size(free)} are free")
+    threads = threads_asked() or 1
+    if plan.kind == "cpu" and plan.jobs * threads > cores():
+        say(
+            f"{plan.jobs} cells at once, of {threads} thread{'s' if threads > 1 else ''} each, on {cores()} "
+            f"core{'s' if cores() > 1 else ''}: they wait for one another, and all take longer. Lower --jobs or "
+            "OMP_NUM_THREADS"
+        )
+
+
+def check_device(name: str) -> None:
+    """Raise ZooError for a device that does not work here; the CPU always does."""
+    if name == "cpu" or (name == "auto" and not has_gpu()):
+        return
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    tried = subprocess.run(  # noqa: S603 (our own interpreter)
+        [sys.executable, "-c", TRY.format(name)],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    if tried.returncode:
+        lines = [line for line in tried.stderr.splitlines() if line.strip()]
+        reason = next((line for line in lines if line.startswith("error: ")), (lines or ["it gave no reason"])[-1])
+        told = reason.removeprefix("error: ")
+        raise ZooError(told if repr(name) in told else f"device {name!r} does not work here: {told}")
+
+
+def unwritable(folder: Path) -> str:
+    """Why a folder, made first, cannot be written and locked; "" if it can."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with exclusive(folder / ".lock"):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def to_write(plan: Plan) -> int:
+    """Bytes that the cells left will write, from above: checkpoints, and a little for all else.
+
+    A cell keeps two checkpoints; while it is trained, a third and its snapshots are there too.
+    """
+    kept, meanwhile = 0, 0
+    for cell in plan.chosen:
+        if plan.status(cell) != "done":
+            weights = _weight_bytes(cell.config.train)
+            kept += 2 * COPIES * weights + OVERHEAD
+            meanwhile = max(meanwhile, weights * (COPIES + SNAPSHOT_COPIES * cell.config.score.snapshots))
+    return kept + plan.jobs * meanwhile
+
+
+def _weight_bytes(config: TrainConfig) -> int:
+    """About how many bytes a network's weights take; 0 where its size is not known."""
+    least, _ = registry.backbone_size(config.backbone).least(IMAGE_SHAPES[config.dataset])
+    return round(BYTES * MORE * least)
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes that may be written below a folder, which need not be there yet."""
+    return shutil.disk_usage(next(p for p in (folder, *folder.absolute().parents) if p.exists())).free
+
+
+def size(count: int) -> str:
+    """Bytes as 12 MB or 3.4 GB."""
+    return f"{count / 1e6:,.0f} MB" if count < 1e9 else f"{count / 1e9:,.1f} GB"

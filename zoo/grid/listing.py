@@ -1,0 +1,74 @@
+"""What `--list` and `--dry-run` print of a plan: its cells, their status, and what is left to do."""
+
+from tabulate import tabulate
+
+from zoo.grid.before import size, to_write
+from zoo.grid.plan import UNREADABLE, Plan, check
+from zoo.objectives.families import SD3
+
+ENDED = ("done", "failed", "diverged")  # what a run skips
+
+
+def show(plan: Plan) -> None:
+    """Print the cells, how they stand and how long they take."""
+    study, several = plan.name == "sd3", len(plan.budgets) > 1  # SD3's own grid shows the names printed there
+    rows = []
+    for cell in plan.chosen:
+        train = cell.config.train
+        printed = [SD3[train.objective].name] if study and train.objective in SD3 else []
+        times = [plan.status(cell), clock(plan.seconds(cell))]
+        rows.append(
+            [*([train.dataset] if several else []), train.backbone, cell.objective, *printed, train.seed, *times]
+        )
+    header = [
+        *(["data set"] if several else []),
+        "backbone",
+        "objective",
+        *(["in SD3's study"] if study else []),
+        "seed",
+        "status",
+        "time",
+    ]
+    print(tabulate(rows, header, disable_numparse=True))
+    print(
+        f"\ngrid {plan.name}: {plan.grid.description}\n{len(plan.chosen)} cells on {' and '.join(plan.budgets)}, budget"
+        f" {plan.kind}, in {plan.out}; {_left(plan)}"
+    )
+    for note in plan.notes():
+        print(note)
+
+
+def _left(plan: Plan) -> str:
+    """What is still to do, in words."""
+    states = [plan.status(cell) for cell in plan.chosen]
+    left = sum(plan.seconds(cell) for cell, state in zip(plan.chosen, states, strict=True) if state not in ENDED)
+    if all(state == "done" for state in states):
+        return "all done"
+    if all(state in ENDED for state in states):
+        bad = len(states) - states.count("done")
+        return f"{states.count('done')} done, {bad} failed or diverged: --retry failed tries these again"
+    needed = size(to_write(plan))
+    return f"about {clock(left / plan.jobs)} to go with {plan.jobs} at once, {needed} to write (estimated)"
+
+
+def dry_run(plan: Plan, retry: bool) -> None:
+    """Print what a run would do, and check that nothing stands in its way, without writing."""
+    check(plan)
+    for cell in plan.chosen:
+        status = plan.status(cell)
+        verb = "skip" if skipped(status, retry) else "run"
+        train = cell.config.train
+        print(f"{verb:4}  {plan.folder(cell)}  ({status}; {train.images:,} images, batch {train.batch})")
+
+
+def skipped(status: str, retry: bool) -> bool:
+    """Whether nothing is done for a cell that stands so."""
+    return status in ("done", UNREADABLE) or (status in ("failed", "diverged") and not retry)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as 45 s, 12 min or 1 h 05 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
