@@ -5,15 +5,11 @@ written to runs/GRID/report.html (and report.md), and kept up to date meanwhile.
 command again goes on where the last one stopped.
 """
 
-import contextlib
-import signal
 import sys
-import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-from zoo.base.errors import ZooError, run_main
+from zoo.base.errors import run_main
 from zoo.base.options import EXPERT, MUCH, WHERE, option
 from zoo.cli import Watched, parse
 
@@ -45,71 +41,30 @@ class Options(Watched):
     timeout: float = option(
         1800.0, "seconds without output after which a cell is stopped and tried again", EXPERT, metavar="SECONDS"
     )
-    cell: str | None = option(None, "a worker's folder; -: those that standard input names", EXPERT, hidden=True)
 
 
 def main() -> int:
     """The command line; see the module's first line."""
     options = parse(Options, "python run_all.py", __doc__)
-    if options.cell == "-":
-        return worker(options)
-    if options.cell:
-        from eval.cell import run_cell
+    from reports import api
+    from zoo.grid import listing
 
-        run_cell(Path(options.cell), options)
-        return 0
-    from zoo.grid import driver, listing, plan
-
-    made = plan.make(options, fetch=not (options.list or options.dry_run))
+    made = api.plan_of(options, fetch=not (options.list or options.dry_run))
     if options.list:
         listing.show(made)
         return 0
     if options.dry_run:
         listing.dry_run(made, retry=options.retry == "failed")
         return 0
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the same as Ctrl-C: the running cell saves first
-    from reports.live import LivePage
-
     try:
-        with LivePage(made.out) as page:
-            command = [sys.executable, str(Path(__file__).resolve())]
-            not_done = driver.run(made, command, options, finished=page.refresh)
+        found = api.run(made, options)
     except KeyboardInterrupt:
-        print("\ninterrupted; the state is saved, and the same command goes on from here", file=sys.stderr)
-        with contextlib.suppress(ZooError):  # the page is no longer that of a grid at work
-            final_page(made.out)
+        print("\ninterrupted; the state is saved, and the same command continues from here", file=sys.stderr)
         return 130
-    print(final_page(made.out))
-    if not_done:
-        print("\n".join([f"{len(not_done)} of {len(made.chosen)} cells are not done:", *not_done]), file=sys.stderr)
-    return 1 if not_done else 0
-
-
-def final_page(folder: Path) -> str:
-    """Write the report; returns where the time went, the rank table, the verdict, and the page's path."""
-    from reports.page import build
-    from reports.read.load import load
-    from reports.render import terminal
-    from reports.words.ending import ending
-    from reports.words.tables import time_table
-    from zoo.base.helptext import terminal_columns
-
-    began = time.perf_counter()
-    page, run = build(folder).with_suffix(".html"), load(folder)
-    times = time_table(run, report=time.perf_counter() - began)
-    return f"\n{times}\n\n{terminal.render(ending(run, page), terminal_columns()).rstrip()}"
-
-
-def worker(options: Options) -> int:
-    """What the driver's workers run: cell after cell, until there are no more, or one fails."""
-    from zoo.grid.executor import cells_of_driver, die_with_driver
-
-    die_with_driver()
-    for folder in cells_of_driver():
-        from eval.cell import run_cell
-
-        run_cell(folder, options)
-    return 0
+    print(api.ending(found))
+    if lines := found.not_done:
+        print("\n".join([f"{len(lines)} of {len(made.chosen)} cells are not done:", *lines]), file=sys.stderr)
+    return 1 if lines else 0
 
 
 if __name__ == "__main__":

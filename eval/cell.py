@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from eval.judging.net import Judge
     from eval.scores.reference import Reference
 
-POINT = ("images", "seconds", "fid", "fid_se", "acc")  # of a snapshot
+POINT = ("images", "seconds", "n", "fid", "fid_se", "acc")  # of a snapshot
 PATIENCE_SECONDS = 30.0  # for the cell of a driver that was killed just now to save its state and end
 
 
@@ -62,7 +62,7 @@ def _check(result: dict[str, Any]) -> None:
 def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     began = time.perf_counter()
 
-    from eval.scores.rows import course, held_out, rows
+    from eval.scores.rows import best_of, course, held_out, rows
     from eval.scores.score import Bench, real_png
     from zoo import plugins
     from zoo.base.environment import git_hash, pick_device, versions
@@ -87,12 +87,14 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     manifest, tensors = checkpoint.find(folder)
     model = Model(manifest, tensors, data.image_shape, device, config.score.batch)
     write_atomic(folder / "real.png", real_png(data))
-    scored, unscored = rows(model, config.score, bench, folder)
+    scored, unscored, few = rows(model, config.score, bench, folder)
+    best = best_of(model, config.score, few, bench, folder)
+    drawing = sum(row["seconds"] for row in scored) + (best.pop("seconds") if best else 0.0)
     points = list(course(model, folder / SNAPSHOTS, config.score, bench)) if config.score.snapshots else []
+    drawing += sum(point["drawing"] for point in points)
     if points and scored[0]["setting"] == config.score.controls[0].name:
-        points.append({**scored[0], "images": trained["images"], "seconds": trained["seconds"], "drawing": 0.0})
+        points.append({**next(iter(few.values())), "images": trained["images"], "seconds": trained["seconds"]})
     errors = held_out(model, config.score, bench)
-    drawing = sum(row["seconds"] for row in scored) + sum(point["drawing"] for point in points)
     seconds = {
         "start": ready - began,
         "setup": trained["setup_seconds"],
@@ -109,6 +111,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
         "train": {name: trained[name] for name in (*facts, *how)}
         | {
             "steps": trained["step"],
+            "clipped": trained["clipped_steps"] / trained["step"],
             "images_per_s": trained["images"] / trained["seconds"],
             "flop_per_image": backbone_size(config.train.backbone).forward_flop(data.image_shape, NUM_CLASSES),
             "logsnr_edges": LOGSNR_EDGES,
@@ -119,6 +122,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
         "real": real.row,
         "scores": scored,
         "unscored": unscored,
+        "best": best,
         "snapshots": [{key: point[key] for key in POINT} for point in points],
         "fingerprint": fingerprint(objective(config.train.objective)),
         "validation": errors,

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from zoo.base.sealed import SchemaVersion
 from zoo.config.cell import CellConfig
-from zoo.config.control import Setting
+from zoo.config.control import Sampling, Setting
 from zoo.config.schema import Count, Frozen
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -77,6 +77,21 @@ class Unscored(Setting):
     reason: str
 
 
+class Candidate(Sampling):
+    """A way to draw that a run's best case was chosen from: FID of n samples, None where they were not finite."""
+
+    fid: Number | None
+    n: Count
+
+
+class Best(Frozen):
+    """A run's best case: the candidates in the order found, which was chosen, and its scores on samples of its own."""
+
+    candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)]
+    chosen: Whole
+    score: Score
+
+
 class Floor(Frozen):
     """The real test images' distance to the training images, and their number."""
 
@@ -96,7 +111,11 @@ class JudgeFacts(Frozen):
 
 
 class Validation(Frozen):
-    """Held-out errors by noise level, and their means."""
+    """Held-out errors by noise level, and their means.
+
+    x0_share: squared error of the clipped x_hat over that of the class's mean image, at x0_logsnr; x0_high: its mean
+    over the four noisiest levels.
+    """
 
     val_target: Number
     val_eps: Number
@@ -104,6 +123,9 @@ class Validation(Frozen):
     logsnr: tuple[Number, ...]
     target: tuple[Number, ...]
     eps: tuple[Number, ...]
+    x0_logsnr: tuple[Number, ...]
+    x0_share: tuple[Number, ...]
+    x0_high: Number
 
 
 class Fingerprint(Frozen):
@@ -119,13 +141,17 @@ class Point(Frozen):
 
     images: Count
     seconds: Number
+    n: Count
     fid: Number
     fid_se: Number
     acc: Number
 
 
 class TrainFacts(Frozen):
-    """How the run went: seconds and rates of training without setup, and what it ran on."""
+    """How the run went: seconds and rates of training without setup, and what it ran on.
+
+    clipped: share of the steps whose gradient was longer than the recipe allows, and was shortened.
+    """
 
     images: Count
     step: Count
@@ -134,6 +160,7 @@ class TrainFacts(Frozen):
     setup_seconds: Number
     peak_memory_bytes: Whole
     final_loss: Number | None
+    clipped: Share
     parameters: Count
     precision: Literal["float32", "bfloat16"]
     compiled: bool
@@ -177,6 +204,7 @@ class Result(Frozen):
     real: Measured
     scores: tuple[Score, ...]
     unscored: tuple[Unscored, ...] = ()
+    best: Best | None
     snapshots: tuple[Point, ...]
     fingerprint: Fingerprint
     validation: dict[Literal["ema", "raw"], Validation]

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextvars import copy_context
 from pathlib import Path
 
 from zoo.base.progress import say
@@ -18,7 +19,7 @@ class LivePage:
     def __init__(self, folder: Path):
         self.folder, self.failed = folder, False
         self.wanted, self.over = threading.Event(), threading.Event()
-        self.thread = threading.Thread(target=self._work, daemon=True)
+        self.thread = threading.Thread(target=copy_context().run, args=(self._work,), daemon=True)
 
     def __enter__(self) -> "LivePage":
         self.thread.start()

@@ -4,9 +4,12 @@ All of it comes from the files there: the same files give the same bytes; no clo
 in. Finished, partial and failed runs are all pages.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from eval.ranks import text as rank_words
+from reports.figures.alts import seen
 from reports.figures.catalogue import caption, draw, of_section
 from reports.read.export import json_bytes
 from reports.read.load import load
@@ -14,9 +17,11 @@ from reports.read.results import csv_bytes
 from reports.read.run import Run
 from reports.render import html, markdown
 from reports.words import about, ranktables, sentences, tables
-from reports.words.answer import answer
+from reports.words.best import best_case
 from reports.words.bibtex import papers
-from reports.words.document import Block, Bold, Heading, Paragraph, Picture
+from reports.words.document import Block, Bold, Fold, Heading, Paragraph, Picture, Table, filled
+from reports.words.glossary import glossary
+from reports.words.opening import notice, opening
 from reports.words.pairs import pairs
 from reports.words.recipes import recipes
 from zoo.base.files import write_atomic
@@ -27,9 +32,9 @@ COST = (
 )
 RANKS = (
     "Under each control setting scores are averaged over seeds and Pareto fronts peeled over FID and accuracy; a rank "
-    "is the mean number of an objective's front over {count} (each with every setting and kind of weights). The "
-    "interval is that of resampling runs; objectives that cannot be told apart are before one another in 5% to 95% of "
-    "the samples."
+    "is the mean number of an objective's front over {count}. The confidence set holds the ranks that an objective may "
+    "truly have, given how much runs differ; two objectives cannot be distinguished where it leaves their order open. "
+    "Equal ranks are sorted by FID."
 )
 SETTINGS = (
     "What the sampler's choices do. Settings are to be compared at equal network evaluations, not at equal steps; the "
@@ -54,10 +59,12 @@ def build(run_dir: Path, running: bool = False) -> Path:
     for old in (run.folder / "figures").glob("*.png"):  # an earlier page's figures are no part of this one
         if old.name not in figures:
             old.unlink()
-    write_atomic(run.folder / "results.csv", csv_bytes(run))
+    table = csv_bytes(run)
+    write_atomic(run.folder / "results.csv", table)
     write_atomic(run.folder / "results.json", json_bytes(run))
     blocks = page(run, list(figures), running)
-    write_atomic(run.folder / "report.html", html.render(blocks, figures, running).encode())
+    whole = html.render(blocks, figures, running, {"results.csv": table})
+    write_atomic(run.folder / "report.html", whole.encode())
     path = run.folder / "report.md"
     write_atomic(path, markdown.render(blocks).encode())
     return path
@@ -65,11 +72,10 @@ def build(run_dir: Path, running: bool = False) -> Path:
 
 def page(run: Run, figures: list[str], running: bool = False) -> list[Block]:
     """The whole page; figures: the names that were drawn. running: as in `build`."""
-    warnings = (run.grid.get("notice"), about.unequal(run))
-    blocks: list[Block] = [Heading(sentences.title(run), 1), *(part for w in warnings for part in _said(w, "warning"))]
-    blocks += [part for note in run.notes for part in _said(note, "note")]
-    lead, variants = recipes(run)
-    blocks += [*lead, *answer(run, running), *_said(run.grid.get("sizes_note"), "note")]
+    told, variants = recipes(run)
+    blocks: list[Block] = [Heading(sentences.title(run), 1), *_warnings(run)]
+    blocks += opening(run, _pictures(run, figures, "Opening"), running, told)
+    blocks += [Paragraph(note, "note")] if (note := run.grid.get("sizes_note")) else []
     if run.done:
         blocks += [Heading("Ranks"), *_ranks(run), *_pictures(run, figures, "Ranks"), *variants]
     several = len(run.datasets) > 1
@@ -78,48 +84,73 @@ def page(run: Run, figures: list[str], running: bool = False) -> list[Block]:
         blocks += _sections(part, figures, prefix, f" on {part.datasets[0]}" if several else "")
     none = "None so far." if running else f"All {len(run.cells)} cells are done."
     blocks += [Heading("Failures"), about.failures(run, running) or Paragraph(none)]
-    blocks += [Heading("Configuration"), about.configuration(run), Heading("Versions"), about.versions(run)]
-    blocks += [Heading("How to reproduce"), *about.commands(run)]
-    return [*blocks, Heading("Papers"), about.papers(run), *papers(run)]
+    blocks += [Heading("How to reproduce"), *about.commands(run), Heading("Details")]
+    blocks += [Fold("Configuration", (about.configuration(run),)), Fold("Versions", (about.versions(run),))]
+    blocks += [Fold("Papers", (about.papers(run), *papers(run)))]
+    blocks += [Heading("Glossary"), glossary()]
+    return [tidy(block) for block in blocks]
+
+
+def tidy(block: Block) -> Block:
+    """The block without columns of dashes, also where it is folded."""
+    if isinstance(block, Fold):
+        return Fold(block.title, tuple(map(tidy, block.blocks)))
+    return filled(block) if isinstance(block, Table) else block
+
+
+def _warnings(run: Run) -> list[Block]:
+    blocks: list[Block] = []
+    if told := run.grid.get("notice"):
+        blocks += notice(told, run.grid.get("cause") or "")
+    blocks += [Paragraph(note, "note") for note in run.notes]
+    return [*blocks, *([Paragraph(Bold(unequal), "warning")] if (unequal := about.unequal(run)) else [])]
 
 
 def _sections(run: Run, figures: list[str], prefix: str, where: str) -> list[Block]:
     """What is said of one data set; prefix: of its figures' names; where: the end of its headings."""
 
     def show(section: str) -> list[Block]:
-        return _pictures(run, figures, section, prefix)
+        return [*_pictures(run, figures, section, prefix)]
 
-    training = [Heading(f"Training{where}"), *(show("Training") or [Paragraph("No training curves yet.")])]
+    training: list[Block] = [Heading(f"Training{where}"), *(show("Training") or [Paragraph("No training curves yet.")])]
     if not run.done:
         return training
     blocks: list[Block] = [Heading(f"Comparison{where}"), sentences.leaders(run), tables.comparison(run)]
-    blocks += [sentences.how_to_read(run), *show("Comparison"), *pairs(run, where)]
+    blocks += [sentences.how_to_read(run), *show("Comparison"), *_folded("Pareto fronts", show("Fronts"))]
+    first, *others = show("Samples") or [Paragraph("No pictures.")]
+    blocks += [Heading(f"Samples{where}"), first, *_folded("More samples", others)]
+    blocks += [*best_case(run, where), *pairs(run, where, show("Pairs"))]
     if len(run.compared) > len(run.headline) or show("Settings"):
         blocks += [Heading(f"Settings{where}"), Paragraph(SETTINGS), ranktables.every_setting(run), *show("Settings")]
     if studies := show("Parameters"):
         blocks += [Heading(f"Parameters{where}"), *studies]
     differences = ranktables.differences(run, sentences.lead(run))
-    blocks += [Heading(f"Differences{where}"), Paragraph(DIFFERENCES), differences]
-    blocks += [Heading(f"Samples{where}"), *show("Samples")]
+    blocks += [*training, Heading(f"Differences{where}"), Paragraph(DIFFERENCES), differences]
     blocks += [Heading(f"Classes{where}"), sentences.class_note(run), tables.per_class(run), *show("Classes")]
     blocks += [Heading(f"Other scores{where}"), sentences.other_note(run), ranktables.other_scores(run)]
-    kinds = sorted({setting.kind for setting in run.settings})
-    weights = tables.weights(run) if len(kinds) > 1 else Paragraph(f"Only the {kinds[0]} weights were scored.")
-    blocks += [Heading(f"EMA and raw weights{where}"), weights, *show("EMA and raw weights"), *training]
-    return [*blocks, Heading(f"Cost{where}"), Paragraph(COST), tables.cost(run)]
+    if len({setting.kind for setting in run.settings}) > 1:
+        blocks += [Heading(f"EMA and raw weights{where}"), tables.weights(run), *show("EMA and raw weights")]
+    return [*blocks, Heading(f"Cost{where}"), Paragraph(COST), tables.cost(run), tables.machine(run)]
 
 
-def _pictures(run: Run, figures: list[str], section: str, prefix: str = "") -> list[Block]:
-    """The section's figures, each with its caption."""
-    return [Picture(prefix + name, caption(run, name)) for name in of_section(section, figures, prefix)]
+def _pictures(run: Run, figures: list[str], section: str, prefix: str = "") -> list[Picture]:
+    """The section's figures, each with its caption and what is seen in it."""
+    return [
+        Picture(prefix + name, caption(run, name), seen(run, name)) for name in of_section(section, figures, prefix)
+    ]
+
+
+def _folded(title: str, blocks: Sequence[Block]) -> list[Block]:
+    return [Fold(title, tuple(blocks))] if blocks else []
 
 
 def _ranks(run: Run) -> list[Block]:
     found = run.board
     places = f"{', '.join(found['datasets'])}; {', '.join(found['families'])}"
-    count = f"{found['settings']} control settings: {places}"
-    return [Paragraph(RANKS.format(count=count)), ranktables.ranks(found), *map(Paragraph, rank_words.notes(found))]
+    kinds = " and ".join(dict.fromkeys(setting.kind for setting in run.settings))
+    count = f"{found['settings']} control settings ({places}; {kinds} weights)"
+    return [Paragraph(RANKS.format(count=count)), ranktables.ranks(found), *_notes(found)]
 
 
-def _said(text: str | None, kind: str) -> list[Block]:
-    return [Paragraph(Bold(text) if kind == "warning" else text, kind)] if text else []
+def _notes(found: dict[str, Any]) -> list[Block]:
+    return [Paragraph(text) for text in rank_words.notes(found)]

@@ -17,9 +17,10 @@ from PIL import Image
 from eval import compare, fid
 from eval.scores.sets import Asked, evaluate
 from tests.conftest import ROOT
-from zoo import sample, train
 from zoo.base.errors import ZooError
 from zoo.config.control import Setting
+from zoo.sample import main as sample_main
+from zoo.train import main as train_main
 
 GRID = """
 description = "two tiny cells"
@@ -301,7 +302,7 @@ def test_a_second_data_set_that_cannot_be_had_is_digits_and_the_report_says_so(c
     ],
 )
 def test_train_refuses_what_it_does_not_know(arguments, said, refused, tmp_path):
-    text = refused(train.main, *arguments, "--out", str(tmp_path / "run"))
+    text = refused(train_main, *arguments, "--out", str(tmp_path / "run"))
     assert all(words in text for words in said)
 
 
@@ -325,7 +326,7 @@ def test_sample_draws_a_grid_a_path_and_a_file(unet, inside, tmp_path):
     names = {flag: str(tmp_path / f"x.{flag}") for flag in ("png", "gif", "npz")}
     files = ["--out", names["png"], "--trajectory", names["gif"], "--npz", names["npz"]]
     how = ["--labels", "0-9", "--n", "3", "--sampler", "heun", "--steps", "5", "--guidance", "1.5"]
-    assert "18 network evaluations" in inside(sample.main, str(unet), *how, *files)  # 9 calls with the class, 9 without
+    assert "18 network evaluations" in inside(sample_main, str(unet), *how, *files)  # 9 calls with the class, 9 without
     with np.load(names["npz"], allow_pickle=False) as arrays:
         images, labels = arrays["arr_0"], arrays["arr_1"]
     assert (images.shape, images.dtype) == ((30, 8, 8, 3), np.uint8)
@@ -371,7 +372,7 @@ SAMPLE = {
 
 @pytest.mark.parametrize(("arguments", "said"), SAMPLE.values(), ids=SAMPLE.keys())
 def test_sample_refuses_what_makes_no_sense(arguments, said, refused):
-    assert said in refused(sample.main, "runs/none", *arguments)
+    assert said in refused(sample_main, "runs/none", *arguments)
 
 
 def images(folder: Path, name: str, **arrays) -> str:

@@ -8,13 +8,14 @@ import pytest
 import torch
 
 import run_all
-from eval import compare, fid, judge
+from eval import compare, fid, judge, worker
 from reports import __main__ as reports
 from tests.conftest import TINY
-from zoo import bench, objective, sample, train
+from zoo import bench, objective, sample
 from zoo.base.errors import run_main
 from zoo.config.cell import TrainConfig
 from zoo.data.dataset import load
+from zoo.train import main as train_main
 from zoo.training.run import train as train_run
 
 GRID = """
@@ -69,26 +70,28 @@ BAD = {
     "folder below a file": (run_all.main, ["--grid", "@/good.toml", "--out", "@/file/x"], "file/x", "--out"),
     "plug-in": (run_all.main, ["--plugin", "@/none.py"], "none.py", "zoo.registry.register"),
     "tracker": (run_all.main, ["--track", "wandbb"], "wandbb", "wandb"),
-    "objective": (train.main, ["--objective", "eps/cosin"], "eps/cosin", "eps/cosine"),
-    "backbone": (train.main, ["--backbone", "unett"], "unett", "unet"),
-    "width below 0": (train.main, ["--backbone", "dit(width=-4)"], "width=-4", "at least 1"),
-    "width beyond memory": (train.main, ["--backbone", "dit(width=1000000)"], "width=1000000", "dit(width=256)"),
-    "depth beyond memory": (train.main, ["--backbone", "unet(layers=9e9)"], "layers=9000000000", "dit(width=256)"),
-    "patch": (train.main, ["--backbone", "dit(patch=3)"], "patch=3", "28 x 28"),
-    "trained data set": (train.main, ["--dataset", "digitz"], "digitz", "digits"),
-    "images": (train.main, ["--images", "0"], "images = 0", "equal to 1"),
-    "a fraction of images": (train.main, ["--images", "1.5"], "1.5", "whole number"),
-    "seed": (train.main, ["--seed", "-1"], "seed = -1", "equal to 0"),
-    "a seed of 5,000 digits": (train.main, ["--seed", "1" * 5000], "5000 characters", "such as 20"),
-    "a seed beyond JSON": (train.main, ["--seed", "1" * 30], "111111", "9,007,199,254,740,992"),
-    "batch": (train.main, ["--batch", "0"], "batch = 0", "equal to 1"),
-    "batch beyond memory": (train.main, ["--batch", HUGE], "1,000,000,000,000", "such as 64"),
-    "optimizer": (train.main, ["--optimizer", "sgd"], "sgd", "adamw"),
-    "learning rate": (train.main, ["--learning-rate", "-1"], "-1", "greater than 0"),
-    "endless learning rate": (train.main, ["--learning-rate", "inf"], "inf", "finite"),
-    "precision": (train.main, ["--precision", "float16"], "float16", "bfloat16"),
-    "compile": (train.main, ["--compile", "maybe"], "maybe", "auto"),
-    "run's folder": (train.main, ["--dataset", "digits", "--out", "@/file"], "@/file", "another folder"),
+    "no cell": (worker.main, [], "which cell", "FOLDER"),
+    "cell that is none": (worker.main, ["@/nowhere"], "nowhere", "cell.json"),
+    "objective": (train_main, ["--objective", "eps/cosin"], "eps/cosin", "eps/cosine"),
+    "backbone": (train_main, ["--backbone", "unett"], "unett", "unet"),
+    "width below 0": (train_main, ["--backbone", "dit(width=-4)"], "width=-4", "at least 1"),
+    "width beyond memory": (train_main, ["--backbone", "dit(width=1000000)"], "width=1000000", "dit(width=256)"),
+    "depth beyond memory": (train_main, ["--backbone", "unet(layers=9e9)"], "layers=9000000000", "dit(width=256)"),
+    "patch": (train_main, ["--backbone", "dit(patch=3)"], "patch=3", "28 x 28"),
+    "trained data set": (train_main, ["--dataset", "digitz"], "digitz", "digits"),
+    "images": (train_main, ["--images", "0"], "images = 0", "equal to 1"),
+    "a fraction of images": (train_main, ["--images", "1.5"], "1.5", "whole number"),
+    "seed": (train_main, ["--seed", "-1"], "seed = -1", "equal to 0"),
+    "a seed of 5,000 digits": (train_main, ["--seed", "1" * 5000], "5000 characters", "such as 20"),
+    "a seed beyond JSON": (train_main, ["--seed", "1" * 30], "111111", "9,007,199,254,740,992"),
+    "batch": (train_main, ["--batch", "0"], "batch = 0", "equal to 1"),
+    "batch beyond memory": (train_main, ["--batch", HUGE], "1,000,000,000,000", "such as 64"),
+    "optimizer": (train_main, ["--optimizer", "sgd"], "sgd", "adamw"),
+    "learning rate": (train_main, ["--learning-rate", "-1"], "-1", "greater than 0"),
+    "endless learning rate": (train_main, ["--learning-rate", "inf"], "inf", "finite"),
+    "precision": (train_main, ["--precision", "float16"], "float16", "bfloat16"),
+    "compile": (train_main, ["--compile", "maybe"], "maybe", "auto"),
+    "run's folder": (train_main, ["--dataset", "digits", "--out", "@/file"], "@/file", "another folder"),
     "no checkpoint": (sample.main, [], "which checkpoint", "python -m zoo.sample CKPT"),
     "no place": (sample.main, ["@/run"], "where to", "--out FILE.png"),
     "sampler": (sample.main, ["@/run", "--out", "@/x.png", "--sampler", "hein"], "hein", "heun"),

@@ -163,6 +163,6 @@ def running(folder: Path) -> list[str]:
             command, cwd = (path / "cmdline").read_bytes().decode().split("\0"), (path / "cwd").resolve()
         except OSError:
             continue
-        if "--cell" in command and folder in (cwd, *cwd.parents):
+        if "eval.worker" in command and folder in (cwd, *cwd.parents):
             commands.append(" ".join(command))
     return commands

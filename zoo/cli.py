@@ -92,6 +92,9 @@ class SettingOptions:
     sampler: str = option("euler", "euler, heun, ancestral, dpmpp_2m or euler_a", metavar="NAME")
     steps: int = option(20, "steps of the sampler; heun takes two network evaluations for each", MUCH)
     step_grid: str = option("flow", "flow, logsnr, karras(7) or trailing", EXPERT, metavar="NAME")
+    start: float = option(
+        -10.0, "logsnr at which sampling begins; a path that ends nearer to the data begins there", EXPERT
+    )
     guidance: float = option(1.0, "classifier-free guidance scale; 1 is none")
     interval: tuple[float, float] = option(
         (0.0, 1.0), "shares of noise between which guidance is applied", EXPERT, metavar="FROM TO"

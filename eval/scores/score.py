@@ -63,12 +63,15 @@ class Scored:
     film: Film
 
 
-def score(model: Model, setting: Setting, n: int, bench: Bench) -> Scored:
-    """The scores of n images of a run under a setting. Raises ZooError if n is too small for the metric."""
+def score(model: Model, setting: Setting, n: int, bench: Bench, first: int = 0) -> Scored:
+    """The scores of n images of a run under a setting, `first` and those after it of the run's noise.
+
+    Raises ZooError if n is too small for the metric.
+    """
     labels = all_labels(n, bench.data)
     began = time.perf_counter()
     film = Film(int((labels == FILMED).nonzero()[0]))
-    images = model.images(labels, setting, film=film)
+    images = model.images(labels, setting, first, film=film)
     drawn = time.perf_counter()
     real_images, real_labels = images[:n], labels[:n]
     measured, found = measure(real_images, real_labels, bench.judge, bench.real)

@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from reports.figures import curves, effort, fronts, scores, sheets, study
+from reports.figures import curves, effort, forest, fronts, scores, sheets, strip, study
 from reports.read.run import Run
 from zoo.base.errors import ZooError
 from zoo.base.figure import PALETTE, png, style
@@ -61,11 +61,19 @@ class Plot:
 
 # By the beginning of the file's name, in the order of the page.
 PLOTS = {
+    "strip": Plot(
+        "Opening",
+        "One sample of each digit under the highest guidance, on the backbone that draws best; the objectives by rank, "
+        "real test images first. Same noise and labels for all.",
+        strip.strip,
+        whole=True,
+        greys=GREYS,
+    ),
     "ranks": Plot(
         "Ranks",
-        "The order of the objectives under every control setting, the first at the top: by Pareto front, within a "
-        "front by FID. At the right the mean rank over all settings.",
-        fronts.bump,
+        "The objectives' places under every control setting, by Pareto front and within a front by FID: dark blue is "
+        "first. Beside the names the mean rank.",
+        fronts.places,
         whole=True,
     ),
     "fid": Plot("Comparison", "FID of every objective; bars are {spread}.", scores.fid),
@@ -77,7 +85,7 @@ PLOTS = {
         eight=True,
     ),
     "pareto": Plot(
-        "Comparison",
+        "Fronts",
         "The Pareto fronts of every control setting, from which the ranks come: means over seeds; no objective is "
         "better in both than one on the first front (blue). Later fronts are grey, the later the fainter.",
         fronts.pareto,
@@ -87,6 +95,18 @@ PLOTS = {
         "Comparison",
         "FID of the final scores against seconds of training, means over seeds; bars are {spread} in FID.",
         effort.seconds,
+        eight=True,
+    ),
+    "forest": Plot(
+        "Pairs",
+        "Each row is one change: the change of FID that it makes, with its interval, as in the tables below.",
+        forest.forest,
+    ),
+    "guidance": Plot(
+        "Comparison",
+        "FID against guidance, a line for each objective; where several samplers or starts were tried, the lowest FID "
+        "of each. Lines that cross: which objective is better depends on guidance.",
+        effort.guidance,
         eight=True,
     ),
     "evaluations": Plot(
@@ -146,10 +166,24 @@ PLOTS = {
         backbones,
         greys=GREYS,
     ),
+    "snapshots": Plot(
+        "Training",
+        "FID against training images seen; means over seeds. Where lines cross, the order depends on the length.",
+        effort.snapshots,
+        eight=True,
+    ),
+    "x-hat-error": Plot(
+        "Training",
+        "Error of x_hat (the clean image that the prediction stands for, clipped as in sampling) on test images by "
+        "noise level, over that of the class's mean image: above 1 is worse than that mean. Sampling begins at the right.",
+        curves.x_hat_error,
+        eight=True,
+    ),
     "weights": Plot(
         "Training",
         "What each objective lays weight on: density of logsnr in training x weight on the error of the predicted "
-        "noise, over its value at logsnr 0. Objectives with the same curve minimise the same thing in expectation.",
+        "noise, over its value at logsnr 0. Objectives with the same curve (marked =) minimise the same thing in "
+        "expectation.",
         curves.weights,
         eight=True,
     ),
@@ -164,12 +198,6 @@ PLOTS = {
         "Squared error of the predicted noise by noise level, mean over the last quarter of the lowest seed's "
         "training: the same units for all. Colours as on the right, where it is divided by the lowest in the bin.",
         curves.eps_error,
-        eight=True,
-    ),
-    "snapshots": Plot(
-        "Training",
-        "FID during training, against images and against seconds; means over seeds.",
-        effort.snapshots,
         eight=True,
     ),
 }
@@ -209,6 +237,13 @@ def caption(run: Run, name: str) -> str:
     if plot.eight and len(run.objectives) > len(PALETTE):
         text += " Named: the eight objectives of the lowest FID; the others are grey."
     return text
+
+
+def arguments(run: Run, name: str) -> tuple[str, tuple[Any, ...]]:
+    """(the row of the table behind a figure's name, what it was drawn with besides the run)."""
+    stem = _stem(name) or ""
+    further = PLOTS[stem].each(run)
+    return stem, further.get(name.removeprefix(stem).removesuffix(".png"), ())
 
 
 def _stem(name: str) -> str | None:

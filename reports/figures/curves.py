@@ -9,13 +9,11 @@ from numpy.typing import ArrayLike
 
 from reports.figures.plotting import fit, label_ends, looks, named, per_backbone, plain_ticks, text_width, wide
 from reports.read.run import Cell, Run
-from zoo.base.errors import ZooError
-from zoo.base.figure import GREY, PALETTE, panels, short
-from zoo.registry import TARGETS
-from zoo.registry import objective as parse_objective
+from zoo.base.figure import GREY, panels, short
 
 SPAN = 8.0  # of logsnr, to either side
 DECADES = 1e4  # of the effective weight, above and below 1
+SAME, SLACK = 0.02, 2  # how far equal curves may differ: in height, and in points at their ends
 
 
 def loss(run: Run) -> Figure | None:
@@ -83,54 +81,100 @@ def eps_error(run: Run) -> Figure | None:
 
 
 def weights(run: Run) -> Figure | None:
-    """Effective weight by logsnr, a panel for each target; as the cells wrote it."""
+    """Effective weight by logsnr of all objectives in one panel, as the cells wrote it; equal curves are named so."""
     styles = looks(run)
-    found: dict[str, dict[str, Any]] = {}
+    kept: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for o in run.objectives:
         prints = [cell.facts.get("fingerprint") for cell in run.done if cell.objective == o]
-        if kept := next(filter(None, prints), None):
-            found.setdefault(_target(o), {})[o] = kept
-    if not found:
-        return None
-    # the lines of a panel that holds few of them are all named
-    shown = {target: list(prints) if len(prints) <= len(PALETTE) else named(styles, list(prints))
-             for target, prints in found.items()}  # fmt: skip
-    right = text_width([o for names in shown.values() for o in names]) + 0.2
-    columns = min(2, len(found))
-    width, margins = fit(2, 0.75, right, right + 0.6), (0.75, right, 0.5, 0.4)
-    figure, axes = panels(-(-len(found) // columns), columns, width, 3.0, margins=margins, gaps=(right + 0.6, 0.9))
-    for ax in axes.flat[len(found) :]:
-        ax.set_visible(False)
-    for ax, (target, kinds) in zip(axes.flat, found.items(), strict=False):
-        ends = {}
-        for o, kept in kinds.items():
+        if found := next(filter(None, prints), None):
             logsnr, weight = (
-                np.array([np.nan if v is None else v for v in kept[k]], float) for k in ("logsnr", "weight")
+                np.array([np.nan if v is None else v for v in found[k]], float) for k in ("logsnr", "weight")
             )
             seen = (abs(logsnr) <= SPAN) & (weight > 1 / DECADES) & (weight < DECADES)
-            _line(ax, logsnr[seen], weight[seen], styles[o])
-            if seen.any():
-                ends[o] = logsnr[seen][-1], weight[seen][-1]
-        ax.set_yscale("log")
-        ax.set_ylim(1 / DECADES, DECADES)
-        plain_ticks(ax, "y", [1 / DECADES, DECADES])
-        ax.set_xticks(np.linspace(-SPAN, SPAN, 5))
-        ax.set_xlim(-SPAN, SPAN)
-        ax.set_title(f"target {target}")
-        ax.set_xlabel("logsnr  (noise at the left, data at the right)")
-        ax.set_ylabel("effective weight, 1 at logsnr 0")
-        names = [o for o in shown[target] if o in ends]
-        label_ends(ax, [ends[o] for o in names], names, [styles[o][0] for o in names])
+            kept[o] = logsnr[seen], weight[seen]
+    groups = equal_curves(kept)
+    if not groups:
+        return None
+    right = text_width([f"= {o}" for o in kept])
+    height = max(4.2, 0.19 * len(named(styles, list(kept))))
+    figure, ((ax,),) = panels(1, 1, min(7.4, fit(1, 0.75, right, 0)), height, margins=(0.75, right, 0.5, 0.15))
+    ends, names, colours = [], [], []
+    for group in groups:
+        bright = named(styles, group)
+        look = styles[(bright or group)[0]]
+        x, y = kept[group[0]]
+        _line(ax, x, y, look)
+        for i, o in reversed(list(enumerate(bright))):  # of equal heights the last one is named at the top
+            ends.append((float(x[-1]), float(y[-1])))
+            names.append(f"= {o}" if i else o)
+            colours.append(look[0])
+    ax.set_yscale("log")
+    ax.set_ylim(1 / DECADES, DECADES)
+    plain_ticks(ax, "y", [1 / DECADES, DECADES])
+    ax.set_xticks(np.linspace(-SPAN, SPAN, 5))
+    ax.set_xlim(-SPAN, SPAN)
+    ax.set_xlabel("logsnr  (noise at the left, data at the right)")
+    ax.set_ylabel("effective weight, 1 at logsnr 0")
+    label_ends(ax, ends, names, colours)
     return figure
 
 
-def _target(name: str) -> str:
-    """The word of an objective's target; of one that is not in the registry here, what its name begins with."""
-    try:
-        made = type(parse_objective(name).target)
-    except ZooError:
-        return short(name.split("/")[0].split("(")[0], 12)
-    return next((word for word, target in TARGETS.items() if target is made), made.__name__)
+def equal_curves(kept: dict[str, tuple[np.ndarray, np.ndarray]]) -> list[list[str]]:
+    """The names whose curves (x, y) are the same within SAME, as groups in the order of their first; empty ones out."""
+    groups: list[list[str]] = []
+    for name, (x, y) in kept.items():
+        if not len(x):
+            continue
+        for group in groups:
+            first_x, first_y = kept[group[0]]
+            both = np.isin(first_x, x), np.isin(x, first_x)
+            near = len(first_x) - SLACK <= both[0].sum() and len(x) - SLACK <= both[1].sum()
+            if near and np.allclose(y[both[1]], first_y[both[0]], rtol=SAME, atol=0):
+                group.append(name)
+                break
+        else:
+            groups.append([name])
+    return groups
+
+
+def x_hat_error(run: Run) -> Figure | None:
+    """Error of x_hat by logsnr on test images, as a share of that of the class's mean image; means over seeds."""
+    curves: dict[tuple[str, str], tuple[list[float], list[float]]] = {}
+    for b in run.backbones:
+        for o in run.objectives:
+            rows = [found for cell in run.group(b, o) if (found := _held_out(run, cell))]
+            if rows and len({tuple(levels) for levels, _ in rows}) == 1:
+                curves[b, o] = rows[0][0], np.mean([shares for _, shares in rows], axis=0).tolist()
+    if not curves:
+        return None
+    styles, right = looks(run), text_width(run.objectives) + 0.2
+    figure, axes = per_backbone(
+        run, fit(2, 0.7, right, right + 0.5), 3.2, left=0.7, gap=right + 0.5, right=right, top=0.4
+    )
+    for ax, backbone in zip(axes, run.backbones, strict=True):
+        drawn = {o: curves[backbone, o] for o in run.objectives if (backbone, o) in curves}
+        for o, (x, y) in drawn.items():
+            _line(ax, x, y, styles[o], marker="o")
+        ax.set_yscale("log")
+        plain_ticks(ax, "y", [value for _, y in drawn.values() for value in y])
+        ax.axhline(1, color=GREY, ls=":")
+        ax.set_xlabel("logsnr  (data at the left, noise at the right)")
+        ax.set_ylabel("error of x_hat / of the class mean")
+        levels = [value for x, _ in drawn.values() for value in x]
+        ax.set_xlim(max(levels, default=1) + 0.5, min(levels, default=0))
+        ax.set_ylim(ax.get_ylim())
+        bright = named(styles, list(drawn))
+        label_ends(ax, [(drawn[o][0][0], drawn[o][1][0]) for o in bright], bright, [styles[o][0] for o in bright])
+    return figure
+
+
+def _held_out(run: Run, cell: Cell) -> tuple[list[float], list[float]] | None:
+    """(logsnr, error of x_hat) of a cell under the weights that are compared; None where it was not measured."""
+    kinds = (cell.result or {}).get("validation") or {}
+    found = kinds.get(run.headline[0].weights) if run.headline else None
+    found = found or {}
+    levels, shares = found.get("x0_logsnr"), found.get("x0_share")
+    return (levels, shares) if levels and shares and len(levels) == len(shares) and None not in shares else None
 
 
 def _metrics(run: Run, backbone: str, objective: str) -> tuple[Cell | None, list[dict[str, Any]]]:

@@ -1,5 +1,6 @@
 """Pictures of what scores cost: FID against network evaluations, training images and seconds."""
 
+import math
 from statistics import fmean
 from typing import Any
 
@@ -27,7 +28,7 @@ from reports.read.setting import Setting
 from zoo.base.figure import GREY, PALETTE, panels, short
 
 Curve = tuple[str, tuple[str, str], list[float], list[float]]  # a name, its look, x, y
-APART = 1.1  # how far seconds have to differ to be worth an axis
+APART = 1.25  # how far seconds have to differ to be worth an axis
 PANELS = 6  # objectives that get a panel of their own
 
 
@@ -91,18 +92,23 @@ def samplers(run: Run) -> Figure | None:
 
 
 def snapshots(run: Run) -> Figure | None:
-    """FID during training, against images seen and against seconds: means over the seeds that have the point."""
-    styles, axes = looks(run), {"images": "training images seen (thousands)", "seconds": "seconds of training"}
-    plots: dict[str, list[tuple[str, list[Curve]]]] = {key: [] for key in axes}
+    """FID against training images seen: means over the seeds that have the point."""
+    styles, plots = looks(run), []
     for backbone in run.backbones:
-        for key, plot in plots.items():
-            curves = [(o, styles[o], *_course(run, backbone, o, key)) for o in run.objectives]
-            if any(x for _, _, x, _ in curves):
-                plot.append((short(backbone), curves))
-    if not plots["images"]:
-        return None
-    pairs = [one for both in zip(plots["images"], plots["seconds"], strict=True) for one in both]
-    return _lines(run, pairs, *axes.values())
+        curves = [(o, styles[o], *_course(run, backbone, o)) for o in run.objectives]
+        if any(len(x) > 1 for _, _, x, _ in curves):
+            plots.append((short(backbone), curves))
+    return _lines(run, plots, "training images seen (thousands)") if plots else None
+
+
+def guidance(run: Run) -> Figure | None:
+    """FID against guidance, a line an objective: of several other choices (start, sampler) the lowest FID of each."""
+    styles, plots = looks(run), []
+    for backbone in run.backbones:
+        curves = [(o, styles[o], *_by_guidance(run, backbone, o)) for o in run.objectives]
+        if any(len(x) > 1 for _, _, x, _ in curves):
+            plots.append((short(backbone), curves))
+    return _lines(run, plots, "guidance (1: none)") if plots else None
 
 
 def seconds(run: Run) -> Figure | None:
@@ -190,15 +196,27 @@ def _by_count(run: Run, backbone: str, objective: str, settings: list[Setting]) 
     return [x for x, _ in sorted(found)], [y for _, y in sorted(found)]
 
 
-def _course(run: Run, backbone: str, objective: str, key: str) -> tuple[list[float], list[float]]:
-    """(images in thousands or seconds, FID) at the points of training that were scored."""
-    points: dict[int, list[dict[str, Any]]] = {}
+def _course(run: Run, backbone: str, objective: str) -> tuple[list[float], list[float]]:
+    """(images in thousands, FID) at the points of training that were scored."""
+    points: dict[int, list[float]] = {}
     for cell in run.group(backbone, objective):
         for one in (cell.result or {}).get("snapshots") or []:
-            points.setdefault(one["images"], []).append(one)
-    unit = 1000 if key == "images" else 1
-    x = [fmean(one[key] for one in points[images]) / unit for images in sorted(points)]
-    return x, [fmean(one["fid"] for one in points[images]) for images in sorted(points)]
+            points.setdefault(one["images"], []).append(one["fid"])
+    return [images / 1000 for images in sorted(points)], [fmean(points[images]) for images in sorted(points)]
+
+
+def _by_guidance(run: Run, backbone: str, objective: str) -> tuple[list[float], list[float]]:
+    """(guidance, FID): over the candidates of the best case where there are such, else over the compared settings."""
+    points: dict[float, list[float]] = {}
+    for cell in run.group(backbone, objective):
+        tried = ((cell.result or {}).get("best") or {}).get("candidates")
+        rows = tried or [score for setting in run.compared if (score := cell.score(setting))]
+        lowest: dict[float, float] = {}
+        for row in rows:
+            lowest[row["guidance"]] = min(row["fid"], lowest.get(row["guidance"], math.inf))
+        for value, fid in lowest.items():
+            points.setdefault(value, []).append(fid)
+    return sorted(points), [fmean(points[value]) for value in sorted(points)]
 
 
 def _count(run: Run, setting: Setting) -> str:

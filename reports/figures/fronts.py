@@ -1,4 +1,4 @@
-"""Pictures of the ranks: the Pareto fronts that they are the numbers of, and the order under every control setting."""
+"""Pictures of the ranks: the Pareto fronts that they are the numbers of, and the places under every control setting."""
 
 from itertools import pairwise
 from textwrap import wrap
@@ -10,12 +10,11 @@ from matplotlib.figure import Figure
 
 from eval.ranks.board import KEYS
 from eval.ranks.ranking import Control, Scores, average, mean_ranks, ranks, scores_of
-from reports.figures.plotting import LINES, MANY, fit, label_points, log_axis, looks, text_width, wide
+from reports.figures.plotting import MANY, fit, heat_map, label_points, log_axis, text_width, wide
 from reports.read.run import Run
 from reports.read.setting import Setting
-from zoo.base.figure import GREY, PALETTE, panels, short
+from zoo.base.figure import PALETTE, panels, short
 
-FAINT = "#C4C4C4"  # lines of the many behind those that are named
 LINED = 4  # fronts that are drawn as lines
 FIRST, LATER = PALETTE[0], (0.45, 0.83)  # the first front's colour; greys from the second to the last
 
@@ -88,62 +87,40 @@ def _along(x: np.ndarray, y: np.ndarray) -> list[tuple[float, float]]:
     ]
 
 
-def bump(run: Run) -> Figure | None:
-    """The objectives' order under every control setting, of all data sets, and over all of them."""
+def places(run: Run) -> Figure | None:
+    """The objectives' places under every control setting: a heat map, a row an objective, the best at the top."""
     scores = scores_of(run.entries, KEYS, run.objectives)
-    if not scores.controls:
-        return None
     order = sorted(range(len(scores.controls)), key=lambda i: _place(run, scores.controls[i]))
-    places, means = order_by_setting(scores)
-    ranked = np.flatnonzero(~np.isnan(means))
-    if len(order) < 2 or len(ranked) < 2:
+    found, means = order_by_setting(scores)
+    rows = [scores.objectives.index(name) for name in run.ranked]
+    rows = [row for row in rows if not np.isnan(means[row])]
+    if len(order) < 2 or len(rows) < 2:
         return None
-    controls, places = [scores.controls[i] for i in order], places[:, order]
-    overall = np.argsort(np.argsort(np.where(np.isnan(means), np.inf, means), kind="stable"), kind="stable") + 1
-    styles = looks(run)
-    if len(ranked) > len(PALETTE):  # here the best by rank are named
-        best = [scores.objectives[o] for o in ranked[np.argsort(overall[ranked])][: len(PALETTE)]]
-        styles = {o: (PALETTE[best.index(o)], LINES[best.index(o) % 2]) if o in best else (GREY, "-") for o in styles}
-    side = text_width([f"{name}  0.00" for name in scores.objectives])
-    row, few = 0.32 if len(ranked) <= MANY else 0.15, len(controls) <= 12
+    controls, table = [scores.controls[i] for i in order], found[np.ix_(rows, order)]
     settings = [_setting(run, control) for control in controls]
+    few = len(controls) <= 12
     words = [f"{s.kind}, {run.brief(s)}" for s in settings]
     words = [text.replace(", ", "\n") for text in words] if few else words
-    below = max(0.3 + 0.16 * (1 + text.count("\n")) if few else 0.3 + 0.068 * len(text) for text in words)
-    figure, ((ax,),) = panels(1, 1, fit(1, side, side, 0), row * len(ranked), margins=(side, side, below, 0.7))
-    end = len(controls) + 0.2  # the last column is set apart
-    for o in ranked:
-        name, (colour, line) = scores.objectives[o], styles[scores.objectives[o]]
-        plain = colour == GREY
-        look = (
-            {"color": FAINT, "lw": 0.5} if plain else {"color": colour, "ls": line, "lw": 1.8, "marker": "o", "ms": 5}
-        )
-        y = [*places[o], overall[o]]
-        ax.plot([*range(len(controls)), end], y, zorder=1 if plain else 2, label=name, **look)
-        if not plain:
-            text = {"color": colour, "fontsize": 8.5, "va": "center", "annotation_clip": False}
-            ax.annotate(f"{short(name)}  {means[o]:.2f}", (end, overall[o]), (8, 0), textcoords="offset points", **text)
-            if not np.isnan(places[o, 0]):
-                ax.annotate(short(name), (0, places[o, 0]), (-8, 0), textcoords="offset points", ha="right", **text)
-    ax.set_xticks([*range(len(controls)), end], [*words, "mean rank"], rotation=0 if few else 90, fontsize=8)
-    ax.set_xlim(-0.3, end + 0.3)
-    ax.set_ylim(len(ranked) + 0.6, 0.4)
-    ax.set_yticks([])
-    ax.grid(False)
-    ax.spines[:].set_visible(False)
     starts = [i for i, control in enumerate(controls) if i == 0 or control.place != controls[i - 1].place]
+    x = [i + 0.3 * sum(start <= i for start in starts[1:]) for i in range(len(controls))]  # a gap before each backbone
+    left = text_width([f"{scores.objectives[row]}  0.00" for row in rows])
+    above = 0.45 + (0.16 * (1 + max(text.count("\n") for text in words)) if few else 0.068 * max(map(len, words)))
+    high = 0.3 if len(rows) <= MANY else 0.17
+    width = min(fit(1, left, 0.2, 0), (0.95 if few else 0.3) * (x[-1] + 1))
+    figure, ((ax,),) = panels(1, 1, width, high * len(rows), margins=(left, 0.2, 0.15, above))
+    last = max(2.0, float(np.nanmax(table)))
+    texts = np.array([["" if np.isnan(value) else f"{value:.0f}" for value in line] for line in table])
+    heat_map(ax, (table - 1) / (last - 1), texts, x, 8 if high > 0.2 else 6.5, "Blues_r", 0.9)
+    names = [f"{short(scores.objectives[row])}  {means[row]:.2f}" for row in rows]
+    ax.set_yticks(range(len(rows)), names)
+    ax.set_xticks(x, words, rotation=0 if few else 90, fontsize=8)
     for i, start in enumerate(starts):
         dataset, backbone = controls[start].place
-        place = backbone if len(run.datasets) == 1 else f"{dataset}, {backbone}"
-        above = -6, 14 + 13 * (i % 2 and len(starts) > 2)  # many names take turns on two lines
-        where: dict[str, Any] = {
-            "xycoords": ax.get_xaxis_transform(),
-            "textcoords": "offset points",
-            "annotation_clip": False,
-        }
-        ax.annotate(short(place, 26), (start, 1), above, weight="bold", **where)
-    for edge in [*starts[1:], end - 0.1]:
-        ax.axvline(edge - 0.5, color="#C8C8C8", lw=0.8, ymin=-0.02, ymax=1.02, clip_on=False)
+        text = backbone if len(run.datasets) == 1 else f"{dataset}, {backbone}"
+        wide_enough = ([*starts, len(controls)][i + 1] - start) * width / (x[-1] + 1)
+        spot = (x[start] - 0.48, 1 + (above - 0.18) / (high * len(rows)))
+        limit = max(8, int(wide_enough / 0.088))
+        ax.text(*spot, short(text, limit), transform=ax.get_xaxis_transform(), weight="bold", fontsize=9)
     return figure
 
 

@@ -16,12 +16,12 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from reports.read.run import Run
 from zoo.base.figure import GREY, PALETTE, panels, short
 
-LINES = ("-", "--")  # a second way to tell neighbours apart
+LINES = ("-", "--")  # a second way to distinguish neighbours
 MARKERS = "oDs^vP"
 LOG_FROM = 8  # a range wider than this gets a logarithmic axis
 LEADER = {"arrowstyle": "-", "shrinkA": 0}  # the line from a label to what it names
 WIDEST = 10.9  # inches: a page's column at DPI
-STEPS = 24  # colours of a heat map: more cannot be told apart, and cost bytes
+STEPS = 24  # colours of a heat map: more look the same, and cost bytes
 MANY = 16  # objectives from which on rows get lower
 
 
@@ -84,8 +84,9 @@ def label_points(
     frame = ax.transAxes.transform([[0, 0], [1, 1]]) * scale
     boxes = [(x - 4, y - 4, x + 4, y + 4) for x, y in [*marks, *others]]
     for (x, y), point, name, colour in zip(marks, points, names, colours, strict=True):
-        w, h = 4.9 * len(short(name)) + 2, 10.0
-        spots = [(dx * r, dy * r) for r in (7, 16, 28, 42) for dx in (1, 0, -1) for dy in (0, 1, -1) if dx or dy]
+        w, h = 5.1 * len(short(name)) + 4, 12.0
+        sides = [(dx, dy) for dx in (1, 0, -1) for dy in (0, 1, -1, 0.5, -0.5) if dx or abs(dy) == 1]
+        spots = [(dx * r, dy * r) for r in (7, 16, 28, 42, 60, 80, 105, 135) for dx, dy in sides]
         corners = [(x + dx - w * (1 - np.sign(dx)) / 2, y + dy - h / 2 + np.sign(dy) * h / 3) for dx, dy in spots]
         costs = [_cost((cx, cy, cx + w, cy + h), boxes, frame) + 0.2 * np.hypot(cx - x, cy - y) for cx, cy in corners]
         cx, cy = corners[int(np.argmin(costs))]
@@ -143,7 +144,7 @@ def named(styles: dict[str, tuple[str, str]], objectives: Sequence[str]) -> list
 
 def say_why(run: Run, backbone: str, ax: Axes) -> None:
     """Write what became of objectives without any number into their rows."""
-    for y, o in enumerate(run.objectives):
+    for y, o in enumerate(run.ranked):
         if not any(cell.scores for cell in run.group(backbone, o)):
             x = ax.get_yaxis_transform()
             why = run.outcome(backbone, o) or "not in the grid"
@@ -151,14 +152,28 @@ def say_why(run: Run, backbone: str, ax: Axes) -> None:
             ax.text(0.02, y, why, color=GREY, va="center", transform=x, bbox=box)
 
 
-def heat_map(ax: Axes, shares: np.ndarray, texts: np.ndarray, x: Sequence[float], size: float = 8) -> None:
-    """Boxes with texts, their columns at x; shares: [rows, columns] in [0, 1] from dark to light, nan for no box."""
+def heat_map(
+    ax: Axes,
+    shares: np.ndarray,
+    texts: np.ndarray,
+    x: Sequence[float],
+    size: float = 8,
+    colours: str = "cividis",
+    strength: float = 1.0,
+) -> None:
+    """Boxes with texts, their columns at x; shares: [rows, columns] in [0, 1], nan for no box.
+
+    colours: a colour map of matplotlib. strength: how much of it is used, from its light end.
+    """
     there = [at for at, value in np.ndenumerate(shares) if not np.isnan(value)]
     boxes = [Rectangle((x[column] - 0.48, row - 0.46), 0.96, 0.92) for row, column in there]
-    colours = colormaps["cividis"]([round(STEPS * float(shares[at])) / STEPS for at in there])
-    ax.add_collection(PatchCollection(boxes, facecolors=colours, linewidths=0), autolim=False)
-    for row, column in there:
-        ink = "white" if shares[row, column] < 0.5 else "black"
+    steps = [round(STEPS * min(max(float(shares[at]), 0.0), 1.0)) / STEPS for at in there]
+    if colours.endswith("_r"):
+        steps = [1 - strength * (1 - step) for step in steps]
+    faces = colormaps[colours](steps)
+    ax.add_collection(PatchCollection(boxes, facecolors=faces, linewidths=0), autolim=False)
+    for (row, column), face in zip(there, faces, strict=True):
+        ink = "white" if face[:3] @ (0.299, 0.587, 0.114) < 0.55 else "black"
         ax.text(x[column], row, str(texts[row, column]), ha="center", va="center", color=ink, fontsize=size)
     ax.set_xlim(min(x) - 0.55, max(x) + 0.55)
     ax.set_ylim(len(shares) - 0.5, -0.5)
@@ -191,6 +206,6 @@ def plain_ticks(ax: Axes, which: str, values: Iterable[float]) -> None:
 def _cost(box: tuple[float, ...], boxes: Sequence[tuple[float, ...]], frame: np.ndarray) -> float:
     """Area that a label shares with what is there already, and that lies outside the panel."""
     x0, y0, x1, y1 = box
-    shared = sum(max(0, min(x1, b[2]) - max(x0, b[0])) * max(0, min(y1, b[3]) - max(y0, b[1])) for b in boxes)
+    shared = 3 * sum(max(0, min(x1, b[2]) - max(x0, b[0])) * max(0, min(y1, b[3]) - max(y0, b[1])) for b in boxes)
     inside = max(0, min(x1, frame[1, 0]) - max(x0, frame[0, 0])) * max(0, min(y1, frame[1, 1]) - max(y0, frame[0, 1]))
     return float(shared + 5 * ((x1 - x0) * (y1 - y0) - inside))

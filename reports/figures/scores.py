@@ -32,7 +32,7 @@ def fid(run: Run) -> Figure | None:
     values = [stat.mean for stat in stats.values() if stat]
     if not values:
         return None
-    names, series = run.objectives, run.headline
+    names, series = run.ranked, run.headline
     logarithmic, floor = wide(values), run.floor.get("fid")
     left = 0 if logarithmic else min(0, floor or 0, *(stat.low for stat in stats.values() if stat))
     left_, row = text_width(names), 0.34 if len(names) <= MANY else 0.22
@@ -60,12 +60,9 @@ def fid(run: Run) -> Figure | None:
         else:
             ax.set_xlim(left=1.1 * left)  # a corrected FID may be below zero
         say_why(run, backbone, ax)
-    if floor is not None:
-        # far from every objective on a logarithmic axis, the floor is named and not drawn
-        near = not logarithmic or floor > min(values) / LOG_FROM
+    if floor is not None and (not logarithmic or floor > min(values) / LOG_FROM):  # else far left of the axis
         for ax in axes:
-            text = f"floor {floor:.2f}: real test images{'' if near else ' (left of the axis)'}"
-            ax.axvline(floor if near else np.nan, color=GREY, ls=":", label=text)
+            ax.axvline(floor, color=GREY, ls=":", label=f"floor {floor:.2f}: real test images")
     for ax in axes[1:]:
         if ax.get_position().x0 > axes[0].get_position().x0 + 1e-6:
             ax.tick_params(labelleft=False)
@@ -131,7 +128,7 @@ def classes(run: Run) -> Figure | None:
     """Accuracy per class as a heat map, under the highest guidance; the blank classes apart."""
     if not run.compared:
         return None
-    names, setting = run.objectives, run.highest
+    names, setting = run.ranked, run.highest
     margins, row = (text_width(names), 0.2, 0.2, 0.75), 0.3 if len(names) <= MANY else 0.19
     figure, axes = panels(len(run.backbones), 1, 6.8, row * len(names), margins=margins, gaps=(0, 0.8))
     shares = {(b, name): run.class_shares(b, name, setting) for b in run.backbones for name in names}
@@ -164,7 +161,7 @@ def confusion(run: Run) -> Figure | None:
         asked = counts.sum(1, keepdims=True)
         share = np.divide(counts, asked, out=np.full(counts.shape, np.nan), where=asked > 0)
         texts = np.array([[f"{100 * v:.0f}" if v >= 0.005 else "" for v in line] for line in np.nan_to_num(share)])
-        heat_map(ax, share, texts, range(counts.shape[1]), 8)
+        heat_map(ax, share, texts, range(counts.shape[1]), 8, "Blues")
         ax.set_xticks(range(counts.shape[1]))
         ax.set_yticks(range(counts.shape[0]))
         ax.set_xlabel("digit that the judge saw")

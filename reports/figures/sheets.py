@@ -11,6 +11,7 @@ from typing import Any
 import matplotlib.image
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from reports.figures.plotting import MANY, WIDEST, text_width
 from reports.read.run import BLANKS, CLASSES, Cell, Run
@@ -28,10 +29,10 @@ Row = tuple[str, np.ndarray | None, str]  # a name, its picture [H, W] in [0, 1]
 def samples(run: Run, backbone: str, setting: Setting) -> Figure | None:
     """Samples side by side, a row per objective, real images above; the same noise and labels for all."""
     per_class = 4 if len(run.objectives) <= MANY else 1
-    rows = [(o, *_of(run, backbone, o, setting, lambda tiles: _blocks(tiles, per_class))) for o in run.objectives]
+    rows = [(o, *_of(run, backbone, o, setting, lambda tiles: _blocks(tiles, per_class))) for o in run.ranked]
     if all(picture is None for _, picture, _ in rows):
         return None
-    if (real := _real(run)) is not None:
+    if (real := tiles_of_real(run)) is not None:
         rows = [(REAL, _blocks(real, per_class), ""), *rows]
     title = f"{short(backbone)}: samples by class, {setting.kind} weights, {run.label(setting)}"
     return gallery(rows, title, [BLANKS.get(label, str(label)) for label in range(CLASSES)])
@@ -54,7 +55,7 @@ def ema_beside_raw(run: Run, backbone: str) -> Figure | None:
                 rows.append((o, _beside(left, right), ""))
     if not rows:
         return None
-    if (real := _real(run)) is not None:
+    if (real := tiles_of_real(run)) is not None:
         line = _line(real[0, : CLASSES - len(BLANKS)])
         rows = [(REAL, _beside(line, line), ""), *rows]
     kinds = [f"{s.kind} weights" for s in (setting, other)]
@@ -67,7 +68,7 @@ def paths(run: Run, backbone: str) -> Figure | None:
     for setting in settings:
         shown = picked(setting.steps)
         lay = _stack if len(run.objectives) <= MANY else lambda tiles: _line(tiles[1])
-        rows = [(o, *_of(run, backbone, o, setting, lay, "paths", (2, len(shown)))) for o in run.objectives]
+        rows = [(o, *_of(run, backbone, o, setting, lay, "paths", (2, len(shown)))) for o in run.ranked]
         if any(picture is not None for _, picture, _ in rows):
             title = f"{short(backbone)}: one image at {len(shown)} of {setting.steps} steps, EMA, {run.label(setting)}"
             return gallery(rows, title, [f"{1 + step}" for step in shown])
@@ -104,30 +105,39 @@ def gallery(rows: Sequence[Row], title: str, columns: Sequence[str]) -> Figure:
     high = sum((first if p is None else p).shape[0] for _, p, _ in rows)
     scale = max(1, min(int((WIDEST - left - 0.1) * DPI / wide), HIGHEST // high, 6))
     heights = [scale * (first if p is None else p).shape[0] for _, p, _ in rows]
-    whole = np.full((sum(heights) + GAP * (len(rows) - 1), scale * wide), PAPER)
     tops = np.cumsum([0, *(height + GAP for height in heights[:-1])])
-    for (_, picture, _), top, height in zip(rows, tops, heights, strict=True):
-        big = np.full((height, scale * first.shape[1]), MISSING) if picture is None else _enlarged(picture, scale)
-        whole[top : top + height, : big.shape[1]] = big
-    high, across = whole.shape
+    high, across = sum(heights) + GAP * (len(rows) - 1), scale * wide
     right = max(0.1, 0.09 * len(title) - left - across / DPI)
     margins = [round(margin * DPI) / DPI for margin in (left, right, 0.1, 0.62 if columns else 0.4)]
     figure, ((ax,),) = panels(1, 1, across / DPI, high / DPI, margins=(margins[0], margins[1], margins[2], margins[3]))
     x, y = (round(margins[side] * DPI) for side in (0, 2))
-    figure.figimage(whole, x, y, cmap="gray", vmin=0, vmax=1, origin="upper", zorder=-1)
     ax.set_xlim(0, across)
     ax.set_ylim(high, 0)
     for (name, picture, why), top, height in zip(rows, tops, heights, strict=True):
         label = "\n".join(short(part) for part in name.split("\n"))
         ax.text(-8, top + height / 2, label, ha="right", va="center")
         if picture is None:
+            ax.add_patch(Rectangle((0, top), scale * first.shape[1], height, color=f"{MISSING}"))
             ax.text(across / 2, top + height / 2, why or "no picture", ha="center", va="center", color=GREY)
+        else:
+            place(figure, _enlarged(picture, scale), x, y + high - top - height)
     for i, text in enumerate(columns):
         size = 9 if across > 42 * len(columns) else 7
         ax.text(across * (i + 0.5) / len(columns), -6, text, ha="center", va="bottom", fontsize=size)
     figure.text(8 / DPI / figure.get_figwidth(), 1 - 0.25 / figure.get_figheight(), title, weight="bold", fontsize=10)
     ax.axis("off")
     return figure
+
+
+def tiles_of(run: Run, backbone: str, objective: str, setting: Setting) -> np.ndarray | None:
+    """An objective's samples, [rows, classes, H, W], of the first seed that has any."""
+    found: np.ndarray | None = _of(run, backbone, objective, setting, lambda tiles: tiles)[0]
+    return found
+
+
+def place(figure: Figure, picture: np.ndarray, x: float, y: float) -> None:
+    """Put a picture [H, W] in [0, 1] on a figure, its lower left corner x, y pixels from the figure's."""
+    figure.figimage(picture, round(x), round(y), cmap="gray", vmin=0, vmax=1, origin="upper", zorder=-1)
 
 
 def _of(
@@ -148,7 +158,7 @@ def _of(
     return None, run.outcome(backbone, objective) or "no picture"
 
 
-def _real(run: Run) -> np.ndarray | None:
+def tiles_of_real(run: Run) -> np.ndarray | None:
     """The tiles of the first readable real.png, [rows, classes, H, W]."""
     for cell in run.done:
         picture = _image(run.folder / cell.folder / "real.png")
@@ -202,8 +212,9 @@ def _blocks(tiles: np.ndarray, per_class: int) -> np.ndarray:
     tiles = tiles[:per_class].swapaxes(0, 1)
     across = 2 if tiles.shape[1] == 4 else tiles.shape[1]
     blocks = [_stack(block.reshape(-1, across, *block.shape[1:])) for block in tiles]
-    # a white line at both sides of every class, so that all are equally wide
-    return np.hstack([np.pad(block, ((0, 0), (1, 1)), constant_values=PAPER) for block in blocks])
+    # a frame round every class, so that white images end somewhere; a white line at its sides
+    framed = [np.pad(block, 1, constant_values=LINE) for block in blocks]
+    return np.hstack([np.pad(block, ((0, 0), (1, 1)), constant_values=PAPER) for block in framed])
 
 
 def _beside(left: np.ndarray, right: np.ndarray) -> np.ndarray:

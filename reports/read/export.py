@@ -10,7 +10,7 @@
 | judges | by data set: who scored, with accuracy and floor (the score of real test images) |
 | rows | those of results.csv under the names of its columns (reports/read/results.py explains them), types kept |
 | ranks | settings, seeds, datasets, families; rows: objective, rank, its 95% interval (low, high), P(first) (first), \
-who it cannot be told apart from (alike), whether runs are missing (incomplete), how many are done, diverged and \
+who it cannot be distinguished from (alike), whether runs are missing (incomplete), how many are done, diverged and \
 planned (runs), its ranks by family of backbones and by number of steps, and its rank in SD3's study (published) |
 
 What is not known is null; NaN and infinity do not occur. The same result files give the same bytes.

@@ -35,7 +35,7 @@ def load(folder: Path) -> Run:
         names = [(listed.index(n) if n in listed else len(listed), n) for n in parts]
         return *names, cell.seed, cell.folder
 
-    return Run(folder, grid, tuple(sorted(run.cells, key=place)), _notes(folder, held))
+    return Run(folder, grid, tuple(sorted(run.cells, key=place)), notes=_notes(folder, held))
 
 
 def _notes(folder: Path, held: Holding) -> tuple[str, ...]:

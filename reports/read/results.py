@@ -10,6 +10,7 @@ validation errors; higher for acc, precision, recall, density, coverage, is.
 | status | done, failed, diverged, missing (no file yet) or unreadable (a damaged or foreign result.json) |
 | setting | the control setting in one word, also the name of its pictures |
 | weights, sampler, step_grid, steps | ema or raw; how the noise levels were stepped through |
+| start | logsnr at which sampling began; a path that ends nearer to the data began there |
 | guidance, interval, rescale, clip | guidance 1 is none; shares of noise it is applied in; x_hat clamped or not |
 | evaluations | network evaluations per sample, guidance included |
 | n | generated samples; fid at one n is never compared with fid at another |
@@ -24,9 +25,11 @@ validation errors; higher for acc, precision, recall, density, coverage, is.
 | is | inception score of the judge's classes (1 to 10) |
 | mem, duplicates | share of up to 2,000 samples near to one training image alone (0 to 1); equal to one (count) |
 | val_target, val_eps | held-out squared error of y_hat in the target's units, of eps_hat; mean over 8 noise levels |
+| x0_high | held-out error of the clipped x_hat at logsnr -10, -8, -6, -4, over that of the class's mean image |
+| best_setting, best_fid, best_fid_se, best_acc | the run's best case, scored on images that it was not chosen by |
 | acc, acc_low, acc_high | share of samples judged to be the asked digit, its 95% Wilson interval (0 to 1) |
 | acc_0 .. acc_11 | the same per class; 10 and 11: share that is all black, all white; acc leaves these two out |
-| images | training images seen |
+| images, clipped | training images seen; share of the steps whose gradient was clipped |
 | train_seconds | training without setup (s) |
 | sample_seconds, measure_seconds | drawing this setting's samples, and measuring them (s) |
 | images_per_s, sample_images_per_s | throughput of training, and of sampling (1/s) |
@@ -47,12 +50,14 @@ from zoo.objectives.families import SD3
 # fmt: off
 COLUMNS = (
     "grid", "dataset", "backbone", "objective", "seed", "status", "published", "published_rank",
-    "setting", "weights", "sampler", "step_grid", "steps", "guidance", "interval", "rescale", "clip", "evaluations",
+    "setting", "weights", "sampler", "step_grid", "steps", "start", "guidance", "interval", "rescale", "clip",
+    "evaluations",
     "n", "fid", "fid_se", "fid_plain", "fid_floor", "acc", "acc_low", "acc_high",
     *(f"acc_{label}" for label in range(12)),
     "fid2", "fid2_se", "acc2", "cfid_max", *(f"cfid_{label}" for label in range(10)), "pfd", "kid",
-    "precision", "recall", "density", "coverage", "is", "mem", "duplicates", "val_target", "val_eps",
-    "images", "train_seconds", "images_per_s", "sample_seconds", "sample_images_per_s", "measure_seconds",
+    "precision", "recall", "density", "coverage", "is", "mem", "duplicates", "val_target", "val_eps", "x0_high",
+    "best_setting", "best_fid", "best_fid_se", "best_acc",
+    "images", "clipped", "train_seconds", "images_per_s", "sample_seconds", "sample_images_per_s", "measure_seconds",
     "parameters", "flop_per_image",
     "train_precision", "compiled", "device", "judge", "judge_sha256", "key", "message",
 )
@@ -73,6 +78,8 @@ def rows(run: Run) -> list[dict[str, Any]]:
         if result:
             base |= {"judge": result["judge"].get("name"), "judge_sha256": result["judge"].get("sha256")}
             base |= {"fid_floor": (result["judge"].get("floor") or {}).get("fid")}
+        if best := result.get("best"):
+            base |= {f"best_{key}": best["score"][key] for key in ("setting", "fid", "fid_se", "acc")}
         for score in cell.scores or [{}]:
             row = base | {key: score[key] for key in COLUMNS if key in score and key != "images_per_s"}
             for one in score.get("classes", []):
@@ -80,7 +87,7 @@ def rows(run: Run) -> list[dict[str, Any]]:
                 if one.get("fid") is not None:
                     row[f"cfid_{one['label']}"] = one["fid"]
             held_out = (result.get("validation") or {}).get(score.get("weights")) or {}
-            row |= {key: held_out.get(key) for key in ("val_target", "val_eps")}
+            row |= {key: held_out.get(key) for key in ("val_target", "val_eps", "x0_high")}
             row |= {"sample_seconds": score.get("seconds"), "sample_images_per_s": score.get("images_per_s")}
             table.append(row)
         for one in cell.unscored:

@@ -83,6 +83,7 @@ class Run:
     folder: Path
     grid: dict[str, Any]
     cells: tuple[Cell, ...]
+    whole: "Run | None" = None  # of a part the run that it is a part of
     notes: tuple[str, ...] = ()  # on which cells these are, and what could not be read
 
     @property
@@ -93,7 +94,7 @@ class Run:
         """The part on a data set: what shares a table."""
         cells = tuple(cell for cell in self.cells if cell.dataset == dataset)
         backbones = list(dict.fromkeys(cell.backbone for cell in cells))
-        return Run(self.folder, {**self.grid, "datasets": [dataset], "backbones": backbones}, cells)
+        return Run(self.folder, {**self.grid, "datasets": [dataset], "backbones": backbones}, cells, self.whole or self)
 
     @property
     def objectives(self) -> list[str]:
@@ -163,6 +164,7 @@ class Run:
             "sampler": "{}",
             "step_grid": "{} grid",
             "steps": "{} steps",
+            "start": "start {:g}",
             "interval": "within {0[0]:g} to {0[1]:g} of noise",
             "rescale": "rescaled {:g}",
             "clip": "clipped {}",
@@ -170,7 +172,8 @@ class Run:
         }
         varied = {key for key in words if len({getattr(other, key) for other in self.settings}) > 1}
         extra = [text.format(getattr(setting, key)) for key, text in words.items() if key in varied]
-        return ", ".join([f"guidance {setting.guidance:g}", *extra])
+        first = "no guidance" if setting.guidance == 1 else f"guidance {setting.guidance:g}"
+        return ", ".join([first, *extra])
 
     def brief(self, setting: Setting) -> str:
         """The label without the guidance, where that is the same for all and something else is not."""
@@ -191,6 +194,11 @@ class Run:
             return Stat(value, math.nan, score.get("acc_low") or value, score.get("acc_high") or value, 1)
         error = score.get(f"{metric}_se") or 0.0
         return Stat(value, error, value - error, value + error, 1)
+
+    @property
+    def shown(self) -> list[Setting]:
+        """The one or two settings that stand for all: the first of the headline, and that of the highest guidance."""
+        return list(dict.fromkeys([self.headline[0], self.highest])) if self.headline else []
 
     @property
     def highest(self) -> Setting:
@@ -219,6 +227,13 @@ class Run:
     def board(self) -> dict[str, Any]:
         """The leader board, `eval.compare.board`: seconds for a large grid, so it is made once."""
         return board(self.entries, self.objectives)
+
+    @cached_property
+    def ranked(self) -> list[str]:
+        """The objectives by rank over the whole run, data sets together; the order of every table's rows."""
+        if self.whole:
+            return [name for name in self.whole.ranked if name in self.objectives]
+        return [row["objective"] for row in self.board["rows"]] if self.done else self.objectives
 
     def outcome(self, backbone: str, objective: str) -> str:
         """What became of the seeds that are not done: `1 diverged, 1 missing`; "" if all are done."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-SETTING = ("weights", "sampler", "step_grid", "steps", "guidance", "interval", "rescale", "clip", "n")
+SETTING = ("weights", "sampler", "step_grid", "steps", "start", "guidance", "interval", "rescale", "clip", "n")
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,7 @@ class Setting:
     sampler: str
     step_grid: str
     steps: int
+    start: float
     guidance: float
     interval: tuple[float, float]
     rescale: float
@@ -33,5 +34,5 @@ class Setting:
 
     def order(self) -> tuple[Any, ...]:
         """What settings are sorted by: the sampler, many steps before few, little guidance before much."""
-        solver = (self.sampler, self.step_grid, -self.steps)
+        solver = (self.sampler, self.step_grid, -self.steps, self.start)
         return (*solver, self.guidance, self.interval, self.rescale, self.clip, self.n)

@@ -7,13 +7,18 @@ from pathlib import Path
 from urllib.parse import quote
 
 from reports.words.document import (
+    Bar,
     Block,
     Bold,
     Bullets,
     Code,
+    Download,
+    Facts,
+    Fold,
     Heading,
     Link,
     Listing,
+    Mark,
     Paragraph,
     Picture,
     Table,
@@ -26,8 +31,25 @@ from reports.words.document import (
 
 
 def render(blocks: Sequence[Block]) -> str:
-    """The whole page."""
-    return "\n\n".join(_block(block) for block in blocks) + "\n"
+    """The whole page, its contents before the second section."""
+    parts, listed = list[str](), False
+    for block in blocks:
+        if isinstance(block, Heading) and block.level == 2 and not listed:
+            parts, listed = [*parts, *_contents(blocks)], True
+        parts.append(_block(block))
+    return "\n\n".join(parts) + "\n"
+
+
+def anchor(title: str) -> str:
+    """What GitHub calls a heading of this text."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+def _contents(blocks: Sequence[Block]) -> list[str]:
+    titles = [plain(block.text) for block in blocks if isinstance(block, Heading) and block.level == 2]
+    if len(titles) < 2:
+        return []
+    return ["Contents: " + " · ".join(f"[{md(title)}](#{anchor(title)})" for title in titles)]
 
 
 def md(value: object) -> str:
@@ -48,18 +70,31 @@ def _block(block: Block) -> str:
             return f"{'#' * level} {_inline(text)}"
         case Paragraph(text, "warning"):
             return f"> [!WARNING]\n> {_line(text)}"
+        case Facts(items):
+            return "\n".join(f"- {md(what)}: {_inline(value)}" for what, value in items)
+        case Fold(title, inner):
+            whole = "\n\n".join(_block(part) for part in inner)
+            return f"<details>\n<summary>{html.escape(plain(title))}</summary>\n\n{whole}\n\n</details>"
         case Paragraph(text, kind):
             return f"{'> ' if kind == 'note' else ''}{_line(text)}"
         case Bullets(items):
             return "\n".join(f"- {_line(item)}" for item in items)
         case Table():
-            return table(block.header, (*block.rows, *block.foot), block.names)
-        case Picture(name, caption):
-            picture = f"![{md(Path(name).stem)}](figures/{quote(name)})"
+            rest = [""] * (len(block.header) - 1)
+            rows: list[Sequence[Text]] = []
+            for title, part in block.parts:
+                rows += [[_bold(title), *rest], *part] if title else part
+            return table(block.header, (*rows, *block.foot), block.names)
+        case Picture(name, caption, alt):
+            picture = f"![{md(alt or Path(name).stem)}](figures/{quote(name)})"
             return f"{picture}\n\n*{_inline(caption)}*" if plain(caption) else picture
         case Listing(text, language):
             fence = "`" * max(3, 1 + _longest(text))
             return f"{fence}{language}\n{text.strip()}\n{fence}"
+
+
+def _bold(text: Text) -> Bold:
+    return Bold(plain(text))
 
 
 def _line(text: Text) -> str:
@@ -72,7 +107,7 @@ def _inline(text: Text, bars: bool = False) -> str:
     return "".join(_mark(part, bars) for part in marks(text)).strip()
 
 
-def _mark(part: str | Bold | Code | Link, bars: bool) -> str:
+def _mark(part: Mark, bars: bool) -> str:
     if isinstance(part, Bold):
         return f"**{md(part.text)}**"
     if isinstance(part, Code):
@@ -80,11 +115,13 @@ def _mark(part: str | Bold | Code | Link, bars: bool) -> str:
         tick = "`" * (1 + _longest(words))
         pad = " " if words.startswith("`") or words.endswith("`") else ""
         return f"{tick}{pad}{words.replace('|', chr(92) + '|') if bars else words}{pad}{tick}"
+    if isinstance(part, Download):
+        part = Link(part.text, part.name)
     if isinstance(part, Link):
         return (
             f"[{md(part.text)}]({quote(part.url, safe='/:?#=&%+,;@~')})" if leads_somewhere(part.url) else md(part.text)
         )
-    return _escaped(one_line(part))
+    return _escaped(one_line(part.text if isinstance(part, Bar) else part))
 
 
 def _escaped(text: str) -> str:

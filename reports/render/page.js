@@ -1,5 +1,5 @@
 "use strict";
-// Sorting, filtering, larger figures and the dark page. Without this script the page reads all the same.
+// Sorting, filtering, larger figures, files to save and the dark page. Without this script the page reads all the same.
 (() => {
   const root = document.documentElement;
   const memory = (store, key, value) => {
@@ -34,11 +34,17 @@
   };
 
   const enhance = (table, place) => {
-    const body = table.tBodies[0], original = [...body.rows], heads = [...table.tHead.rows[0].cells];
+    const parts = [...table.tBodies].map((body) => {
+      const rows = [...body.rows];
+      return { body, title: rows.filter((row) => row.className === "group"), rows: rows.filter((row) => row.className !== "group") };
+    });
+    const original = parts.flatMap((part) => part.rows), heads = [...table.tHead.rows[0].cells];
     const state = { column: -1, direction: 0, words: "" };
     let input = null, count = null;
     const show = () => {
-      body.append(...(state.direction ? sorted(original, state.column, state.direction) : original));
+      for (const { body, rows } of parts) { // each part of a table by itself, its title above it
+        body.append(...(state.direction ? sorted(rows, state.column, state.direction) : rows));
+      }
       heads.forEach((head, i) => {
         const name = { 1: "ascending", [-1]: "descending" }[i === state.column ? state.direction : 0];
         head.setAttribute("aria-sort", name ?? "none");
@@ -48,6 +54,7 @@
         const text = [...row.cells].map((cell) => cell.textContent).join(" ").toLowerCase();
         row.hidden = !words.every((word) => text.includes(word));
       }
+      for (const { title, rows } of parts) title.forEach((row) => { row.hidden = rows.every((one) => one.hidden); });
       if (count) count.textContent = `${original.filter((row) => !row.hidden).length} of ${original.length} rows`;
     };
     const change = (news) => {
@@ -101,6 +108,19 @@
     });
   };
 
+  // a file within the page is packed; where the browser can unpack it, it is saved as it was
+  const file = (link) => {
+    if (!("DecompressionStream" in window)) return;
+    link.addEventListener("click", async (event) => {
+      event.preventDefault();
+      const packed = Uint8Array.from(atob(link.href.split(",")[1]), (letter) => letter.charCodeAt(0));
+      const whole = await new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).blob();
+      const save = Object.assign(document.createElement("a"), { href: URL.createObjectURL(whole), download: link.dataset.name });
+      save.click();
+      setTimeout(() => URL.revokeObjectURL(save.href), 1000);
+    });
+  };
+
   const theme = (button) => {
     const dark = () => getComputedStyle(root).colorScheme === "dark"
       || (!root.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
@@ -118,6 +138,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll("table[data-long]").forEach(enhance);
     document.querySelectorAll(".sheet").forEach(zoom);
+    document.querySelectorAll("a.file").forEach(file);
     theme(document.getElementById("theme"));
   });
 })();

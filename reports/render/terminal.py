@@ -6,7 +6,19 @@ from functools import partial
 
 from tabulate import tabulate
 
-from reports.words.document import Block, Bullets, Heading, Listing, Paragraph, Picture, Table, Text, plain
+from reports.words.document import (
+    Block,
+    Bullets,
+    Facts,
+    Fold,
+    Heading,
+    Listing,
+    Paragraph,
+    Picture,
+    Table,
+    Text,
+    plain,
+)
 
 WIDTH = 110
 
@@ -29,8 +41,14 @@ def _block(block: Block, width: int | None) -> str:
             return wrap(plain(text))
         case Bullets(items):
             return "\n".join(wrap(plain(item), "- ", "  ") for item in items)
+        case Facts(items):
+            return "\n".join(wrap(f"{what}: {plain(value)}", "- ", "  ") for what, value in items)
+        case Fold(title, inner):
+            return "\n\n".join([plain(title), *(_block(one, width) for one in inner)])
         case Table():
-            rows = [[plain(field) for field in row] for row in (*block.rows, *block.foot)]
+            rest = [""] * (len(block.header) - 1)
+            body = [row for title, part in block.parts for row in ([(title, *rest)] if title else []) + [*part]]
+            rows = [[plain(field) for field in row] for row in (*body, *block.foot)]
             sides = ["left" if i < block.names else "right" for i in range(len(block.header))]
             header = [_lines(name) for name in block.header]
             text = tabulate(rows, header, disable_numparse=True, colalign=sides if rows else None)

@@ -6,8 +6,8 @@ from typing import Any
 
 from reports.read.run import Run
 from reports.words.bibtex import of
-from reports.words.document import Block, Link, Listing, Mark, Paragraph, Table, Text, table
-from reports.words.tables import NONE
+from reports.words.document import Block, Link, Listing, Mark, Paragraph, Table, table
+from reports.words.forms import NONE
 
 MESSAGE_LIMIT = 400  # characters of an error that the page shows; the log has the rest
 
@@ -55,7 +55,8 @@ def _cut(text: str) -> str:
 
 def configuration(run: Run) -> Table:
     """What was asked for: the grid's fields, and each data set's settings."""
-    elsewhere = {"schema_version", "cells", "versions", "judges", "notice", "sizes_note", "command", "settings"}
+    elsewhere = {"schema_version", "cells", "versions", "judges", "notice", "cause", "sizes_note"}
+    elsewhere |= {"command", "settings", "digest"}
     fields = {key: value for key, value in run.grid.items() if key not in elsewhere}
     parts, several = run.grid.get("settings") or {}, len(run.datasets) > 1
     for name in run.datasets:
@@ -71,13 +72,12 @@ def versions(run: Run) -> Table:
         shown |= {f"{at}judge: {key}": part.judge[key] for key in ("name", "sha256", "accuracy") if key in part.judge}
         hashes = sorted({cell.facts["data"]["sha256"] for cell in part.done if "data" in cell.facts})
         shown |= {f"{at}images and labels: sha256": ", ".join(hashes)} if hashes else {}
-        shown |= {f"{at}floor: {key}": part.floor[key] for key in sorted(part.floor)}
     return _pairs(shown, "what")
 
 
 def papers(run: Run) -> Table:
     """The papers behind each objective; none for a name that is not in the registry."""
-    rows: list[list[Text]] = []
+    rows = []
     for name in run.objectives:
         links: list[Mark] = [part for i in of(name) for part in (", ", Link(i, f"https://arxiv.org/abs/{i}"))]
         rows.append([name, tuple(links[1:]) or NONE])

@@ -1,26 +1,22 @@
-"""The answer first: which objectives lead, which cannot be told apart from the leader, what the backbone changes.
+"""The answer first: which objective leads, which cannot be distinguished from it, what else would change the order.
 
 Where a grid is unfinished or runs failed, objectives are compared only where all of them have a run.
 """
 
-from collections.abc import Callable, Sequence
-from itertools import combinations
+from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from eval.ranks.board import KEYS, board
 from eval.ranks.effects import sampled
-from eval.ranks.ranking import Control, Entry, Scores, mean_ranks, resampled, scores_of
-from eval.ranks.sensitivity import agreement
+from eval.ranks.ranking import Entry, scores_of
 from reports.read.run import Run
 from reports.read.setting import Setting
+from reports.words.agreement import by_fid_alone, over_training, varies
 from reports.words.document import Block, Bold, Bullets, Code, Mark, Paragraph, Text
+from reports.words.forms import end_text
+from reports.words.phrases import FEW, counted, names, percent
 
-MOST, FEW = 5, 3  # names in a row; below so many seeds no order is claimed
 CHANCE = 0.1  # accuracy of guessing
-DRAWS = 500  # for a share that is told in per cent
-ALPHA = 0.05  # of a test that the backbones' ranks have anything in common
 
 
 def answer(run: Run, running: bool = False) -> list[Block]:
@@ -56,16 +52,25 @@ def ground(entries: Sequence[Entry], objectives: Sequence[str]) -> tuple[list[En
 
 
 def sentences(run: Run, entries: Sequence[Entry], objectives: Sequence[str], found: dict[str, Any]) -> list[Text]:
-    """Who leads; who cannot be told apart; what the backbone changes, and the data set if there are several.
+    """The verdict first; then what FID alone, the backbone, the data set and the time of training change.
 
     found: the board of these entries.
     """
     scores = scores_of(entries, KEYS, objectives)
-    told = [_alone(run, objectives[0])] if len(objectives) == 1 else [_leader(found), _apart(found, entries)]
-    told.append(_varies(scores, lambda control: scores.families[control.backbone], "backbone"))
+    if len(objectives) == 1:
+        told: list[Text | None] = [_alone(run, objectives[0])]
+    else:
+        rows = [row for row in found["rows"] if row["rank"] is not None]
+        lead, others = rows[0]["objective"], [row["objective"] for row in rows[1:]]
+        told = [_leader(found)]
+        if rows[0]["low"] is None:
+            told.append(_by_sampling(lead, others, entries, found["seeds"]))
+        told.append(by_fid_alone(scores, lead, found["sensitivity"].get("FID alone")))
+    told.append(varies(scores, lambda control: scores.families[control.backbone], "backbone"))
     if len(found["datasets"]) > 1:
-        told.append(_varies(scores, lambda control: control.dataset, "data set"))
-    return told
+        told.append(varies(scores, lambda control: control.dataset, "data set"))
+    told.append(over_training(run))
+    return [text for text in told if text]
 
 
 def _state(
@@ -76,7 +81,7 @@ def _state(
     others = sorted(set(states) - {"done"} - ({"missing"} if running else set()))
     rest = ", ".join(f"{states.count(state)} {state}" for state in others)
     text: list[Mark] = ["The grid is at work: "] if running else []
-    text += [f"{len(run.done)} of {_count(len(states), 'cell')} are done"]
+    text += [f"{len(run.done)} of {counted(len(states), 'cell')} are done"]
     text += [f"; {rest} (see Failures)." if rest else "."]
     text += [f" {states.count('missing')} to come; what stands here will change."] if running else []
     if not entries:
@@ -84,11 +89,11 @@ def _state(
     places = dict.fromkeys(f"{e.backbone} on {e.dataset}" for e in run.entries if e.rows)
     used = dict.fromkeys(f"{e.backbone} on {e.dataset}" for e in entries)
     if out := [name for name in run.objectives if name not in objectives]:
-        text += [" Left out above, for want of a run: ", *_names(out), "."]
+        text += [" Left out above, for want of a run: ", *names(out), "."]
     if unused := [place for place in places if place not in used]:
         text += [f" Left out, for not all objectives have a run there: {', '.join(unused)}."]
     if lacking:
-        text += [" Runs are missing of ", *_names(lacking), ": these ranks are among what there is."]
+        text += [" Runs are missing of ", *names(lacking), ": these ranks are among what there is."]
     return tuple(text)
 
 
@@ -121,42 +126,42 @@ def _alone(run: Run, name: str) -> Text:
 
 
 def _leader(found: dict[str, Any]) -> Text:
-    """`rf leads 8 objectives with a mean rank of 1.38 (95% interval 1.12 to 1.88) over 8 control settings ..`"""
+    """The verdict: `rf is first. Its mean rank is 1.38 ..`, or that there is no clear winner, and why."""
     rows = [row for row in found["rows"] if row["rank"] is not None]
     lead = rows[0]
     ties = [row["objective"] for row in rows if row["rank"] == lead["rank"]]
-    interval = "" if lead["low"] is None else f" (95% interval {lead['low']:.2f} to {lead['high']:.2f})"
-    places = f"{', '.join(found['families'])}; {', '.join(found['datasets'])}"
-    rank = f"a mean rank of {lead['rank']:.2f}{interval} over {_count(found['settings'], 'control setting')} ({places})"
+    others = [row["objective"] for row in rows if row["objective"] not in ties]
+    alike = [name for name in lead["alike"] if name != lead["objective"]]
+    chance = f", a chance of first place of {percent(lead['first'])}" if lead["first"] is not None else ""
+    ends = "" if lead["low"] is None else (
+        f" (95% confidence set of its rank {end_text(lead['low'])} to {end_text(lead['high'])}{chance})")  # fmt: skip
+    over = f"over {counted(found['settings'], 'control setting')} ({', '.join(found['families'])}; "
+    over += f"{', '.join(found['datasets'])})"
     if len(ties) > 1:
-        text = (*_names(ties), f" share the first place of {len(rows)} objectives, each with {rank}")
+        text = (Bold("No clear winner."), " ", *names(ties), f" share the first place of {len(rows)} objectives, each ")
+        text += (f"with a mean rank of {lead['rank']:.2f}{ends} {over}",)
     else:
-        text = (Bold(lead["objective"]), f" leads {len(rows)} objectives with {rank}")
+        name = lead["objective"]
+        clear = lead["low"] is not None and not alike and found["seeds"] >= FEW
+        text = (Bold(name), f" is first of {len(rows)} objectives: ") if clear else (
+            Bold("No clear winner."), " ", Code(name), f" comes first of {len(rows)} objectives: ")  # fmt: skip
+        text += (f"its mean rank is {lead['rank']:.2f}{ends} {over}",)
     if found["seeds"] < 2:
         return (*text, ". This is from one seed: a sketch without intervals. Training again may change the order.")
     if lead["low"] is None:
         return (*text, ". Some objectives have one run only, so that there are no intervals yet.")
-    drawn = f", and comes first in {_percent(lead['first'])} of the draws" if len(ties) == 1 else ""
-    few = f" {found['seeds']} seeds are too few to claim an order: such intervals come out too narrow."
-    return (*text, f", from {found['seeds']} seeds drawn anew many times{drawn}.{few if found['seeds'] < FEW else ''}")
+    if found["seeds"] < FEW:
+        text += (f". {found['seeds']} seeds are too few to claim an order",)
+    return (*text, ". ", *_apart(Code(lead["objective"]), alike, [name for name in others if name not in alike]))
 
 
-def _apart(found: dict[str, Any], entries: Sequence[Entry]) -> Text:
-    """Who cannot be told apart from the first: by draws of the seeds, or for one seed by the error of sampling."""
-    rows = [row for row in found["rows"] if row["rank"] is not None]
-    lead, others = rows[0], [row["objective"] for row in rows[1:]]
-    if lead["low"] is None:
-        return _by_sampling(lead["objective"], others, entries, found["seeds"])
-    alike = [name for name in lead["alike"] if name in others]
-    behind, name = len(others) - len(alike), Code(lead["objective"])
-    few = "" if found["seeds"] >= FEW else f"As far as {found['seeds']} seeds can tell, "
+def _apart(lead: Code, alike: Sequence[str], behind: Sequence[str]) -> tuple[Mark, ...]:
+    """Who cannot be distinguished from the first, and how many can."""
     if not alike:
-        who = _all(behind) if few else _all(behind).capitalize()
-        return (f"{few}{who} behind ", name, " in more than 95% of the draws.")
-    each = "that one" if len(alike) == 1 else "each of them"
-    rest = f" The other {'one comes' if behind == 1 else f'{behind} come'} behind it in more." if behind else ""
-    told = f": it comes before {each} in no more than 95% of the draws.{rest}"
-    return (f"{few}", name, " cannot be told apart from ", *_names(alike), told)
+        whole = "The other one is" if len(behind) == 1 else f"All {len(behind)} others are"
+        return (f"{whole} worse than ", lead, " by more than seeds explain.")
+    rest = f" The other {'one is' if len(behind) == 1 else f'{len(behind)} are'} worse." if behind else ""
+    return (lead, " cannot be distinguished from ", *names(alike), f".{rest}")
 
 
 def _by_sampling(lead: str, others: Sequence[str], entries: Sequence[Entry], seeds: int) -> Text:
@@ -178,81 +183,6 @@ def _by_sampling(lead: str, others: Sequence[str], entries: Sequence[Entry], see
     text: list[Mark] = [why]
     if not clear:
         return (*text, "no other objective has a higher FID than ", Code(lead), " under every control setting.")
-    text += _names(clear) if near else [_all(len(others), "", "").strip()]
+    text += names(clear) if near else ["the other one" if len(others) == 1 else f"all {len(others)} others"]
     text += [f" {'has' if len(clear) == 1 else 'have'} a higher FID than ", Code(lead), " under every control setting"]
-    return (*text, "; not so ", *_names(near), ".") if near else (*text, ".")
-
-
-def _varies(scores: Scores, key: Callable[[Control], str], what: str) -> Text:
-    """What the backbone (or the data set) changes: Kendall's tau of the ranks, and the largest change of rank."""
-    names = list(dict.fromkeys(map(key, scores.controls)))
-    if len(names) < 2:
-        return f"There is one {what} to compare on, {names[0]}: whether another would rank alike is not known."
-    if len(scores.objectives) < 2:
-        return f"With one objective there is nothing to say of what the {what} changes in the order."
-    controls = {name: {control for control in scores.controls if key(control) == name} for name in names}
-    parts = {name: scores.part(own.__contains__) for name, own in controls.items()}
-    ranks = {name: mean_ranks(part) for name, part in parts.items()}
-    text: list[Mark] = [*_agree(ranks, what)]
-    changes = [(ranks[b] - ranks[a], a, b) for a in names for b in names if a != b]
-    gains = [(float(gain[i]), i, a, b) for gain, a, b in changes for i in np.flatnonzero(np.isfinite(gain)).tolist()]
-    gain, i, a, b = max(gains, key=lambda found: found[0], default=(0.0, 0, "", ""))
-    if gain > 0:
-        text += [" The largest change: ", Code(scores.objectives[i]),
-                 f" has a mean rank of {ranks[a][i]:.2f} on {a} and {ranks[b][i]:.2f} on {b}"]  # fmt: skip
-        text.append(_surely(parts[a], parts[b], i))
-    return tuple(text)
-
-
-def _agree(ranks: dict[str, np.ndarray], what: str) -> list[str]:
-    """`The backbones agree in part: Kendall's tau between their ranks is 0.64 ..`, and whether one is first on all."""
-    firsts = {name: tuple(np.flatnonzero(r == np.nanmin(r))) for name, r in ranks.items()}
-    same = "the same objective is" if len(set(firsts.values())) == 1 else "another objective is"
-    taus = [
-        agreement(list(x), [None if np.isnan(rank) else rank for rank in y]) for x, y in combinations(ranks.values(), 2)
-    ]
-    known = sorted((found for found in taus if found), key=lambda found: found["tau"])
-    if not known:
-        return [f"On the {what}s ({', '.join(ranks)}) {same} first; too few are ranked to say more of how they agree."]
-    low, high = known[0], known[-1]
-    degree = "show no agreement beyond chance" if low["tau_p"] > ALPHA else (
-        "agree on the order" if low["tau"] >= 0.8 else "agree in part" if low["tau"] > 0 else "rank against each other"
-    )  # fmt: skip
-    value = f"{low['tau']:.2f}" if len(known) == 1 else f"{low['tau']:.2f} to {high['tau']:.2f}"
-    chance = f", p {_probability(low['tau_p'])}" if len(known) == 1 else ""
-    return [
-        f"The {what}s ({', '.join(ranks)}) {degree}: Kendall's tau between their ranks is {value} over {low['n']} "
-        f"objectives (1: the same order, 0: no relation{chance}), and {same} first."
-    ]
-
-
-def _surely(better: Scores, worse: Scores, i: int) -> str:
-    """In how many draws of the seeds the change has this sign, where there are seeds enough."""
-    if any((part.seeds[~np.isnan(mean_ranks(part))] < FEW).any() for part in (better, worse)):
-        return ", from too few seeds to say how surely."
-    share = float((resampled(better, DRAWS)[:, i] < resampled(worse, DRAWS, seed=1)[:, i]).mean())
-    return f", and ranks better there in {_percent(share)} of the draws."
-
-
-def _names(names: Sequence[str]) -> tuple[Mark, ...]:
-    """`a`, `b` and `c`; of many the first."""
-    ends: list[Mark] = [Code(name) for name in names[:MOST]]
-    ends += [f"{len(names) - MOST} more"] if len(names) > MOST else []
-    joints = ["", *[", "] * (len(ends) - 2), " and "] if len(ends) > 1 else [""]
-    return tuple(part for pair in zip(joints, ends, strict=True) for part in pair if part)
-
-
-def _all(count: int, one: str = "comes", many: str = "come") -> str:
-    return f"the other one {one}" if count == 1 else f"all {count} others {many}"
-
-
-def _percent(share: float) -> str:
-    return "more than 99%" if share > 0.99 else "less than 1%" if share < 0.01 else f"{100 * share:.0f}%"
-
-
-def _probability(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"= {p:.2g}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return (*text, "; not so ", *names(near), ".") if near else (*text, ".")

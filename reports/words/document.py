@@ -5,7 +5,10 @@ A text is a string or a tuple of strings and marks; strings are plain, and each 
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
+
+EMPTY = ("", "-")  # what a field holds that has no value
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,23 @@ class Link:
     url: str
 
 
-Mark = str | Bold | Code | Link
+@dataclass(frozen=True)
+class Bar:
+    """A number in a table with a small bar beside it. share: of the bar's full length, 0 to 1."""
+
+    text: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Download:
+    """Text that leads to a file of the run, which a page in one file holds within itself."""
+
+    text: str
+    name: str
+
+
+Mark = str | Bold | Code | Link | Bar | Download
 Text = Mark | tuple[Mark, ...]
 
 
@@ -44,7 +63,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Running text. kind: `plain`, `note` (an aside) or `warning` (nobody must miss it)."""
+    """Running text. kind: `plain`, `lead` (the answer), `note` (an aside) or `warning` (nobody must miss it)."""
 
     text: Text
     kind: str = "plain"
@@ -61,7 +80,8 @@ class Bullets:
 class Table:
     """A table; its first `names` columns hold text, the rest numbers. `long`: it may be filtered and sorted.
 
-    foot: rows that stay below the others however those are sorted: totals, floors.
+    foot: rows that stay below the others however those are sorted: totals, floors. groups: (title, number of rows) of
+    each part, in order and for all rows; rows are sorted within their part. () for a table of one part.
     """
 
     header: tuple[Text, ...]
@@ -69,14 +89,24 @@ class Table:
     names: int = 1
     long: bool = True
     foot: tuple[tuple[Text, ...], ...] = ()
+    groups: tuple[tuple[Text, int], ...] = ()
+
+    @property
+    def parts(self) -> list[tuple[Text, tuple[tuple[Text, ...], ...]]]:
+        """(title, rows) of each part; one part without a title for a table that has none."""
+        if not self.groups:
+            return [("", self.rows)]
+        ends = list(accumulate(count for _, count in self.groups))
+        return [(title, self.rows[end - count : end]) for (title, count), end in zip(self.groups, ends, strict=True)]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A file of figures/, with what it shows in words ("" where the text above it says so)."""
+    """A file of figures/, with its caption ("" where the text above says it) and what is seen in it (alt)."""
 
     name: str
     caption: Text
+    alt: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,7 +117,22 @@ class Listing:
     language: str = "sh"
 
 
-Block = Heading | Paragraph | Bullets | Table | Picture | Listing
+@dataclass(frozen=True)
+class Facts:
+    """A row of facts: (what, value)."""
+
+    items: tuple[tuple[str, Text], ...]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Blocks that a reader opens by a click on their title; headings among them are of level 3."""
+
+    title: Text
+    blocks: tuple["Block", ...]
+
+
+Block = Heading | Paragraph | Bullets | Table | Picture | Listing | Facts | Fold
 
 
 def table(
@@ -95,6 +140,33 @@ def table(
 ) -> Table:
     """A Table from rows of any kind of sequence."""
     return Table(tuple(header), tuple(map(tuple, rows)), names, foot=tuple(map(tuple, foot)))
+
+
+def grouped(
+    header: Iterable[Text],
+    groups: Iterable[tuple[Text, Sequence[Iterable[Text]]]],
+    names: int = 1,
+    foot: Sequence[Iterable[Text]] = (),
+) -> Table:
+    """A Table of several parts, each with its title; parts without rows are left out."""
+    kept = [(title, [tuple(row) for row in rows]) for title, rows in groups if rows]
+    rows = tuple(row for _, found in kept for row in found)
+    parts = tuple((title, len(found)) for title, found in kept)
+    return Table(tuple(header), rows, names, foot=tuple(map(tuple, foot)), groups=parts)
+
+
+def filled(found: Table) -> Table:
+    """The table without the columns of numbers in which no row has any."""
+    keep = [
+        i for i in range(len(found.header)) if i < found.names or any(plain(row[i]) not in EMPTY for row in found.rows)
+    ]
+    if not found.rows or len(keep) == len(found.header):
+        return found
+
+    def cut(row: tuple[Text, ...]) -> tuple[Text, ...]:
+        return tuple(row[i] for i in keep)
+
+    return replace(found, header=cut(found.header), rows=tuple(map(cut, found.rows)), foot=tuple(map(cut, found.foot)))
 
 
 def marks(text: Text) -> tuple[Mark, ...]:

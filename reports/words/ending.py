@@ -8,7 +8,7 @@ from reports.read.run import Run, Stat
 from reports.read.setting import Setting
 from reports.words.answer import answer
 from reports.words.document import Block, Bullets, Paragraph, Table, table
-from reports.words.tables import NONE
+from reports.words.forms import NONE
 
 MOST = 20  # objectives in the table; the page has all
 

@@ -45,8 +45,11 @@ class Effect:
         return abs(found.mean) / (found.high - found.low)
 
 
-def pairs(run: Run, where: str = "") -> list[Block]:
-    """The section of one data set (`run.on(..)`); where: the end of its heading. [] if the run has no such pair."""
+def pairs(run: Run, where: str = "", pictures: Sequence[Block] = ()) -> list[Block]:
+    """The section of one data set (`run.on(..)`); where: the end of its heading. [] if the run has no such pair.
+
+    pictures: what is shown above the tables.
+    """
     if any(cell.variant for cell in run.cells):  # those differ in the recipe
         return []
     known, unknown = parsed(run.objectives)
@@ -60,6 +63,7 @@ def pairs(run: Run, where: str = "") -> list[Block]:
         Heading(f"Controlled pairs{where}"),
         Paragraph(_how(run, settings)),
         Paragraph(_corrected(first, second)),
+        *pictures,
     ]
     if unknown:
         names = [part for name in unknown for part in (", ", Code(name))][1:]
@@ -171,7 +175,7 @@ def _verdict(run: Run, effect: Effect) -> Text:
     if found.low is None:
         return "no interval"
     if not found.beyond:
-        return "not told apart" if found.seeds > 1 else "within the error of sampling"
+        return "no difference found" if found.seeds > 1 else "within the error of sampling"
     better = "better" if found.mean < 0 else "worse"
     if found.seeds == 1:
         return f"{better} in this one run"

@@ -6,59 +6,68 @@ from typing import Any
 from eval.ranks.board import KEYS
 from eval.ranks.ranking import Scores, scores_of
 from eval.ranks.sensitivity import paired
-from eval.ranks.text import alike_text, interval_text, rank_text, runs_text, text
+from eval.ranks.text import alike_text, rank_text, runs_text, text
 from reports.read.run import Cell, Run
-from reports.words.document import Table, table
-from reports.words.tables import NONE, acc_text, fid_at, fid_text, scored
+from reports.words.document import Table, Text, grouped, table
+from reports.words.forms import NONE, acc_text, decimals, end_text, fid_at, fid_text, number
+from reports.words.tables import by_backbone, scored
 
-OTHER = {  # column -> its form
-    "fid2": "{:.2f}",
-    "cfid_max": "{:.2f}",
-    "pfd": "{:.1f}",
-    "kid": "{:.4f}",
-    "precision": "{:.3f}",
-    "recall": "{:.3f}",
-    "density": "{:.3f}",
-    "coverage": "{:.3f}",
-    "is": "{:.2f}",
-    "mem": "{:.1%}",
-    "val_eps": "{:.4f}",
+SET, FIRST, ALIKE = "95% confidence set", "chance of first place", "cannot be distinguished from"
+UNITS = {"fid": 1, "acc": 100}
+OTHER = {  # score -> (its column, its form)
+    "fid2": ("FID, second judge", "{:.1f}"),
+    "cfid_max": ("FID of the worst class", "{:.1f}"),
+    "kid": ("kernel distance", "{:.3f}"),
+    "pfd": ("pixel distance", "{:.1f}"),
+    "precision": ("precision", "{:.2f}"),
+    "recall": ("recall", "{:.2f}"),
+    "density": ("density", "{:.2f}"),
+    "coverage": ("coverage", "{:.2f}"),
+    "is": ("inception score", "{:.2f}"),
+    "mem": ("near copies", "{:.1%}"),
+}
+HELD_OUT = {  # error on test images -> (its column, its form)
+    "val_eps": ("error of predicted noise", "{:.4f}"),
+    "x0_high": ("error of x_hat at high noise", "{:.3f}"),
 }
 
 
 def other_scores(run: Run) -> Table:
     """The scores besides FID and accuracy under the highest guidance, means over seeds; real test images below."""
     real = (run.done[0].facts.get("real") or {}) if run.done else {}
-    columns = {name: form for name, form in OTHER.items() if real.get(name) is not None or name in ("fid2", "val_eps")}
-    rows = []
-    for backbone, name in scored(run):
-        stats = {key: run.stat(backbone, name, run.highest, key) for key in columns if key != "val_eps"}
-        values = {key: form_of(columns[key], stat.mean) if stat else NONE for key, stat in stats.items()}
-        held_out = [
-            v for cell in run.group(backbone, name) if (v := _validation(cell, run.highest.weights)) is not None
-        ]
-        values["val_eps"] = form_of(columns["val_eps"], fmean(held_out)) if held_out else NONE
-        rows.append([backbone, name, *(values[key] for key in columns)])
+    columns = {name: OTHER[name] for name in OTHER if real.get(name) is not None or name == "fid2"}
+
+    def row(backbone: str, name: str) -> list[Text]:
+        stats = {key: run.stat(backbone, name, run.highest, key) for key in columns}
+        values = [form_of(columns[key][1], stat.mean) if stat else NONE for key, stat in stats.items()]
+        for key, (_, form) in HELD_OUT.items():
+            found = [_validation(cell, run.highest.weights, key) for cell in run.group(backbone, name)]
+            known = [value for value in found if value is not None]
+            values.append(form_of(form, fmean(known)) if known else NONE)
+        return [name, *values]
+
     second = ((run.done[0].facts.get("second_judge") or {}).get("floor") or {}).get("fid") if run.done else None
-    floors = {**real, "fid2": second, "val_eps": None}
-    real_row = ["real test images", "", *(form_of(columns[key], floors.get(key)) for key in columns)]
-    return table(["backbone", "objective", *columns], rows, names=2, foot=[real_row])
+    floors = {**real, "fid2": second}
+    real_row = ["real test images", *(form_of(columns[key][1], floors.get(key)) for key in columns), NONE, NONE]
+    header = ["objective", *(name for name, _ in (*columns.values(), *HELD_OUT.values()))]
+    return grouped(header, by_backbone(run, row), foot=[real_row])
 
 
-def _validation(cell: Cell, weights: str) -> float | None:
-    return (((cell.result or {}).get("validation") or {}).get(weights) or {}).get("val_eps")
+def _validation(cell: Cell, weights: str, key: str) -> float | None:
+    return (((cell.result or {}).get("validation") or {}).get(weights) or {}).get(key)
 
 
 def form_of(form: str, value: float | None) -> str:
     """A number in a column's form, - for none."""
-    return NONE if value is None else form.format(value)
+    return NONE if value is None else form.format(value + 0.0 if abs(value) > 5e-5 else 0.0)
 
 
 def every_setting(run: Run) -> Table:
     """Each compared setting: its network evaluations, the objective of the lowest FID, and means over objectives."""
-    header = ["backbone", "setting", "evaluations", "lowest fid", "fid", "acc", "mean fid", "mean acc"]
-    rows = []
+    header = ["setting", "lowest FID", "evaluations", "fid", "accuracy", "mean fid", "mean accuracy"]
+    groups = []
     for backbone in run.backbones:
+        rows = []
         for setting in run.compared:
             found = {o: stat for o in run.objectives if (stat := run.stat(backbone, o, setting, "fid"))}
             if not found:
@@ -66,58 +75,70 @@ def every_setting(run: Run) -> Table:
             lead = min(found, key=lambda o: found[o].mean)
             accs = [stat.mean for o in found if (stat := run.stat(backbone, o, setting, "acc"))]
             counts = {s["evaluations"] for cell in run.done if (s := cell.score(setting))}
+            mean = fmean(stat.mean for stat in found.values())
             rows.append([
-                backbone, run.label(setting), " to ".join(f"{n}" for n in sorted({min(counts), max(counts)})),
-                lead, fid_text(found[lead]), acc_text(run.stat(backbone, lead, setting, "acc")),
-                f"{fmean(stat.mean for stat in found.values()):.2f}", f"{100 * fmean(accs):.1f}%",
+                run.label(setting), lead, " to ".join(f"{n}" for n in sorted({min(counts), max(counts)})),
+                fid_text(found[lead]), acc_text(run.stat(backbone, lead, setting, "acc")),
+                number(mean, found[lead].se), f"{100 * fmean(accs):.0f}%",
             ])  # fmt: skip
-    return table(header, rows, names=2)
+        groups.append((backbone, rows))
+    return grouped(header, groups, names=2)
 
 
 def ranks(board: dict[str, Any]) -> Table:
-    """The leader board: mean Pareto fronts with their intervals."""
+    """The leader board: mean Pareto fronts with their confidence sets."""
     families = board["families"] if len(board["families"]) > 1 else []
     steps = board["steps"] if len(board["steps"]) > 1 else []
     published = any(row["published"] is not None for row in board["rows"]) and board["agreement"] is not None
-    header = ["objective", "rank", "95% interval", "P(first)", *families, *(f"{n} steps" for n in steps)]
-    header += [*(["in SD3's study"] if published else []), "runs", "not told apart from"]
+    header = ["objective", "rank", SET, FIRST, *families, *(f"{n} steps" for n in steps)]
+    header += [*(["in SD3's study"] if published else []), "runs", ALIKE]
     rows = []
     for row in board["rows"]:
         parts = [row["families"][name] for name in families] + [row["steps"][str(n)] for n in steps]
         parts += [row["published"]] if published else []
-        lead = [row["objective"], rank_text(row), interval_text(row), text(row["first"])]
+        lead = [row["objective"], rank_text(row), set_text(row), text(row["first"])]
         rest = [runs_text(row), alike_text(row["alike"])]
         rows.append([*lead, *map(text, parts), *rest])
     return table(header, rows, names=1)
 
 
+def set_text(row: dict[str, Any]) -> str:
+    """A rank's confidence set, `1 to 3`; - for one seed."""
+    return NONE if row["low"] is None else f"{end_text(row['low'])} to {end_text(row['high'])}"
+
+
 def differences(run: Run, leaders: dict[str, str]) -> Table:
     """Paired differences in FID and accuracy to each backbone's leader, seed by seed, under the headline settings."""
-    header = ["backbone", "objective, minus the leader"]
+    header = ["objective, minus the leader"]
     for setting in run.headline:
-        header += [f"{fid_at(setting)}, {run.label(setting)}", f"acc points, {run.label(setting)}"]
+        header += [f"{fid_at(setting)}, {run.label(setting)}", f"accuracy, points, {run.label(setting)}"]
     scores = scores_of(run.entries, KEYS)
 
     def of(backbone: str, key: tuple[object, ...]) -> Scores:
         return scores.part(lambda control: control.backbone == backbone and control.setting == key)
 
-    rows = []
-    for backbone, name in scored(run):
-        lead = leaders.get(backbone)
-        if lead is None or name == lead:
-            continue
+    def row(backbone: str, name: str) -> list[Text]:
         cells = []
         for setting in run.headline:
             key = tuple(getattr(setting, field) for field in KEYS)
             part = of(backbone, key)
-            cells += [_difference(part, "fid", name, lead, 1), _difference(part, "acc", name, lead, 100)]
-        rows.append([backbone, f"{name} - {lead}", *cells])
-    return table(header, rows, names=2)
+            cells += [_difference(part, metric, name, leaders[backbone], unit) for metric, unit in UNITS.items()]
+        return [name, *cells]
+
+    groups = [
+        (f"{backbone}, minus {leaders[backbone]}",
+         [row(backbone, name) for name in scored(run, backbone) if name != leaders[backbone]])
+        for backbone in run.backbones if backbone in leaders
+    ]  # fmt: skip
+    return grouped(header, groups)
 
 
 def _difference(part: Scores, metric: str, a: str, b: str, unit: float) -> str:
     found = paired(part, metric, a, b) if part.controls else None
     if found is None:
         return NONE
-    span = "" if found.low is None or found.high is None else f" ({unit * found.low:+.2f}..{unit * found.high:+.2f})"
-    return f"{unit * found.mean:+.2f}{span}"
+    if found.low is None or found.high is None:
+        return f"{unit * found.mean:+.{decimals(0)}f}"
+    places = decimals(unit * (found.high - found.low) / 4)
+    low, mean, high = (f"{unit * value:+.{places}f}" for value in (found.low, found.mean, found.high))
+    return f"{mean} ({low}..{high})"

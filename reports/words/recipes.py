@@ -9,8 +9,9 @@ from eval.ranks import text as rank_words
 from eval.ranks.board import board
 from eval.ranks.ranking import Entry
 from reports.read.run import Cell, Run
-from reports.words.document import Block, Bold, Bullets, Heading, Paragraph, Table, Text, table
-from reports.words.tables import NONE, fid_at, fid_text
+from reports.words.document import Block, Bold, Heading, Paragraph, Table, Text, table
+from reports.words.forms import NONE, fid_at, fid_text
+from reports.words.ranktables import ALIKE, FIRST, SET, set_text
 
 ABOUT = (
     "Every pairing was trained with each variant of the recipe. A variant's rank is the mean, over pairings and "
@@ -23,8 +24,8 @@ ORDER = (
 )
 
 
-def recipes(run: Run) -> tuple[list[Block], list[Block]]:
-    """(what stands first on the page, the section) about the variants; nothing for a grid without them."""
+def recipes(run: Run) -> tuple[list[Text], list[Block]]:
+    """(the sentences that stand first on the page, the section) about variants; nothing for a grid without them."""
     if not any(cell.variant for cell in run.done):
         return [], []
     variants = list(dict.fromkeys(cell.variant for cell in run.cells))
@@ -43,7 +44,7 @@ def recipes(run: Run) -> tuple[list[Block], list[Block]]:
         for variant in variants
     }
     rows = [(variant, *map(rank_words.text, found)) for variant, found in ranks.items()]
-    return [Bullets((_lead(found), _order(ranks, names)))], [
+    return [_lead(found), _order(ranks, names)], [
         *blocks,
         Paragraph(ORDER),
         table(["variant", *names], rows),
@@ -60,12 +61,12 @@ def _entry(cell: Cell, backbone: str, name: str) -> Entry:
 
 
 def _board(found: dict[str, Any]) -> Table:
-    header = ["variant", "rank", "95% interval", "P(first)", "runs", "not told apart from"]
+    header = ["variant", "rank", SET, FIRST, "runs", ALIKE]
     rows = [
         (
             row["objective"],
             rank_words.rank_text(row),
-            rank_words.interval_text(row),
+            set_text(row),
             rank_words.text(row["first"]),
             rank_words.runs_text(row),
             rank_words.alike_text(row["alike"]),
@@ -80,8 +81,8 @@ def _lead(found: dict[str, Any]) -> Text:
     row = found["rows"][0]
     if row["rank"] is None:
         return "No recipe can be ranked yet."
-    interval = "" if row["low"] is None else f" (95% interval {row['low']:.2f} to {row['high']:.2f})"
-    alike = f" It cannot be told apart from {rank_words.alike_text(row['alike'])}." if row["alike"] else ""
+    interval = "" if row["low"] is None else f" (95% confidence set of its rank {set_text(row)})"
+    alike = f" It cannot be distinguished from {rank_words.alike_text(row['alike'])}." if row["alike"] else ""
     sketch = " From one seed: a sketch." if found["seeds"] < 2 else ""
     text = f" serves the objectives best of {len(found['rows'])} recipes: its mean rank is {row['rank']:.2f}{interval} "
     return Bold(row["objective"]), f"{text}over {found['settings']} pairings and control settings.{alike}{sketch}"
@@ -92,8 +93,12 @@ def _order(ranks: dict[str, list[float | None]], names: list[str]) -> Text:
     whole = [full for found in ranks.values() if len(full := [r for r in found if r is not None]) == len(found)]
     if not whole or len(names) < 2:
         return "The objectives cannot be ranked among themselves yet."
-    firsts = {name: sum(found[i] == min(found) for found in whole) for i, name in enumerate(names)}
-    parts = [f"{name} under {count}" for name, count in sorted(firsts.items(), key=lambda one: -one[1]) if count]
+    leaders = [[name for name, rank in zip(names, found, strict=True) if rank == min(found)] for found in whole]
+    alone = {name: sum(first == [name] for first in leaders) for name in names}
+    parts = [f"{name} under {count}" for name, count in sorted(alone.items(), key=lambda one: -one[1]) if count]
+    if shared := sum(len(first) > 1 for first in leaders):
+        equal = dict.fromkeys(name for first in leaders if len(first) > 1 for name in first)
+        parts.append(f"a tie under {shared} ({' and '.join(equal)})")
     return f"Among the objectives ranks first, of {len(whole)} recipes: {', '.join(parts)}."
 
 

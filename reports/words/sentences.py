@@ -3,24 +3,30 @@
 import math
 
 from reports.read.run import FULL, Run, Stat
-from reports.words.document import Bold, Bullets, Code, Link, Mark, Paragraph
-from reports.words.tables import acc_text, fid_at, fid_text
+from reports.words.document import Bold, Bullets, Code, Download, Mark, Paragraph
+from reports.words.forms import acc_text, fid_at, fid_text
+from reports.words.phrases import counted
 
 OTHER = (
-    "fid2: FID by the second judge; cfid_max: FID of the worst class (from 128 samples a class on); pfd: Frechet "
-    "distance in pixels, uncorrected; kid: kernel distance; precision, recall, density, coverage: by the 5th "
-    "neighbour, against as many real images; is: inception score of the judge's classes; mem: share of samples that "
-    "are near copies of a training image; val_eps: squared error of the predicted noise on test images, mean over 8 "
-    "noise levels."
+    "FID, second judge: the same by another classifier; FID of the worst class: from 128 samples a class on; kernel "
+    "distance: of the judge's features, without bias at any number of samples; pixel distance: Frechet distance in "
+    "pixels, uncorrected; precision, recall, density, coverage: by the 5th neighbour, against as many real images; "
+    "inception score: of the judge's classes; near copies: share of samples that are close to a training image; error "
+    "of predicted noise: squared, on test images, mean over 8 noise levels; error of x_hat at high noise: over that of "
+    "the class's mean image, at logsnr -10 to -4, lower is better."
+)
+BELOW = (
+    " A FID below zero is no mistake: the correction for the number of samples is right on average, so that near the "
+    "floor its error falls on both sides."
 )
 
 
 def title(run: Run) -> str:
     """Which data, how much of it was compared, and the grid's name."""
     recipes = len({cell.variant for cell in run.cells if cell.variant})
-    sizes = _count(len(run.objectives) // (recipes or 1), "diffusion objective")
-    sizes += f" with {_count(recipes, 'recipe')}" if recipes else ""
-    sizes += f" on {_count(len(run.backbones), 'backbone')}"
+    sizes = counted(len(run.objectives) // (recipes or 1), "diffusion objective")
+    sizes += f" with {counted(recipes, 'recipe')}" if recipes else ""
+    sizes += f" on {counted(len(run.backbones), 'backbone')}"
     return f"{' and '.join(run.datasets)}: {sizes} (grid {run.grid.get('name')})"
 
 
@@ -44,20 +50,22 @@ def how_to_read(run: Run) -> Paragraph:
     widths = [(s["acc_high"] - s["acc_low"]) / 2 for c in run.done for s in c.scores if s.get("acc_high") is not None]
     seeds = max(len(run.group(b, o)) for b in run.backbones for o in run.objectives)
     several = "mean over seeds (min..max)" if seeds > 1 else "value ± one standard error of sampling"
-    parts: list[Mark] = [f"fid: Frechet distance of the judge's features, lower is better, {several}; "]
+    parts: list[Mark] = [f"Rows by rank. fid: Frechet distance of the judge's features, lower is better, {several}; "]
     if any(setting.n < FULL for setting in run.headline):
         parts += [Code("fid@N"), f" marks fewer than {FULL:,} samples: not comparable with a fid at another N; "]
-    parts += ["acc: share of digits judged to be what was asked for; "]
+    parts += ["accuracy: share of digits judged to be what was asked for; "]
     parts += [f"95% intervals of at most ± {100 * max(widths):.1f} points; "] if widths else []
-    parts += ["bold: best of the backbone; guidance 1 is no guidance. Every number: "]
-    return Paragraph((*parts, Link("results.csv", "results.csv"), "."))
+    parts += ["bold: best of the backbone. Every number: ", Download("results.csv", "results.csv"), "."]
+    values = [score["fid"] for cell in run.done for score in cell.scores if score.get("fid") is not None]
+    below = min([*values, run.floor.get("fid") or 0.0]) < 0
+    return Paragraph((*parts, BELOW) if below else tuple(parts))
 
 
 def class_note(run: Run) -> Paragraph:
     """Under which setting the classes were scored."""
     return Paragraph(
         f"{_under(run)}; samples of all seeds together. "
-        "Digits: judged to be what was asked for. Black and white: that all over; they do not count in acc."
+        'Digits: judged to be what was asked for. Black and white: that all over; they do not count in "all digits".'
     )
 
 
@@ -104,7 +112,3 @@ def _behind(found: dict[str, Stat], order: list[str]) -> str:
         more = f" and {len(near) - 4} more" if len(near) > 4 else ""
         text += f" (within two standard errors of the lead: {', '.join(near[:4])}{more})"
     return text
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -8,43 +8,44 @@ from typing import Any
 
 from tabulate import tabulate
 
-from reports.read.run import BLANKS, CLASSES, FULL, SECONDS, Cell, Run, Stat
+from reports.read.run import BLANKS, CLASSES, SECONDS, Cell, Run, Stat
 from reports.read.setting import Setting
-from reports.words.document import Bold, Table, Text, table
+from reports.words.document import Bold, Table, Text, grouped, table
+from reports.words.forms import NONE, acc_mean, acc_text, fid_at, fid_mean, fid_text, number
 from zoo.objectives.families import SD3, Published
 
-NONE = "-"
 TRAINING = 3  # forward and backward over forward alone
 
 
 def comparison(run: Run) -> Table:
     """Objective x backbone: FID and accuracy under each compared setting, and what training took."""
-    header = ["backbone", "objective", "seeds done"]
+    header = ["objective", "seeds"]
     for setting in run.headline:
-        header += [f"{fid_at(setting)}, {run.label(setting)}", f"acc, {run.label(setting)}"]
+        header += [f"{fid_at(setting)}, {run.label(setting)}", f"accuracy, {run.label(setting)}"]
     study = run.grid.get("name") == "sd3"  # shows the ranks printed there
-    header += ["training s", "images/s", "parameters", *(["rank in SD3's study"] if study else [])]
-    rows = []
+    header += ["training s", "images/s", *(["rank in SD3's study"] if study else [])]
+    groups = []
     for backbone in run.backbones:
-        names = [o for o in run.objectives if run.group(backbone, o)]
+        names = [o for o in run.ranked if run.group(backbone, o)]
         columns = []
         for s in run.headline:
             columns += [_best([run.stat(backbone, o, s, "fid") for o in names], fid_text, min)]
             columns += [_best([run.stat(backbone, o, s, "acc") for o in names], acc_text, max)]
+        rows = []
         for i, name in enumerate(names):
             cells = run.group(backbone, name)
             done, rest = sum(cell.result is not None for cell in cells), run.outcome(backbone, name)
             seeds = f"{done}/{len(cells)}{f', {rest}' if rest else ''}"
             costs = [_mean(cells, "seconds", "{:,.0f}"), _mean(cells, "images_per_s", "{:,.0f}")]
-            costs += [_mean(cells, "parameters", "{:,.0f}")]
             costs += [_printed(name)] if study else []
-            rows.append([backbone, name, seeds, *(column[i] for column in columns), *costs])
+            rows.append([name, seeds, *(column[i] for column in columns), *costs])
+        groups.append((backbone, rows))
     floor, real = run.floor.get("fid"), run.ceiling
-    pad = [NONE] * (4 if study else 3)
-    floors = [f"{floor:.2f}" if floor is not None else NONE, NONE] * len(run.headline)
+    pad = [NONE] * (3 if study else 2)
+    floors = [number(floor, run.floor.get("se") or 0) if floor is not None else NONE, NONE] * len(run.headline)
     reals = [NONE, f"{100 * real:.1f}%" if real is not None else NONE] * len(run.headline)
-    floor_row = ["floor", "real test images against training images", NONE, *floors, *pad]
-    return table(header, rows, names=3, foot=[floor_row, ["ceiling", "real test images", NONE, *reals, *pad]])
+    floor_row = ["floor: real test images against training images", "", *floors, *pad]
+    return grouped(header, groups, names=2, foot=[floor_row, ["ceiling: real test images", "", *reals, *pad]])
 
 
 def _printed(name: str) -> str:
@@ -54,51 +55,48 @@ def _printed(name: str) -> str:
 
 
 def weights(run: Run) -> Table:
-    """FID and accuracy of every kind of weights, side by side per setting."""
+    """FID and accuracy of every kind of weights, side by side per setting; means over seeds."""
     plain: dict[Setting, list[Setting]] = {}
     for setting in run.settings:
         if replace(setting, weights=run.headline[0].weights) in run.headline:
             plain.setdefault(replace(setting, weights=""), []).append(setting)
     pairs = [setting for group in plain.values() for setting in group]
-    header = ["backbone", "objective"]
+    header = ["objective"]
     header += [f"{fid_at(s)} {s.kind}, {run.label(s)}" for s in pairs]
-    header += [f"acc {s.kind}, {run.label(s)}" for s in pairs]
-    rows = []
-    for backbone, name in scored(run):
-        fids = [fid_text(run.stat(backbone, name, s, "fid")) for s in pairs]
-        accs = [acc_text(run.stat(backbone, name, s, "acc")) for s in pairs]
-        rows.append([backbone, name, *fids, *accs])
-    return table(header, rows, names=2)
+    header += [f"accuracy {s.kind}, {run.label(s)}" for s in pairs]
+
+    def row(backbone: str, name: str) -> list[Text]:
+        fids = [fid_mean(run.stat(backbone, name, s, "fid")) for s in pairs]
+        return [name, *fids, *(acc_mean(run.stat(backbone, name, s, "acc")) for s in pairs)]
+
+    return grouped(header, by_backbone(run, row))
 
 
 def per_class(run: Run) -> Table:
     """Accuracy per class under the highest guidance, and the mistake made most often; the blanks apart."""
     labels = [label for label in range(CLASSES) if label not in BLANKS]
-    blanks = [f"{name} ({label})" for label, name in BLANKS.items()]
-    header = ["backbone", "objective", *map(str, labels), "acc", "most frequent mistake", *blanks]
-    rows = []
-    for backbone, name in scored(run):
+
+    def row(backbone: str, name: str) -> list[Text]:
         shares = run.class_shares(backbone, name, run.highest)
         values = {label: f"{100 * value:.0f}%" for label, value in shares.items()}
         middle = [acc_text(run.stat(backbone, name, run.highest, "acc")), _mistake(run, backbone, name)]
         digits, rest = ([values.get(label, NONE) for label in group] for group in (labels, BLANKS))
-        rows.append([backbone, name, *digits, *middle, *rest])
-    return table(header, rows, names=2)
+        return [name, *digits, *middle, *rest]
+
+    header = ["objective", *map(str, labels), "all digits", "most frequent mistake", *BLANKS.values()]
+    return grouped(header, by_backbone(run, row))
 
 
 def cost(run: Run) -> Table:
     """What every row took; means over the seeds that are done, and the total of all."""
     columns: dict[str, tuple[str | tuple[str, str], str, float]] = {
-        "images": ("images", "{:,.0f}", 1),
         **{f"{word} s": (("seconds", part), "{:,.0f}", 1) for part, word in SECONDS.items()},
         "images/s": ("images_per_s", "{:,.0f}", 1),
         "peak MiB": ("peak_memory_bytes", "{:,.0f}", 2**20),
-        "parameters": ("parameters", "{:,.0f}", 1),
         "forward MFLOP": ("flop_per_image", "{:,.0f}", 1e6),
     }
-    header = ["backbone", "objective", *columns, "GFLOP/s", "precision", "compiled", "device", "threads"]
-    rows = []
-    for backbone, name in scored(run):
+
+    def row(backbone: str, name: str) -> list[Text]:
         cells = run.group(backbone, name)
         numbers = [_mean(cells, key, form, unit) for key, form, unit in columns.values()]
         speed = [
@@ -107,12 +105,23 @@ def cost(run: Run) -> Table:
             if (flop := _train(cell, "flop_per_image")) is not None
             and (rate := _train(cell, "images_per_s")) is not None
         ]
-        how = [_same(cells, key) for key in ("precision", "compiled", "device", "threads")]
-        rows.append([backbone, name, *numbers, f"{fmean(speed):,.0f}" if speed else NONE, *how])
+        return [name, *numbers, f"{fmean(speed):,.0f}" if speed else NONE]
+
     totals = {f"{word} s": f"{spent:,.0f}" for word, spent in time_spent(run.done).items()}
-    sums = [totals.get(name, "") for name in columns]
-    total: list[Text] = [Bold("all that are done"), "", *sums, "", "", "", "", ""]
-    return table(header, rows, names=2, foot=[total])
+    total: list[Text] = [Bold("all that are done"), *(totals.get(name, "") for name in columns), ""]
+    return grouped(["objective", *columns, "GFLOP/s"], by_backbone(run, row), foot=[total])
+
+
+def machine(run: Run) -> Table:
+    """On what each backbone was trained: number format, compilation, device and threads."""
+    keys = {"parameters": "parameters", "trained in": "precision", "compiled": "compiled", "device": "device",
+            "threads": "threads"}  # fmt: skip
+    rows = []
+    for backbone in run.backbones:
+        cells = [cell for cell in run.done if cell.backbone == backbone]
+        if cells:
+            rows.append([backbone, *(_same(cells, key) for key in keys.values())])
+    return table(["backbone", *keys], rows)
 
 
 def time_spent(done: Sequence[Cell]) -> dict[str, float]:
@@ -132,36 +141,20 @@ def time_table(run: Run, report: float) -> str:
     return f"Seconds of the cells that are done, added up; the report took {report:.0f} s:\n\n{whole}"
 
 
-def fid_at(setting: Setting) -> str:
-    """The FID column's name: a smaller sample is another column, never mixed with the full one."""
-    return "fid" if setting.n >= FULL else f"fid@{setting.n}"
-
-
-def fid_text(stat: Stat | None) -> str:
-    """`5.80 ± 0.30` for one seed, `5.80 (5.20..6.10)` for more."""
-    if stat is None:
-        return NONE
-    spread = f"± {stat.se:.2f}" if stat.seeds == 1 else f"({stat.low:.2f}..{stat.high:.2f})"
-    return f"{stat.mean:.2f} {spread}"
-
-
-def acc_text(stat: Stat | None) -> str:
-    """`81.0%` for one seed, `81.0% (79.0..83.0)` for more."""
-    if stat is None:
-        return NONE
-    span = f" ({100 * stat.low:.1f}..{100 * stat.high:.1f})" if stat.seeds > 1 else ""
-    return f"{100 * stat.mean:.1f}%{span}"
-
-
 def _best(stats: list[Stat | None], text: Callable[[Stat | None], str], choose: Callable[..., Any]) -> list[Text]:
     """The column as text, its best value in bold."""
     best = choose((stat.mean for stat in stats if stat), default=None)
     return [Bold(text(stat)) if stat and stat.mean == best else text(stat) for stat in stats]
 
 
-def scored(run: Run) -> list[tuple[str, str]]:
-    pairs = [(backbone, name) for backbone in run.backbones for name in run.objectives]
-    return [pair for pair in pairs if any(cell.scores for cell in run.group(*pair))]
+def scored(run: Run, backbone: str) -> list[str]:
+    """The objectives with any score on a backbone, by rank."""
+    return [name for name in run.ranked if any(cell.scores for cell in run.group(backbone, name))]
+
+
+def by_backbone(run: Run, row: Callable[[str, str], list[Text]]) -> list[tuple[Text, list[list[Text]]]]:
+    """The rows of a table, row(backbone, objective), as parts of which each is a backbone's."""
+    return [(backbone, [row(backbone, name) for name in scored(run, backbone)]) for backbone in run.backbones]
 
 
 def _mistake(run: Run, backbone: str, name: str) -> str:
@@ -192,5 +185,6 @@ def _mean(cells: list[Cell], key: str | tuple[str, str], form: str, unit: float 
 
 
 def _same(cells: list[Cell], key: str) -> str:
-    values = sorted({json.dumps(_train(cell, key)) for cell in cells if cell.result})
+    found = {_train(cell, key) for cell in cells if cell.result}
+    values = sorted(f"{value:,}" if type(value) is int else json.dumps(value) for value in found)
     return ", ".join(values).replace('"', "").replace("true", "yes").replace("false", "no").replace("null", NONE)

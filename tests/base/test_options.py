@@ -111,15 +111,22 @@ def test_help_says_what_a_reader_can_type(monkeypatch, capsys):
 
 def test_every_command_s_help_is_free_of_internals(monkeypatch, capsys):
     import run_all
-    from eval import compare, fid, judge
+    from eval import compare, fid, judge, worker
     from reports import __main__ as reports
-    from zoo import bench, objective, sample, train
+    from zoo import bench, objective, sample
+    from zoo.train import main as train_main
 
     monkeypatch.setenv("COLUMNS", "40")
     commands = [
-        (module.main, []) for module in (run_all, compare, fid, judge, reports, bench, objective, sample, train)
+        (module.main, []) for module in (run_all, compare, fid, judge, worker, reports, bench, objective, sample)
     ]
-    for main, words in [*commands, (judge.main, ["check"]), (judge.main, ["train"]), (reports.main, ["compare"])]:
+    for main, words in [
+        *commands,
+        (train_main, []),
+        (judge.main, ["check"]),
+        (judge.main, ["train"]),
+        (reports.main, ["compare"]),
+    ]:
         monkeypatch.setattr("sys.argv", ["command", *words, "--help"])
         with pytest.raises(SystemExit) as end:
             main()

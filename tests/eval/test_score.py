@@ -1,6 +1,7 @@
 """Scores: labels in the training set's proportions, noise that is the same for all, the blank rule, the sheet."""
 
 import io
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -12,11 +13,11 @@ from PIL import Image
 from eval.judging.net import judge_images
 from eval.scores import measure, reference, score
 from eval.scores.frechet import corrected
-from eval.scores.validation import validation
+from eval.scores.validation import class_means, validation
 from tests.oracle import GaussianMixture
 from zoo.base.errors import ZooError
 from zoo.config.control import Setting
-from zoo.data.dataset import standardise
+from zoo.data.dataset import Dataset, standardise
 from zoo.registry import FAMILIES, ZOO
 from zoo.sampling.model import Film, Model, image_noise
 from zoo.training import checkpoint
@@ -127,7 +128,7 @@ def test_a_compiled_network_sees_one_shape_and_another_one_no_image_too_many(tin
         model.one_shape, net = one_shape, model.net
         model.net = lambda x, t, labels, net=net: (seen.append(len(x)), net(x, t, labels))[1]
         drawn.append((model.images(labels, setting), validation(model, "ema", digits, 130)))
-    steps = len(labels) * setting.steps + 130 * 8
+    steps = len(labels) * setting.steps + 130 * (8 + 9)
     assert len(labels) == 142
     assert set(seen) == {50, 42, 30}
     assert sum(seen[: len(seen) // 2]) == steps
@@ -233,6 +234,73 @@ def test_validation_of_an_exact_network_is_the_irreducible_error(tiny, digits, c
         assert eps == pytest.approx(snr * normal.std**2 / (snr * normal.std**2 + 1), rel=0.1)
     assert found["val_eps"] == pytest.approx(np.mean(found["eps"]))
     assert found["logsnr"] == pytest.approx([2 * np.log(1 / s - 1) for s in (np.arange(8) + 0.5) / 8])
+
+
+@pytest.fixture
+def gaussian(tiny, digits, cpu, tmp_path) -> tuple[Model, Dataset, float]:
+    """A model, data of ten Gaussian classes far from black and white, and their variance within a class (standardised).
+
+    The model's network is the exact one of these data.
+    """
+    generator = torch.Generator().manual_seed(0)
+    means = 128 + 20 * torch.randn(10, 1, 8, 8, generator=generator)
+    labels = torch.arange(10).repeat(300)
+    images = (means[labels] + 20 * torch.randn(len(labels), 1, 8, 8, generator=generator)).round().clamp(0, 255)
+    train_part, test_part = images[:2000].to(torch.uint8), images[2000:].to(torch.uint8)
+    data = replace(digits, train=train_part, train_labels=labels[:2000], test=test_part, test_labels=labels[2000:])
+    train.train(tiny(objective="eps/cosine", images=16), tmp_path, digits, cpu)
+    model = Model(*checkpoint.find(tmp_path), digits.image_shape, cpu, 100)
+    centres = class_means(data, model.standard)
+    variance = float((standardise(data.test, model.standard) - centres[data.test_labels]).square().mean())
+
+    def net(x, t, labels):
+        cos, sin = ((math.pi / 2 * each).sin().view(-1, 1, 1, 1) for each in (1 - t, t))
+        mean = centres[labels]
+        x_hat = mean + cos * variance / (cos**2 * variance + sin**2) * (x - cos * mean)
+        return (x - cos * x_hat) / sin  # eps
+
+    model.net = net
+    return model, data, variance
+
+
+def test_the_share_of_an_exact_denoiser_is_known(gaussian):
+    """Of the variance s^2 within a class, 1 / (1 + snr s^2) is left unknown."""
+    model, data, variance = gaussian
+    found = validation(model, "ema", data, 1000)
+    assert found["x0_logsnr"] == [-10, -8, -6, -4, -2, 0, 2, 4, 6]
+    for logsnr, share in zip(found["x0_logsnr"], found["x0_share"], strict=True):
+        assert share == pytest.approx(1 / (1 + math.exp(logsnr) * variance), rel=0.02)
+    assert found["x0_high"] == pytest.approx(np.mean(found["x0_share"][:4]))
+
+
+def test_a_network_that_is_bad_at_high_noise_comes_last_by_x0_and_not_by_eps(gaussian):
+    model, data, _ = gaussian
+    exact = model.net
+    planted = {  # the error that is added to eps_hat, by the share of noise
+        "exact": lambda t: 0 * t,
+        "bad at high noise": lambda t: 0.1 * (t > 0.94),  # from logsnr -4.7 down
+        "bad at low noise": lambda t: 0.15 * (t < 0.5),
+        "a little bad everywhere": lambda t: 0.005 + 0 * t,
+    }
+    high, eps = {}, {}
+    for name, error in planted.items():
+        model.net = lambda x, t, labels, error=error: exact(x, t, labels) + error(t).view(-1, 1, 1, 1)
+        found = validation(model, "ema", data, 500)
+        high[name], eps[name] = found["x0_high"], found["val_eps"]
+    assert max(high, key=high.get) == "bad at high noise"
+    assert high["bad at high noise"] > 5 * high["bad at low noise"]
+    assert max(eps, key=eps.get) == "bad at low noise"
+    assert eps["bad at high noise"] < 1.05 * eps["exact"]
+
+
+def test_a_path_that_ends_early_is_asked_at_its_end(tiny, digits, cpu, tmp_path):
+    train.train(tiny(objective="eps/ldm", images=16), tmp_path, digits, cpu)
+    model = Model(*checkpoint.find(tmp_path), digits.image_shape, cpu, 100)
+    found = validation(model, "ema", digits, 100)
+    low = model.objective.path.span()[0]
+    assert low == pytest.approx(-5.4, abs=0.05)
+    assert found["x0_logsnr"] == pytest.approx([low, low, low, -4, -2, 0, 2, 4, 6])
+    assert np.isfinite(found["x0_share"]).all()
 
 
 @pytest.mark.parametrize(

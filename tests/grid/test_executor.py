@@ -1,12 +1,12 @@
 """Workers take cell after cell; what one cell leaves behind changes nothing of the next."""
 
 import json
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from reports.api import WORKER
 from tests.conftest import ROOT
 from zoo.base.sealed import write_sealed
 from zoo.config.cell import CellConfig, ScoreConfig, TrainConfig
@@ -43,14 +43,14 @@ def numbers(folder: Path) -> tuple:
 @pytest.fixture
 def worker(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    made = Worker([sys.executable, str(ROOT / "run_all.py"), "--cell", "-", *PLACES], threads=1)
+    made = Worker([*WORKER, *PLACES], threads=1)
     yield made
     made.kill()
 
 
 def test_a_cell_after_others_is_the_same_as_alone(worker, command, tmp_path):
     alone = cell(tmp_path / "alone", "eps/linear+minsnr(5)")
-    assert command(str(ROOT / "run_all.py"), "--cell", str(alone), *PLACES, OMP_NUM_THREADS="1").returncode == 0
+    assert command("-m", "eval.worker", str(alone), *PLACES, OMP_NUM_THREADS="1").returncode == 0
     first = cell(tmp_path / "first", "rf+learned", optimizer="muon", learning_rate=1e-2)
     assert outcome(worker, first) == 0
     pid = worker.process.pid

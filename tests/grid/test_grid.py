@@ -7,9 +7,12 @@ import pytest
 
 from zoo.base.errors import ZooError
 from zoo.base.names import SLUG
-from zoo.config.cell import CellConfig, ScoreConfig, TrainConfig
+from zoo.config.cell import BestCase, CellConfig, ScoreConfig, TrainConfig
+from zoo.config.control import Sampling
 from zoo.grid import files as grid
 from zoo.grid import record
+from zoo.objectives.path import Flow
+from zoo.solvers.sampler import SAMPLERS
 
 GOOD = """
 description = "a test"
@@ -207,6 +210,8 @@ def test_sd3_has_the_study_s_control_settings():
     assert loaded.dataset == ("auto", "fashion")
     for kind, dataset in (("cpu", "mnist"), ("gpu", "fashion")):
         score = grid.cells(loaded, dataset, loaded.budget(kind, dataset))[0].config.score
+        assert score.best is None
+        assert score.n >= 300
         how = [(c.weights, c.sampler, c.steps, c.guidance) for c in score.controls]
         six = [(50, 1.0), (50, 2.5), (50, 5.0), (5, 5.0), (10, 5.0), (25, 5.0)]  # arXiv 2403.03206, section 5.1
         assert how == [(weights, "euler", *pair) for weights in ("ema", "raw") for pair in six]
@@ -219,6 +224,74 @@ def test_the_default_grid_is_the_eight_on_both():
     weighted = ["eps/linear+minsnr(5)", "eps/cosine+minsnr(5)", "v/cosine+minsnr(5)"]
     assert list(loaded.objectives) == plain + weighted
     assert loaded.backbones == ("dit", "unet")
+
+
+@pytest.mark.parametrize("name", ["default", "beyond"])
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+@pytest.mark.parametrize("dataset", ["mnist", "digits"])
+def test_objectives_are_compared_from_two_starts_with_and_without_guidance(name, kind, dataset):
+    loaded = grid.load(name)
+    score = grid.cells(loaded, dataset, loaded.budget(kind, dataset))[0].config.score
+    assert {(c.weights, c.start, c.guidance) for c in score.controls} == {
+        ("ema", start, guidance) for start in (-10.0, -5.4) for guidance in (1.0, 2.0)
+    }
+    assert score.snapshots >= 3
+    assert score.n >= (600 if dataset == "digits" else 300)
+    assert set(score.settings) <= set(map(score.best.at, score.best.places))  # scored settings are candidates for free
+
+
+def test_the_recipe_is_chosen_on_seeds_that_no_other_grid_has():
+    loaded = grid.load("recipe")
+    cells = grid.cells(loaded, "digits", loaded.budget("cpu", "digits"))
+    assert sorted({cell.config.train.seed for cell in cells}) == [1000, 1001, 1002]
+    assert {how.start for how in cells[0].config.score.settings} == {-10.0, -5.4}
+    others = [grid.load(name) for name in grid.names() if name != "recipe"]
+    assert all(other.first_seed + 100 < 1000 for other in others)
+
+
+def test_settings_of_a_grid_s_own_leave_no_best_case(tmp_path):
+    text = GOOD.replace("[[budgets]]", "settings = [{ steps = 7 }]\n[[budgets]]") + "score.best = { steps = 7 }\n"
+    for words, best in ((text, False), (text.replace("settings = [{ steps = 7 }]", ""), True)):
+        loaded = grid.load(write(tmp_path, words))
+        (cell, _) = grid.cells(loaded, "digits", loaded.budgets[0])
+        assert (cell.config.score.best is not None) == best
+
+
+def two_cells(score: ScoreConfig) -> list[grid.Cell]:
+    return [grid.Cell(CellConfig(train=TrainConfig(objective=name), score=score), 1.0) for name in ("rf", "eps/linear")]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_450_trailing_steps_can_be_taken_on_every_path(sampler):
+    """Those behind logsnr 10 were once moved to it, where a second-order sampler divided by a step of length 0."""
+    grid.check_times(two_cells(ScoreConfig(settings=(Sampling(sampler=sampler, step_grid="trailing", steps=450),))))
+
+
+@pytest.mark.parametrize(
+    "score",
+    [ScoreConfig(settings=(Sampling(start=9.5),)), ScoreConfig(best=BestCase(start=(-10.0, 9.5), tries=0))],
+    ids=["a setting", "a candidate"],
+)
+def test_a_start_behind_a_path_s_end_is_found_before_any_training(score):
+    with pytest.raises(ZooError, match=r"s9.5.*: sampling starts at logsnr 9.5, and this path ends at 9.21.*") as error:
+        grid.check_times(two_cells(score))
+    assert "(eps/linear)" in str(error.value)
+    assert error.value.exit_code == 2
+
+
+class Stuck(Flow):
+    """A path of one's own whose times are rounded, so that close levels share one."""
+
+    def time(self, logsnr):
+        return super().time(logsnr).mul(50).round() / 50
+
+
+def test_a_path_that_repeats_its_times_is_found_before_any_training(monkeypatch):
+    few, many = (two_cells(ScoreConfig(settings=(Sampling(steps=steps),))) for steps in (10, 80))
+    monkeypatch.setattr(grid.registry, "objective", lambda name: SimpleNamespace(path=Stuck()))
+    grid.check_times(few)
+    with pytest.raises(ZooError, match=r"euler-flow-80-g1: 80 steps on this grid repeat a time.*\(rf, eps/linear\)"):
+        grid.check_times(many)
 
 
 def test_a_good_file_loads(tmp_path):
@@ -257,7 +330,7 @@ def test_too_many_cells_are_refused():
 
 def test_only_selects_by_part_or_pattern():
     loaded = grid.load("default")
-    cells = grid.cells(loaded, "digits", loaded.budget("cpu", "digits"))
+    cells = grid.cells(loaded, "digits", loaded.budget("cpu", "digits"), seeds=1)
     assert len(grid.select(cells, "lognorm")) == 2
     assert len(grid.select(cells, "*unet*eps/*")) == 4
     assert len(grid.select(cells, "unet*lognorm")) == 1

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from reports.figures import alts, curves, effort, forest, fronts, plotting, scores, sheets, strip, study
 from reports.figures import catalogue as figures
-from reports.figures import curves, effort, fronts, plotting, scores, sheets, study
 from reports.page import build
 from reports.read.load import load
+from reports.words import pairs
 from tests.reports.test_reports import BACKBONES, edit, fail, write_run
 from zoo.base import figure as figure_style
 from zoo.base.figure import png, style
@@ -95,7 +96,7 @@ def test_the_fronts_drawn_are_the_non_dominated_sets(styled, tmp_path):
         figure = fronts.pareto(run, backbone)
         assert len(figure.axes) == len(run.settings) == 4
         for ax, setting in zip(figure.axes, run.settings, strict=True):
-            assert ax.get_title("left") == f"{setting.kind}, guidance {setting.guidance:g}"
+            assert ax.get_title("left") == f"{setting.kind}, {run.label(setting)}"
             found = points(run, backbone, setting)
             number = peeled(found)
             drawn = {line.get_label(): line.get_xydata() for line in ax.lines}
@@ -108,32 +109,23 @@ def test_the_fronts_drawn_are_the_non_dominated_sets(styled, tmp_path):
             assert later == sorted(later, key=float, reverse=True)  # the last front first, and the faintest
 
 
-def test_the_bump_chart_s_order_is_that_of_the_ranks(styled, eight):
-    figure = fronts.bump(eight)
-    (ax,) = figure.axes
-    lines = {line.get_label(): line.get_ydata() for line in ax.lines if line.get_label() in DEFAULT}
+def test_the_table_of_places_is_that_of_the_ranks(styled, eight):
+    (ax,) = fronts.places(eight).axes
+    columns = sorted({text.get_position()[0] for text in ax.texts if text.get_text().isdigit()})
+    shown = {(round(y), columns.index(x)): int(text.get_text()) for text in ax.texts
+             if text.get_text().isdigit() for x, y in [text.get_position()]}  # fmt: skip
+    names = [label.get_text().rsplit("  ", 1) for label in ax.get_yticklabels()]
     ranks = {o: [] for o in DEFAULT}
     for column, (backbone, setting) in enumerate(product(eight.backbones, eight.settings)):
         found = points(eight, backbone, setting)
         number = peeled(found)
         order = sorted(found, key=lambda o: (number[o], found[o][0]))
-        assert [lines[o][column] for o in order] == list(range(1, 9))
+        assert {names[row][0]: shown[row, column] for row in range(8)} == {o: i + 1 for i, o in enumerate(order)}
         for o in DEFAULT:
             ranks[o].append(number[o])
     means = {o: np.mean(each) for o, each in ranks.items()}
-    assert sorted(lines, key=lambda o: lines[o][-1]) == sorted(DEFAULT, key=means.get)
-    labels = {text.get_text() for text in ax.texts}
-    assert {f"{o}  {means[o]:.2f}" for o in DEFAULT} | set(DEFAULT) <= labels
-
-
-def test_of_many_objectives_the_bump_chart_names_the_best_eight(styled, tmp_path):
-    write_run(tmp_path, size=SIZE, objectives=tuple(SD3)[:20])
-    (ax,) = fronts.bump(load(tmp_path)).axes
-    lines = [line for line in ax.lines if line.get_label() in SD3]
-    bright = [line for line in lines if line.get_color() in figure_style.PALETTE]
-    assert sorted(line.get_ydata()[-1] for line in bright) == list(range(1, 9))
-    assert len({line.get_color() for line in bright}) == 8
-    assert len(lines) == 20
+    assert [float(mean) for _, mean in names] == pytest.approx(sorted(means.values()), abs=0.00501)
+    assert dict(names) == {o: f"{mean:.2f}" for o, mean in means.items()}
 
 
 def test_evaluations_are_drawn_where_several_counts_were_scored(styled, eight, tmp_path):
@@ -141,7 +133,7 @@ def test_evaluations_are_drawn_where_several_counts_were_scored(styled, eight, t
     write_run(tmp_path, size=SIZE, objectives=DEFAULT[:3], backbones=BACKBONES[:1], steps=(5, 10, 50))
     run = load(tmp_path)
     figure = effort.evaluations(run)
-    assert [ax.get_title("left") for ax in figure.axes] == ["dit(patch=4): guidance 1", "dit(patch=4): guidance 2"]
+    assert [ax.get_title("left") for ax in figure.axes] == ["dit(patch=4): no guidance", "dit(patch=4): guidance 2"]
     for ax, guidance in zip(figure.axes, (1.0, 2.0), strict=True):
         for line in ax.lines:
             cell = next(cell for cell in run.cells if cell.objective == line.get_label())
@@ -170,7 +162,7 @@ def test_samplers_are_lines_where_several_were_scored(styled, eight, tmp_path):
         assert list(line.get_xdata()) == expected
     panels = effort.evaluations(run).axes
     assert {ax.get_title("left") for ax in panels} == {f"dit(patch=4): {o}" for o in DEFAULT[:2]}
-    assert {line.get_label() for line in panels[0].lines} == {"guidance 1, euler", "guidance 1, heun"}
+    assert {line.get_label() for line in panels[0].lines} == {"no guidance, euler", "no guidance, heun"}
 
 
 def test_snapshots_are_means_over_seeds_and_drawn_only_where_there_are_any(styled, eight, tmp_path):
@@ -181,11 +173,60 @@ def test_snapshots_are_means_over_seeds_and_drawn_only_where_there_are_any(style
             course = [{"images": 1000 * k, "seconds": 10.0 * k + cell["seed"], "fid": 30.0 / k + cell["seed"],
                        "fid_se": 0.1, "acc": 0.5} for k in (1, 2, 3)]  # fmt: skip
             edit(tmp_path / cell["dir"] / "result.json", lambda result, c=course: result.update(snapshots=c))
-    images, seconds = effort.snapshots(load(tmp_path)).axes
-    for ax, x in ((images, [1, 2, 3]), (seconds, [10.5, 20.5, 30.5])):
-        (line,) = ax.lines
-        assert line.get_label() == DEFAULT[1]
-        assert line.get_xydata() == pytest.approx(np.array([x, [30.5, 15.5, 10.5]]).T)
+    (ax,) = effort.snapshots(load(tmp_path)).axes
+    (line,) = ax.lines
+    assert line.get_label() == DEFAULT[1]
+    assert line.get_xydata() == pytest.approx(np.array([[1, 2, 3], [30.5, 15.5, 10.5]]).T)
+
+
+def test_guidance_is_drawn_at_the_lowest_of_what_was_tried(styled, eight, tmp_path):
+    assert len(effort.guidance(eight).axes) == 2
+    grid = write_run(tmp_path, size=SIZE, objectives=DEFAULT[:1], backbones=BACKBONES[:1], seeds=(0, 1))
+    for cell in grid["cells"]:
+        tried = [{"guidance": g, "start": start, "fid": 10 * g + start + cell["seed"], "n": 100}
+                 for g in (1.0, 1.5, 3.0) for start in (-10.0, -5.4)]  # fmt: skip
+        best = {"candidates": tried, "chosen": 0, "score": {"fid": 1.0, "acc": 0.9}}
+        edit(tmp_path / cell["dir"] / "result.json", lambda result, best=best: result.update(best=best))
+    (ax,) = effort.guidance(load(tmp_path)).axes
+    assert ax.lines[0].get_xydata() == pytest.approx(np.array([[1, 1.5, 3], [0.5, 5.5, 20.5]]).T)
+
+
+def test_the_error_of_x_hat_is_the_mean_over_seeds_of_what_was_measured(styled, eight, tmp_path):
+    assert curves.x_hat_error(eight) is None
+    levels = [-10.0, -8.0, -6.0]
+    grid = write_run(tmp_path, size=SIZE, objectives=DEFAULT[:2], backbones=BACKBONES[:1], seeds=(0, 1))
+    for cell in grid["cells"]:
+        share = [0.5 + cell["seed"], 0.3, 0.1 + DEFAULT.index(cell["objective"])]
+        edit(tmp_path / cell["dir"] / "result.json", lambda result, share=share: result["validation"]["ema"].update(
+            x0_logsnr=levels, x0_share=share))  # fmt: skip
+    (ax,) = curves.x_hat_error(load(tmp_path)).axes
+    for place in range(2):
+        assert ax.lines[place].get_xydata() == pytest.approx(np.array([levels, [1.0, 0.3, 0.1 + place]]).T)
+
+
+def test_the_forest_holds_the_effects_of_the_pairs(styled, tmp_path):
+    write_run(tmp_path, size=SIZE, objectives=("eps/cosine", "v/cosine"), seeds=(0, 1, 2))
+    run = load(tmp_path)
+    (ax,) = forest.forest(run).axes
+    known, _ = pairs.parsed(run.objectives)
+    effects = pairs.measured(run, pairs.common(run), [tuple(known)])
+    drawn = [float(line.get_xdata()[0]) for line in ax.lines if line.get_marker() in "oD"]
+    assert drawn == pytest.approx([effect.fid.mean for effect in effects])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["v/cosine minus eps/cosine"]
+
+
+def test_the_strip_shows_the_ten_digits_of_each_objective_by_rank(styled, eight):
+    figure = strip.strip(eight)
+    (ax,) = figure.axes
+    assert [text.get_text() for text in ax.texts] == ["real", *eight.ranked]
+    greys = [sorted(set(np.unique(image.get_array() * 255).round().astype(int)) - {128}) for image in figure.images]
+    assert greys == [[17], *([shade(o)] for o in eight.ranked)]
+
+
+def test_white_samples_are_framed():
+    white = np.ones((4, 12, SIZE, SIZE))
+    block = sheets._blocks(white, 4)
+    assert (block[0, 1:-1].reshape(12, -1)[:, 1:-1] < 1).all() and (block[:, 1] < 1).all()
 
 
 def test_seconds_are_drawn_where_they_differ(styled, tmp_path):
@@ -200,15 +241,21 @@ def test_seconds_are_drawn_where_they_differ(styled, tmp_path):
     assert drawn == sorted((cell.result["train"]["seconds"], cell.scores[0]["fid"]) for cell in run.cells)
 
 
-def test_effective_weights_are_those_of_the_files_by_target(styled, eight, tmp_path):
-    write_run(tmp_path, size=SIZE, objectives=DEFAULT[:1], backbones=BACKBONES[:1])
-    assert curves.weights(load(tmp_path)) is None
-    shown = {ax.get_title("left"): ax for ax in curves.weights(eight).axes if ax.get_visible()}
-    assert list(shown) == ["target flow", "target v", "target eps"]
-    assert [text.get_text() for text in shown["target v"].texts] == ["v/cosine", "v/cosine+minsnr(5)"]
-    line = shown["target v"].lines[0]
-    expected = [(level, np.exp(-level * shade("v/cosine") / 255)) for level in LOGSNR[:-1]]  # the last is off the axis
-    assert line.get_xydata() == pytest.approx(np.array(expected))
+def test_effective_weights_are_in_one_panel_and_equal_ones_are_one_line(styled, eight, tmp_path):
+    write_run(tmp_path / "none", size=SIZE, objectives=DEFAULT[:1], backbones=BACKBONES[:1])
+    assert curves.weights(load(tmp_path / "none")) is None
+    (ax,) = curves.weights(eight).axes
+    assert {text.get_text() for text in ax.texts} == set(DEFAULT)
+    expected = [(level, np.exp(-level * shade("rf") / 255)) for level in LOGSNR[:-1]]  # the last is off the axis
+    assert ax.lines[0].get_xydata() == pytest.approx(np.array(expected))
+    grid = write_run(tmp_path, size=SIZE, objectives=DEFAULT[:3], backbones=BACKBONES[:1])
+    for cell in grid["cells"]:
+        slope = 0.5 if cell["objective"] == DEFAULT[1] else 0.25
+        kept = {"logsnr": LOGSNR, "weight": [float(np.exp(-slope * level)) for level in LOGSNR]}
+        edit(tmp_path / cell["dir"] / "result.json", lambda result, kept=kept: result.update(fingerprint=kept))
+    (ax,) = curves.weights(load(tmp_path)).axes
+    assert len(ax.lines) == 2
+    assert {text.get_text() for text in ax.texts} == {DEFAULT[0], DEFAULT[1], f"= {DEFAULT[2]}"}
 
 
 def test_confusion_is_that_of_the_first_and_the_last(styled, tmp_path):
@@ -372,7 +419,9 @@ def test_every_figure_is_shown_once_with_its_caption(tmp_path):
     run = load(tmp_path).on("mnist")
     for section in {plot.section for plot in figures.PLOTS.values()}:
         for name in figures.of_section(section, drawn, "mnist-"):
-            shown = text.partition(f"![mnist-{name[:-4]}](figures/mnist-{name})\n\n*")[2].partition("*\n")[0]
+            before, _, after = text.partition(f"](figures/mnist-{name})\n\n*")
+            shown, alt = after.partition("*\n")[0], before.rpartition("![")[2]
+            assert alt.replace("\\", "") == alts.seen(run, name) and len(alt) > 20  # says more than the file's name
             assert shown.replace("\\", "") == figures.caption(run, name)  # less what is escaped
 
 

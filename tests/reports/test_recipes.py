@@ -5,7 +5,7 @@ import pytest
 
 from reports.page import page
 from reports.read.load import load
-from reports.words.document import Bullets, Table, plain
+from reports.words.document import Table, plain
 from reports.words.recipes import recipes
 from tests.reports.test_reports import BACKBONES, edit, write_run
 from zoo.base.sealed import read_sealed, write_sealed
@@ -46,15 +46,14 @@ def test_variants_are_ranked_over_all_pairings(run):
     # fast is first in three of the four pairings and second in the other; settings are all alike
     expected = {"fast": np.mean([1, 2, 1, 1]), "slow": np.mean([2, 1, 2, 2])}
     assert {row[0]: float(row[1].split()[0]) for row in board.rows} == expected
-    (said,) = (block for block in lead if isinstance(block, Bullets))
-    assert plain(said.items[0]).startswith("fast serves the objectives best of 2 recipes: its mean rank is 1.25")
-    assert plain(said.items[1]) == "Among the objectives ranks first, of 2 recipes: rf under 2."
+    assert plain(lead[0]).startswith("fast serves the objectives best of 2 recipes: its mean rank is 1.25")
+    assert plain(lead[1]) == "Among the objectives ranks first, of 2 recipes: rf under 2."
 
 
 def test_the_page_says_it_first_and_keeps_variants_apart(run):
     blocks = page(run, [])
     assert plain(blocks[0].text).startswith("mnist: 2 diffusion objectives with 2 recipes on 2 backbones")
-    assert plain(blocks[1].items[0]).startswith("fast serves")
+    assert plain(blocks[1].text).startswith("fast serves")
     tables = [block for block in blocks if isinstance(block, Table)]
     names = {plain(row[0]) for row in tables[0].rows}
     assert names == {f"{name} [{variant}]" for name in NAMES for variant in VARIANTS}

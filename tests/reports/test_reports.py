@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import random
 import re
 import shutil
@@ -26,7 +27,15 @@ BACKBONES = ["dit(patch=4)", "unet(width=32,attention=1)"]
 EDGES = [-10, -7.5, -5, -2.5, 0, 2.5, 5, 7.5, 10]
 FLOOR = {"fid": 0.05, "se": 0.01, "plain": 0.10, "n": 10_000}
 JUDGE = {"name": "mnist-v1-seed0", "sha256": "aa", "accuracy": 0.9972, "floor": FLOOR}
-USUAL = {"sampler": "euler", "step_grid": "flow", "steps": 20, "interval": [0.0, 1.0], "rescale": 0.0, "clip": True}
+USUAL = {
+    "sampler": "euler",
+    "step_grid": "flow",
+    "steps": 20,
+    "start": -10.0,
+    "interval": [0.0, 1.0],
+    "rescale": 0.0,
+    "clip": True,
+}
 SEGMENTS = ["012345", "12", "01643", "01623", "5612", "05623", "056234", "012", "0123456", "012356"]
 BARS = [
     (5, 8, 7, 20),
@@ -181,10 +190,12 @@ def pages(folder: Path) -> dict[str, bytes]:
 
 
 def section(text: str, title: str) -> list[list[str]]:
-    """The rows of the first table under a heading, bold marks removed."""
+    """The rows of the first table under a heading, bold marks and the titles of its parts removed."""
     body = text.split(f"## {title}\n", 1)[1].split("\n## ")[0]
     lines = [line for line in body.splitlines() if line.startswith("|")]
-    return [[field.strip().replace("**", "") for field in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    rows = [[field.strip() for field in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    rows = [row for row in rows if not (row[0].startswith("**") and not any(row[1:]))]
+    return [[field.replace("**", "") for field in row] for row in rows]
 
 
 def records(folder: Path) -> list[dict]:
@@ -224,20 +235,28 @@ def test_the_comparison_holds_the_numbers_of_the_files(small):
     folder, grid = small
     text = build(folder).read_text()
     header, _, *rows = section(text, "Comparison")
-    assert header[3:7] == ["fid@500, guidance 1", "acc, guidance 1", "fid@500, guidance 2", "acc, guidance 2"]
+    assert header[2:6] == [
+        "fid@500, no guidance",
+        "accuracy, no guidance",
+        "fid@500, guidance 2",
+        "accuracy, guidance 2",
+    ]
     assert len(rows) == 4 + 2
-    for row, cell in zip(rows, grid["cells"], strict=False):
+    order = load(folder).ranked
+    cells = sorted(grid["cells"], key=lambda cell: (BACKBONES.index(cell["backbone"]), order.index(cell["objective"])))
+    for row, cell in zip(rows, cells, strict=False):
         result = json.loads((folder / cell["dir"] / "result.json").read_text())
-        assert row[:3] == [cell["backbone"], cell["objective"], "1/1"]
+        assert row[:2] == [cell["objective"], "1/1"]
         ema = [score for score in result["scores"] if score["weights"] == "ema"]
-        for at, score in zip((3, 5), ema, strict=True):
+        for at, score in zip((2, 4), ema, strict=True):
             fid, se = map(float, row[at].split(" ± "))
-            assert fid == pytest.approx(score["fid"], abs=0.00501)
-            assert se == pytest.approx(score["fid_se"], abs=0.00501)
-            assert float(row[at + 1].rstrip("%")) == pytest.approx(100 * score["acc"], abs=0.0501)
-        assert row[7:] == ["141", "212", "1,110,000"]
-    assert rows[-2][3:5] == ["0.05", "-"]
-    assert rows[-1][3:5] == ["-", "99.7%"]
+            places = max(0, min(2, 1 - math.floor(math.log10(score["fid_se"]))))  # two digits of the error
+            assert fid == pytest.approx(score["fid"], abs=0.501 * 10**-places)
+            assert se == pytest.approx(score["fid_se"], abs=0.501 * 10**-places)
+            assert float(row[at + 1].rstrip("%")) == pytest.approx(100 * score["acc"], abs=0.501)
+        assert row[6:] == ["141", "212"]
+    assert rows[-2][2:4] == ["0.05", "-"]
+    assert rows[-1][2:4] == ["-", "99.7%"]
 
 
 def test_the_answer_names_the_lowest_fid(small):
@@ -249,7 +268,7 @@ def test_the_answer_names_the_lowest_fid(small):
             scores = json.loads((folder / cell["dir"] / "result.json").read_text())["scores"]
             found[cell["objective"]] = scores[0]["fid"]
         lead = min(found, key=found.get)
-        assert f"On {backbone} (EMA weights, guidance 1) **{lead}** leads with fid@500 {found[lead]:.2f}" in text
+        assert f"On {backbone} (EMA weights, no guidance) **{lead}** leads with fid@500 {found[lead]:.1f}" in text
     assert "One seed: a sketch" in text
     assert "4 of 4 cells are done." in text
 
@@ -299,9 +318,10 @@ def test_failed_diverged_missing_and_damaged_cells_count(tmp_path):
     text = build(tmp_path).read_text()
     assert "3 of 8 cells are done; 2 diverged, 1 failed, 1 missing, 1 unreadable (see Failures)." in text
     rows = section(text, "Comparison")[2:]
-    assert [row[2] for row in rows[:4]] == ["0/2, 1 diverged, 1 failed", "1/2, 1 diverged", "1/2, 1 missing",
-                                            "1/2, 1 unreadable"]  # fmt: skip
-    assert rows[0][3] == "-"
+    shown = {row[0]: row[1:3] for row in rows}
+    states = ["0/2, 1 diverged, 1 failed", "1/2, 1 diverged", "1/2, 1 missing", "1/2, 1 unreadable"]
+    assert [shown[name][0] for name in DEFAULT[:4]] == states
+    assert shown[DEFAULT[0]][1] == "-"
     failures = section(text, "Failures")[2:]
     assert [row[1] for row in failures] == ["failed", "diverged", "diverged", "missing", "unreadable"]
     assert failures[0] == [grid["cells"][0]["dir"], "failed", "3", "1", "out of memory", "x/log.txt"]
@@ -332,7 +352,9 @@ def test_seeds_are_averaged_and_named(tmp_path):
     fids = [json.loads((tmp_path / c["dir"] / "result.json").read_text())["scores"][0]["fid"] for c in grid["cells"]]
     text = build(tmp_path).read_text()
     row = section(text, "Comparison")[2]
-    assert row[2:4] == ["3/3", f"{sum(fids) / 3:.2f} ({min(fids):.2f}..{max(fids):.2f})"]
+    assert row[1] == "3/3"
+    told = [float(value) for value in re.split(r"[ ().]{2,}", row[2].rstrip(")"))]
+    assert told == pytest.approx([sum(fids) / 3, min(fids), max(fids)], abs=0.0501)
     assert "mean over seeds (min..max)" in text
     assert "a sketch" not in text
 
@@ -354,7 +376,6 @@ def test_names_cannot_be_markup_or_formulas(tmp_path):
         "Classes",
         "Cost",
         "Failures",
-        "Papers",
         "EMA and raw weights",
     ):
         assert len({len(row) for row in section(text, title)}) == 1, title
@@ -381,15 +402,15 @@ def test_two_data_sets_share_the_ranks_and_no_table(tmp_path):
     grid = write_run(tmp_path, objectives=DEFAULT[:2], size=8, datasets=("mnist", "digits"))
     text = build(tmp_path).read_text()
     assert text.startswith("# mnist and digits: 2 diffusion objectives on 2 backbones")
-    assert "over 16 control settings: mnist, digits; dit, unet" in text
+    assert "over 16 control settings (mnist, digits; dit, unet; EMA and raw weights)" in text
     header, _, *rows = section(text, "Ranks")
-    assert header[:6] == ["objective", "rank", "95% interval", "P(first)", "dit", "unet"]
+    assert header[:4] == ["objective", "rank", "dit", "unet"]
     assert {row[0]: row[-2] for row in rows} == dict.fromkeys(DEFAULT[:2], "4/4")
     for name in ("mnist", "digits"):
         first = section(text, f"Comparison on {name}")[2]
-        cell = next(c for c in grid["cells"] if c["dataset"] == name)
+        cell = next(c for c in grid["cells"] if c["dataset"] == name and c["objective"] == first[0])
         score = json.loads((tmp_path / cell["dir"] / "result.json").read_text())["scores"][0]
-        assert float(first[3].split(" ± ")[0]) == pytest.approx(score["fid"], abs=0.00501)
+        assert float(first[2].split(" ± ")[0]) == pytest.approx(score["fid"], abs=0.0501)
     assert {f"figures/{d}-fid.png" for d in ("mnist", "digits")} <= set(re.findall(r"figures/[^)]*", text))
     assert all((tmp_path / link).is_file() for link in re.findall(r"\]\(((?:figures/|results)[^)]*)\)", text))
     path = tmp_path / grid["cells"][-1]["dir"] / "result.json"
@@ -402,13 +423,13 @@ def test_many_settings_are_a_table_of_their_own(tmp_path):
     write_run(tmp_path, objectives=DEFAULT[:2], backbones=BACKBONES[:1], size=8, steps=(5, 10, 50))
     text = build(tmp_path).read_text()
     header = section(text, "Comparison")[0]
-    assert header[3:7] == [
-        "fid@500, guidance 1, 50 steps", "acc, guidance 1, 50 steps",
-        "fid@500, guidance 2, 50 steps", "acc, guidance 2, 50 steps",
+    assert header[2:6] == [
+        "fid@500, no guidance, 50 steps", "accuracy, no guidance, 50 steps",
+        "fid@500, guidance 2, 50 steps", "accuracy, guidance 2, 50 steps",
     ]  # fmt: skip
     rows = section(text, "Settings")[2:]
     assert [row[2] for row in rows] == ["50", "100", "10", "20", "5", "10"]
-    assert section(text, "Ranks")[0][4:7] == ["5 steps", "10 steps", "50 steps"]
+    assert section(text, "Ranks")[0][2:5] == ["5 steps", "10 steps", "50 steps"]
 
 
 def test_differences_are_to_the_leader_and_paired_by_seed(tmp_path):
@@ -422,8 +443,10 @@ def test_differences_are_to_the_leader_and_paired_by_seed(tmp_path):
     found = stats.ttest_rel(fids[other], fids[lead])
     low, high = found.confidence_interval(0.95)
     (row,) = section(build(tmp_path).read_text(), "Differences")[2:]
-    assert row[1] == f"{other} - {lead}"
-    assert row[2] == f"{np.mean(np.subtract(fids[other], fids[lead])):+.2f} ({low:+.2f}..{high:+.2f})"
+    assert row[0] == other
+    told = re.fullmatch(r"([+-][\d.]+) \(([+-][\d.]+)\.\.([+-][\d.]+)\)", row[1])
+    expected = np.mean(np.subtract(fids[other], fids[lead])), low, high
+    assert [float(value) for value in told.groups()] == pytest.approx(expected, abs=0.501)
 
 
 def test_sample_sizes_are_not_mixed(small):
@@ -431,8 +454,8 @@ def test_sample_sizes_are_not_mixed(small):
     path = folder / grid["cells"][0]["dir"] / "result.json"
     edit(path, lambda result: [score.update(n=10_000) for score in result["scores"]])
     header, _, first, second, *_ = section(build(folder).read_text(), "Comparison")
-    assert {"fid@500, guidance 1, n 500", "fid, guidance 1, n 10000"} <= set(header)
-    at = header.index("fid@500, guidance 1, n 500")
+    assert {"fid@500, no guidance, n 500", "fid, no guidance, n 10000"} <= set(header)
+    at = header.index("fid@500, no guidance, n 500")
     assert (first[at] == "-", second[at] == "-") == (True, False)
 
 
@@ -458,7 +481,7 @@ def test_a_corrected_fid_below_zero_is_shown(small):
     folder, grid = small
     path = folder / grid["cells"][0]["dir"] / "result.json"
     edit(path, lambda result: result["scores"][0].update(fid=-0.02, fid_se=0.03))
-    assert section(build(folder).read_text(), "Comparison")[2][3] == "-0.02 ± 0.03"
+    assert section(build(folder).read_text(), "Comparison")[2][2] == "-0.02 ± 0.03"
 
 
 def test_folders_outside_the_run_are_refused(small):
@@ -478,7 +501,7 @@ def test_the_notice_is_at_the_top(small):
     )
     first, rest = build(folder).read_text().split("\n\n", 1)
     assert first.startswith("# mnist: 2 diffusion objectives on 2 backbones")
-    assert rest.startswith("> [!WARNING]\n> **MNIST could not be had; digits were used**\n")
+    assert rest.startswith("> [!WARNING]\n> MNIST could not be had; digits were used\n")
     assert "\n> smaller\n" in rest
 
 

@@ -13,9 +13,10 @@ from diffusers import (
     EulerAncestralDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
 )
+from pydantic import ValidationError
 
 from tests.oracle import SCHEDULES, GaussianMixture
-from zoo.config.control import Sampling
+from zoo.config.control import Sampling, Setting
 from zoo.registry import ZOO, objective
 from zoo.sampling.denoiser import denoiser_of
 from zoo.sampling.model import evaluations
@@ -85,6 +86,21 @@ def test_on_every_step_grid(grid, how):
 def test_every_head_on_a_path_draws_the_same(name):
     path = next(other for other in PATHS if objective(other).path == objective(name).path)
     torch.testing.assert_close(draw(name, 40, some_noise(50)), draw(path, 40, some_noise(50)), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("start", [-5.4, 1.0])
+@pytest.mark.parametrize("name", PATHS)
+def test_a_later_start_is_drawn_with_the_variance_of_its_level(name, start):
+    """Data N(0, 1) have Gaussian marginals of just that variance: steps from anywhere give N(0, 1) back."""
+    normal = GaussianMixture(torch.zeros((1, 1, 1, 2), dtype=torch.float64), 1.0, torch.ones(1, dtype=torch.float64))
+    chosen = objective(name)
+    times = step_grid("flow").times(chosen.path, 60, start)
+    assert float(chosen.path.logsnr(times[0])) == pytest.approx(max(start, chosen.path.span()[0]), abs=1e-6)
+    x = sampler.start(chosen.path, times[0], some_noise(4000))
+    labels = torch.zeros(len(x), dtype=torch.int64)
+    net = denoiser_of(chosen, normal.network(chosen))
+    images = sampler.last(SAMPLERS["heun"](net, chosen.path, times, x, labels, fresh(1, x)))
+    assert images.std().item() == pytest.approx(1, abs=4 / math.sqrt(2 * 8000) + 0.01)
 
 
 def check_mixture(images: torch.Tensor) -> None:
@@ -197,6 +213,15 @@ def test_euler_is_diffusers_flow_match_euler():
         x_hat, eps_hat = denoiser(peer, t, labels)
         peer = scheduler.step(eps_hat - x_hat, timestep, peer).prev_sample
     assert_same(states[-1][1], peer)
+
+
+def test_a_setting_s_name_tells_its_start_where_it_is_not_the_usual_one():
+    assert Setting(steps=12, guidance=2.0).name == "ema-euler-flow-12-g2"
+    assert Setting(steps=12, guidance=2.0, start=-5.4).name == "ema-euler-flow-12-g2-s-5.4"
+    assert Setting(start=-5).name != Setting(start=-5.4).name
+    for refused in (-10.1, 10.0, math.nan, -math.inf):
+        with pytest.raises(ValidationError):
+            Setting(start=refused)
 
 
 COUNTS = {

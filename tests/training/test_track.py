@@ -18,12 +18,12 @@ import run_all
 from tests.conftest import TINY
 from tests.test_cli import write_grid
 from tests.training.test_train import final, rows, same
-from zoo import train as train_command
 from zoo.base.errors import DiskFull, Diverged, ZooError
 from zoo.base.sealed import read_sealed
 from zoo.config.cell import TrainConfig
 from zoo.sampling import model
 from zoo.sampling.model import Preview
+from zoo.train import main as train_main
 from zoo.training import run as train
 from zoo.training import track
 
@@ -220,7 +220,7 @@ def test_another_configuration_in_the_same_folder_is_another_run(tiny, digits, c
 KILLED = """
 import os, signal, sys
 from tests.conftest import TINY
-from zoo import train
+from zoo.train import main
 from zoo.training.trainer import Trainer
 before = Trainer.step
 
@@ -231,7 +231,7 @@ def step(self, k):
 
 Trainer.step = step
 sys.argv = ["zoo.train", *sys.argv[1:]]
-train.main()
+main()
 """
 TRAIN = ["--dataset", "digits", "--backbone", TINY["backbone"], "--objective", "rf", "--batch", "16", "--device", "cpu"]
 TRAIN += ["--precision", "float32"]
@@ -334,7 +334,7 @@ def test_a_diverged_run_is_told_apart(tiny, digits, cpu, tmp_path, fake, monkeyp
     assert fake.told[-1] == "not whole"
 
 
-@pytest.mark.parametrize("main", [train_command.main, run_all.main])
+@pytest.mark.parametrize("main", [train_main, run_all.main])
 def test_an_unknown_tracker_is_refused_with_the_nearest(main, refused, tmp_path):
     said = refused(main, "--track", "tensorbord", "--out", str(tmp_path / "out"))
     assert "unknown tracker 'tensorbord'. Did you mean 'tensorboard'? Allowed: tensorboard, trackio, wandb" in said
@@ -347,14 +347,14 @@ def test_a_missing_package_is_named_before_anything_begins(left_behind, refused,
         (tmp_path / "absent_tracker").mkdir()
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(track.TRACKERS, "absent_tracker", Fake)
-    said = refused(train_command.main, "--track", "absent_tracker", "--out", str(tmp_path / "out"))
+    said = refused(train_main, "--track", "absent_tracker", "--out", str(tmp_path / "out"))
     assert "needs the package absent_tracker, which is not installed: pip install absent_tracker" in said
     assert not (tmp_path / "out").exists()
 
 
 def test_no_tracker_is_imported_unasked(command, tmp_path):
     arguments = [*TRAIN, "--images", "32", "--out", str(tmp_path)]
-    code = "import sys; from zoo import train; from zoo.training.track import TRACKERS; train.main(); "
+    code = "import sys; from zoo.train import main; from zoo.training.track import TRACKERS; main(); "
     code += "print(sys.modules.keys() & TRACKERS.keys())"
     done = command("-c", code, *arguments)
     assert done.returncode == 0, done.stderr
@@ -373,7 +373,7 @@ def test_a_grid_s_cells_are_tracked_and_their_results_the_same(command, tmp_path
     plain = tmp_path / "plain"
     plain.mkdir()
     shutil.copy(tracked / "cell.json", plain)  # the cell's configuration knows nothing of trackers
-    done = command("run_all.py", "--cell", str(plain), *places, **threads)
+    done = command("-m", "eval.worker", str(plain), *places, **threads)
     assert done.returncode == 0, done.stdout + done.stderr
     assert rows(plain) == rows(tracked)
     assert same(final(plain), final(tracked))

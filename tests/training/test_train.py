@@ -138,6 +138,37 @@ def test_stopped_and_resumed_is_bit_identical(backbone, objective, optimizer, ti
 
 
 @pytest.mark.slow
+def test_the_share_of_clipped_steps_is_that_of_the_gradients_norms(tiny, digits, cpu, tmp_path, monkeypatch):
+    norms, plain = [], State.step
+
+    def step(self, *rates):
+        norm = plain(self, *rates)
+        norms.append(float(norm))
+        return norm
+
+    monkeypatch.setattr(State, "step", step)
+    train.train(tiny(images=16 * 12), tmp_path / "usual", digits, cpu)
+    between = sorted(norms)[5:7]
+    config = tiny(images=16 * 12, clip=sum(between) / 2)
+    norms.clear()
+    whole = train.train(config, tmp_path / "whole", digits, cpu)
+    assert 0 < whole["clipped_steps"] < 12
+    assert whole["clipped_steps"] == sum(norm > config.clip for norm in norms)
+    calls, at_work = [], trainer.Trainer.step
+
+    def interrupted(self, k):
+        calls.append(k)
+        if calls.count(7):
+            raise ZooError("pulled the plug")
+        at_work(self, k)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.Trainer, "step", interrupted)
+        with pytest.raises(ZooError, match="plug"):
+            train.train(config, tmp_path / "parts", digits, cpu)
+    assert train.train(config, tmp_path / "parts", digits, cpu)["clipped_steps"] == whole["clipped_steps"]
+
+
 def test_a_killed_run_resumes_bit_identically(tiny, digits, cpu, tmp_path):
     config = tiny(images=16 * 400)
     train.train(config, tmp_path / "whole", digits, cpu)

@@ -12,13 +12,15 @@ import matplotlib.style
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from PIL import Image
+from matplotlib.image import FigureImage
+from PIL import Image, PngImagePlugin
 
 # Okabe and Ito's palette without its yellow, which is lost on white, and with a brown
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#8C5A2B")
 GREY = "#8A8A8A"
 DPI = 110
 COLOURS = 128  # of a PNG's palette: a third of the bytes of full colour
+PHOTOS = "photographs"  # a PNG's text: the boxes of pixels that a dark page shows as they are
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -78,7 +80,8 @@ def panels(
 def png(figure: Figure, greys: int | None = None) -> bytes:
     """The figure as PNG with a palette, without the software's name and version.
 
-    greys: levels of a figure without colours.
+    greys: levels of a figure without colours. Where pictures were placed on it (figimage), their boxes (left, top,
+    width, height in pixels) are written into the file's text, under PHOTOS.
     """
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
@@ -90,7 +93,10 @@ def png(figure: Figure, greys: int | None = None) -> bytes:
         colours, places = _reduced(image)
     out, paletted = io.BytesIO(), Image.fromarray(places)
     paletted.putpalette(colours.tobytes())
-    paletted.save(out, "PNG", optimize=True, bits=4 if len(colours) <= 16 else 8)
+    about = PngImagePlugin.PngInfo()
+    if boxes := [_box(one, image.height) for one in figure.images if isinstance(one, FigureImage)]:
+        about.add_text(PHOTOS, " ".join(",".join(map(str, box)) for box in boxes))
+    paletted.save(out, "PNG", optimize=True, bits=4 if len(colours) <= 16 else 8, pnginfo=about)
     return out.getvalue()
 
 
@@ -100,6 +106,17 @@ def vector(figure: Figure, kind: str) -> bytes:
     with matplotlib.rc_context({"svg.hashsalt": "zoo"}):
         figure.savefig(out, format=kind, metadata={"Date": None} if kind == "svg" else {"CreationDate": None})
     return out.getvalue()
+
+
+def photographs(data: bytes) -> list[tuple[int, int, int, int]]:
+    """The boxes (left, top, width, height) of a PNG by `png` that hold pictures, not paper and ink."""
+    text = Image.open(io.BytesIO(data)).text.get(PHOTOS, "")  # type: ignore[attr-defined]
+    return [(a, b, c, d) for a, b, c, d in (map(int, box.split(",")) for box in text.split())]
+
+
+def _box(placed: FigureImage, height: int) -> tuple[int, int, int, int]:
+    rows, columns = placed.get_size()
+    return int(placed.ox), int(height - placed.oy - rows), columns, rows
 
 
 def _reduced(image: Image.Image) -> tuple[np.ndarray, np.ndarray]:

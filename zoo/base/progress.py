@@ -1,15 +1,31 @@
-"""How a run tells of its progress: a bar on a terminal, plain lines at intervals elsewhere."""
+"""How a run tells of its progress: a bar on a terminal or in a notebook, plain lines at intervals elsewhere."""
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 PLAIN_SECONDS = 10.0  # between two lines where nobody watches
 PULSE_SECONDS = 30.0
+SHOWN: ContextVar[bool] = ContextVar("progress_shown", default=True)  # the Python API is silent unless asked
+
+
+@contextmanager
+def progress_shown(shown: bool) -> Iterator[None]:
+    """Inside, messages and bars are shown or not."""
+    token = SHOWN.set(shown)
+    try:
+        yield
+    finally:
+        SHOWN.reset(token)
 
 
 def say(text: str) -> None:
     """One line to stdout, without tearing a bar."""
+    if not SHOWN.get():
+        return
     from tqdm import tqdm
 
     tqdm.write(text, file=sys.stdout)
@@ -24,19 +40,30 @@ class Pulse:
 
     def beat(self, text: str) -> None:
         """Print the text if nothing was printed for PULSE_SECONDS."""
-        if time.monotonic() - self.last >= PULSE_SECONDS:
+        if SHOWN.get() and time.monotonic() - self.last >= PULSE_SECONDS:
             self.last = time.monotonic()
             print(text, file=sys.stderr, flush=True)
+
+
+def _bar(**given: Any) -> Any:
+    """A bar of tqdm's, as a widget in a notebook that has ipywidgets, and in text without a warning elsewhere."""
+    import warnings
+
+    from tqdm import TqdmWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TqdmWarning)
+        from tqdm.auto import tqdm
+    return tqdm(**given)
 
 
 class Progress:
     """Shows the rows of metrics.jsonl as they come."""
 
     def __init__(self, steps: int, first: int = 0):
-        from tqdm import tqdm
-
         self.steps = steps
-        self.bar = tqdm(total=steps, initial=first, unit="step", leave=False) if sys.stderr.isatty() else None
+        watched = SHOWN.get() and (sys.stderr.isatty() or "ipykernel" in sys.modules)
+        self.bar = _bar(total=steps, initial=first, unit="step", leave=False) if watched else None
         self.last = time.monotonic()
 
     def show(self, row: dict[str, Any]) -> None:

@@ -14,8 +14,9 @@ from zoo.base.errors import ZooError
 from zoo.base.files import read_json, write_json
 
 # of cell.json, grid.json, result.json, failed.json and checkpoints' manifests. 3 added the digest; 4 tells the DiT's
-# patches their places, so that older weights, of the same names and shapes, would draw other images
-SchemaVersion = Literal[4]
+# patches their places, so that older weights, of the same names and shapes, would draw other images; 5 tells at which
+# level of noise sampling starts, and keeps what paired comparisons need
+SchemaVersion = Literal[5]
 (SCHEMA_VERSION,) = get_args(SchemaVersion)
 
 

@@ -77,7 +77,7 @@ def _speed(scale: Scale, kind: str, size: str, device: str, graphs: bool) -> Ite
             continue
         batch = scale.large if mode == "compiled, large batch" else scale.batch
         config = {"objective": OBJECTIVE, "backbone": size, "batch": batch, "images": batch * 10**6, **how}
-        asked = {"what": "mode", "config": config, "size": 28, "device": device, "seconds": 2.0}
+        asked: dict[str, Any] = {"what": "mode", "config": config, "size": 28, "device": device, "seconds": 2.0}
         yield child(f"speed {kind}: {mode}", 90, BACKBONES[kind], **asked)
         if mode == "compiled bfloat16":  # again, with a warm cache of compiled code
             yield child(f"speed {kind}: {mode}, warm", 60, BACKBONES[kind], **asked)

@@ -3,18 +3,20 @@
 The device, the folders and the number of threads are not in it. torch is not imported here.
 """
 
+from itertools import product
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
 from zoo import registry
 from zoo.base.sealed import digest
-from zoo.config.control import Sampling, Setting
+from zoo.config.control import SamplerName, Sampling, Setting, Start, Steps
 from zoo.config.schema import Count, Frozen, Positive, Share, checked, distinct
 from zoo.data.sets import DataName
 
 ObjectiveName = Annotated[str, AfterValidator(checked(lambda name: registry.objective(name).name))]
 BackboneName = Annotated[str, AfterValidator(checked(registry.backbone_name))]
+SEVERAL = Field(min_length=1, strict=False)
 MIN_SAMPLES = 128  # as many as the judge's features: fewer leave directions in which nothing is known
 
 
@@ -50,19 +52,60 @@ class TrainConfig(Recipe):
         return -(-self.images // self.batch)
 
 
+class BestCase(Frozen):
+    """A small grid of ways to draw, of which each run may choose its own: every start with every guidance and sampler.
+
+    tries: how many candidates are drawn for choosing, besides those that are control settings and scored anyway.
+    """
+
+    start: Annotated[tuple[Start, ...], SEVERAL, AfterValidator(distinct)] = (-10.0, -5.4)
+    guidance: Annotated[tuple[Positive, ...], SEVERAL, AfterValidator(distinct)] = (1.0, 1.5, 2.0, 3.0)
+    sampler: Annotated[tuple[SamplerName, ...], SEVERAL, AfterValidator(distinct)] = ("euler", "dpmpp_2m")
+    steps: Steps = 20
+    tries: Annotated[int, Field(ge=0)] = 16
+
+    def at(self, place: tuple[int, int, int]) -> Sampling:
+        """The candidate of these places in start, guidance and sampler."""
+        start, guidance, sampler = place
+        return Sampling(
+            start=self.start[start], guidance=self.guidance[guidance], sampler=self.sampler[sampler], steps=self.steps
+        )
+
+    @property
+    def places(self) -> list[tuple[int, int, int]]:
+        """All of them."""
+        return list(product(range(len(self.start)), range(len(self.guidance)), range(len(self.sampler))))
+
+
 class ScoreConfig(Frozen):
-    """How a run is scored: n samples under every pair of weights and a way to draw, the control settings."""
+    """How a run is scored: n samples under every pair of weights and a way to draw, the control settings.
+
+    n_few: samples of what needs fewer, the snapshots and the candidates for the best case. best: what each run's best
+    case is chosen from; None for no best case. The average of the weights alone is scored by default: the raw ones
+    correlate with it so highly that they are hardly a second setting.
+    """
 
     n: Annotated[int, Field(ge=MIN_SAMPLES)] = 500
-    settings: Annotated[tuple[Sampling, ...], Field(min_length=1, strict=False), AfterValidator(distinct)] = (
-        Sampling(),
-        Sampling(guidance=2.0),
+    settings: Annotated[tuple[Sampling, ...], SEVERAL, AfterValidator(distinct)] = (
+        *(Sampling(start=start, guidance=guidance) for start in (-10.0, -5.4) for guidance in (1.0, 2.0)),
     )
-    weights: Annotated[
-        tuple[Literal["ema", "raw"], ...], Field(min_length=1, strict=False), AfterValidator(distinct)
-    ] = ("ema", "raw")
+    weights: Annotated[tuple[Literal["ema", "raw"], ...], SEVERAL, AfterValidator(distinct)] = ("ema",)
     batch: Count = 128
     snapshots: Annotated[int, Field(ge=0)] = 0  # points of training before its end that are scored, under the first
+    n_few: Annotated[int, Field(ge=MIN_SAMPLES)] = 256
+    best: BestCase | None = None
+
+    @property
+    def few(self) -> int:
+        """How many samples are few: never more than `n`."""
+        return min(self.n, self.n_few)
+
+    @property
+    def ways(self) -> list[Sampling]:
+        """Every way to draw that scoring may use: those of the settings, and the candidates for the best case."""
+        return list(
+            dict.fromkeys([*self.settings, *map(self.best.at, self.best.places)] if self.best else self.settings)
+        )
 
     @property
     def controls(self) -> tuple[Setting, ...]:

@@ -12,6 +12,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 
 class Frozen(BaseModel):
@@ -38,6 +39,14 @@ def distinct(names: tuple[T, ...]) -> tuple[T, ...]:
     if twice:
         raise ValueError(f"named twice: {', '.join(twice)}")
     return names
+
+
+def validated(model: type[M], given: dict[str, Any], source: str) -> M:
+    """A checked configuration. Raises ZooError with every finding at once."""
+    try:
+        return model(**given)
+    except ValidationError as error:
+        raise explain(error, model, source) from None
 
 
 def explain(error: ValidationError, model: type[BaseModel], source: str) -> ZooError:

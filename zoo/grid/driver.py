@@ -48,7 +48,7 @@ def run(plan: Plan, command: list[str], options: Any, finished: Callable[[], Non
     running: list[Job] = []
     jobs = min(plan.jobs, max(1, len(waiting)))
     threads = None if plan.kind == "gpu" else max(1, cores() // jobs)
-    places = ["--cell", "-", "--data-dir", options.data_dir, "--device", options.device]
+    places = ["--data-dir", options.data_dir, "--device", options.device]
     places += ["--mirror", options.mirror] if options.mirror else []
     places += ["--plugin", options.plugin] if options.plugin else []
     places += ["--track", options.track] if options.track else []

@@ -32,6 +32,7 @@ DONE = b"done\n"
 LOG = "log.txt"
 UTF8 = {"PYTHONIOENCODING": "utf-8"}  # of logs, whatever the terminal's encoding is
 ATTEMPTS = 3  # of a cell, in one run of the driver
+ROOT = Path(__file__).parents[2]  # where a worker finds this project, whatever its working directory
 
 
 def die_with_driver() -> None:
@@ -68,6 +69,7 @@ class Worker:
 
     def _start(self, output: BinaryIO) -> None:
         self.channel, theirs = socket.socketpair()
+        found = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         with theirs:
             self.process = subprocess.Popen(  # noqa: S603 (our own interpreter and file)
                 self.command,
@@ -75,7 +77,14 @@ class Worker:
                 stderr=subprocess.STDOUT,
                 stdin=theirs.fileno(),
                 start_new_session=True,
-                env={**os.environ, **self.limit, DRIVER: str(os.getpid()), "PYTHONUNBUFFERED": "1", **UTF8},
+                env={
+                    **os.environ,
+                    **self.limit,
+                    DRIVER: str(os.getpid()),
+                    "PYTHONUNBUFFERED": "1",
+                    "PYTHONPATH": found,
+                    **UTF8,
+                },
             )
         self.channel.setblocking(False)
         self.started = True

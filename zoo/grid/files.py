@@ -21,7 +21,7 @@ from zoo import registry
 from zoo.base.errors import ZooError, choose
 from zoo.base.names import slug
 from zoo.config.cell import BackboneName, CellConfig, ObjectiveName, Recipe, ScoreConfig, TrainConfig
-from zoo.config.control import Sampling
+from zoo.config.control import Sampling, Setting
 from zoo.config.schema import Count, Frozen, Positive, checked, distinct, explain
 from zoo.data.sets import DataName
 
@@ -63,14 +63,16 @@ class Budget(Frozen):
 class Grid(Frozen):
     """A grid file. `objectives` is a list of names, or the name of a family of the zoo.
 
-    dataset: one, or a list of those on which every cell is trained; the first may be `auto`. settings: ways to draw
-    images, instead of those of the budgets. variants: changes of the recipe, by name; every pairing is trained
-    with each of them.
+    dataset: one, or a list of those on which every cell is trained; the first may be `auto`. seeds: how many, from
+    first_seed on, so that a grid that chooses something for others can have seeds that they do not use. settings: ways
+    to draw images, instead of those of the budgets; then no best case is chosen. variants: changes of the recipe, by
+    name; every pairing is trained with each of them.
     """
 
     description: str
     dataset: Annotated[tuple[Wish, ...], Field(min_length=1, strict=False), AfterValidator(distinct)] = ("auto",)
     seeds: Count = 1
+    first_seed: Annotated[int, Field(ge=0)] = 0
     objectives: Annotated[tuple[ObjectiveName, ...], Field(min_length=1, strict=False), AfterValidator(distinct)]
     backbones: Annotated[tuple[BackboneName, ...], Field(min_length=1, strict=False), AfterValidator(distinct)]
     settings: Annotated[tuple[Sampling, ...], Field(min_length=1, strict=False), AfterValidator(distinct)] | None = None
@@ -172,8 +174,10 @@ def cells(grid: Grid, dataset: str, budget: Budget, seeds: int | None = None, im
     if count > MAX_CELLS:
         raise ZooError(f"{count:,} cells are more than {MAX_CELLS:,}: lower --seeds or split the grid")
     made = []
-    score = budget.score if grid.settings is None else budget.score.model_copy(update={"settings": grid.settings})
-    order = product(range(seeds or grid.seeds), grid.backbones, grid.objectives, grid.variants.items())
+    own = {} if grid.settings is None else {"settings": grid.settings, "best": None}
+    score = budget.score.model_copy(update=own)
+    chosen = range(grid.first_seed, grid.first_seed + (seeds or grid.seeds))
+    order = product(chosen, grid.backbones, grid.objectives, grid.variants.items())
     for seed, name, objective, (variant, changes) in order:
         size = budget.sizes[name]
         train = TrainConfig(
@@ -200,3 +204,21 @@ def select(cells: Sequence[Cell], pattern: str | None) -> list[Cell]:
     if not found:
         raise choose("pattern for --only", pattern, {c.config.train.objective for c in cells})
     return found
+
+
+def check_times(cells: Sequence[Cell]) -> None:
+    """Raise ZooError, with all findings, unless the steps of every way to draw are distinct and finite in every cell.
+
+    They are built on the path of every objective, for which torch is imported.
+    """
+    problems: dict[str, list[str]] = {}
+    asked = {(cell.config.train.objective, how): None for cell in cells for how in cell.config.score.ways}
+    for name, how in asked:
+        try:
+            how.times(registry.objective(name).path)
+        except ZooError as error:
+            told = Setting(**how.model_dump()).name.partition("-")[2]
+            problems.setdefault(f"{told}: {error}", []).append(name)
+    if problems:
+        lines = [f"{problem} ({', '.join(names)})" for problem, names in problems.items()]
+        raise ZooError("\n  ".join(["these ways to draw images have no steps on some objectives' paths:", *lines]))

@@ -235,8 +235,9 @@ def _jobs(wish: int | None, kind: str) -> int:
 def check(plan: Plan) -> None:
     """Say what there is to know of the output folder; raise ZooError for a cell of another configuration.
 
-    The keys that differ are named.
+    The keys that differ are named. And for ways to draw that an objective's path has no times for.
     """
+    grid.check_times(plan.chosen)
     for note in plan.notes():
         say(note)
     for cell in plan.chosen:

@@ -22,7 +22,7 @@ def write_grid(plan: Plan, options: Any) -> None:
             "budget": plan.budget_requested if plan.budget_requested.isdecimal() else plan.kind,
             "device": options.device,
             "command": reproduce(plan, options),
-            "seeds": list(range(plan.seeds)),
+            "seeds": sorted({cell.config.train.seed for cell in plan.cells}),
             "objectives": list(dict.fromkeys(cell.objective for cell in plan.cells)),
             "variants": {
                 name: changes.model_dump(mode="json", include=changes.model_fields_set)

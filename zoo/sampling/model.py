@@ -27,7 +27,6 @@ from zoo.sampling import pictures
 from zoo.sampling.denoiser import denoiser_of, wrap
 from zoo.solvers import sampler
 from zoo.solvers.sampler import Denoiser
-from zoo.solvers.steps import step_grid
 from zoo.training import checkpoint, noise
 from zoo.training.state import State
 from zoo.training.trainer import initialise, network
@@ -122,7 +121,7 @@ class Model:
         return to_uint8(x / alpha.hypot(sigma).to(x.dtype), self.standard), to_uint8(x_hat, self.standard)
 
     def _times(self, setting: Setting) -> Tensor:
-        return step_grid(setting.step_grid).times(self.objective.path, setting.steps, self.device)
+        return setting.times(self.objective.path).to(self.device)
 
     def _steps(self, labels: Tensor, setting: Setting, first: int, seed: int | None) -> sampler.Steps:
         self.use(setting.weights)
@@ -183,7 +182,7 @@ def evaluations(path: Path, sampling: Sampling) -> int:
         calls += 1
         return x_t, x_t
 
-    times = step_grid(sampling.step_grid).times(path, sampling.steps)
+    times = sampling.times(path)
     x, labels = torch.zeros(1, 1, 2, 2), torch.zeros(1, dtype=torch.int64)
     sampler.last(
         sampler.SAMPLERS[sampling.sampler](wrap(idle, path, sampling, 0, -1, 1), path, times, x, labels, lambda _: x)

@@ -80,6 +80,7 @@ def train(
     if found:
         first, clock.before = found[0]["step"], found[0]["seconds"]
         trainer.restore(found[1], first)
+        metrics.clipped.fill_(found[0]["clipped_steps"])
         say(f"resumed at step {first:,} of {config.steps:,}")
     else:
         shutil.rmtree(folder / SNAPSHOTS, ignore_errors=True)  # of a run that is no longer there
@@ -106,6 +107,7 @@ def train(
             "seconds": clock.seconds,
             "peak_memory_bytes": peak_memory(device),
             "final_loss": loss if math.isfinite(loss) else None,
+            "clipped_steps": int(metrics.clipped),
         }
         if snapshot:
             checkpoint.save(folder / SNAPSHOTS, step, trainer.state.weights(), manifest, kept=snapshots)

@@ -27,13 +27,15 @@ LOGSNR_EDGES = tuple(-10 + 2.5 * i for i in range(9))  # eight bins; the outer t
 class Metrics:
     """Running sums since the last row: loss, gradient norm, and the squared error of eps_hat by bin of logsnr."""
 
-    def __init__(self, folder: Path, device: torch.device):
-        self.path = folder / "metrics.jsonl"
+    def __init__(self, folder: Path, device: torch.device, clip: float = math.inf):
+        """clip: the longest gradient that is not shortened."""
+        self.path, self.clip = folder / "metrics.jsonl", clip
         bins = len(LOGSNR_EDGES) - 1
         self.edges = torch.tensor(LOGSNR_EDGES[1:-1], dtype=torch.float64, device=device)
         self.sums = torch.zeros(3, dtype=torch.float64, device=device)  # loss, gradient norm, steps
         self.bin_sums = torch.zeros(2, bins, dtype=torch.float64, device=device)  # error, count
         self.first_bad = torch.full((), -1, dtype=torch.int64, device=device)  # first step of non-finite loss
+        self.clipped = torch.zeros((), dtype=torch.int64, device=device)  # steps of the whole run
         self.last_loss = torch.full((), math.nan, dtype=torch.float64, device=device)
         self.file: TextIO | None = None
         self.clock = 0.0, 0
@@ -42,6 +44,7 @@ class Metrics:
         """Take in step k (from 0; a number or a tensor []): losses, logsnr and error are [B], norm a scalar."""
         loss = losses.double().mean()
         self.sums += torch.stack([loss, norm.double(), torch.ones_like(loss)])
+        self.clipped += norm > self.clip
         finite = loss.isfinite() & norm.isfinite()
         self.first_bad.copy_(torch.where((self.first_bad < 0) & ~finite, k, self.first_bad))
         known = error.isfinite()

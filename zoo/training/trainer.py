@@ -90,7 +90,7 @@ class Trainer:
         if auxiliary := self.objective.auxiliary.module():
             auxiliary.to(device)
         self.auxiliary, self.state = auxiliary, State(self.module, config, auxiliary)
-        self.metrics, self.batches = Metrics(folder, device), Batches(config, data, device)
+        self.metrics, self.batches = Metrics(folder, device, config.clip), Batches(config, data, device)
         self.net, self.how = network(config, self.module, device, data.train[0].numel())
         self.graphs = config.compile == "graphs" and device.type == "cuda"
         self.recorded: Captured | None = None
@@ -105,7 +105,7 @@ class Trainer:
 
     def _capture(self) -> None:
         """From now on, steps are replayed from a recording, where one can be made."""
-        changed = [*self.tensors().values(), *self.state.counts(), self.metrics.first_bad]
+        changed = [*self.tensors().values(), *self.state.counts(), self.metrics.first_bad, self.metrics.clipped]
         before = [tensor.detach().clone() for tensor in changed]
         try:
             self.recorded = Captured(self.learn, self.given(0))

@@ -1,0 +1,107 @@
+"""What is seen in each figure, in a sentence with its numbers, for readers who do not see it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from reports.figures.catalogue import PLOTS, arguments
+from reports.read.run import Run
+from reports.read.setting import Setting
+from reports.words.forms import acc_mean, fid_mean
+
+
+def seen(run: Run, name: str) -> str:
+    """The alternative text of a figure of the run, by its file's name (without a data set's prefix)."""
+    stem, further = arguments(run, name)
+    words: Callable[..., str] | None = SEEN.get(stem)
+    return words(run, *further) if words else PLOTS[stem].caption.split(".")[0].split("{")[0].strip()
+
+
+def _extremes(run: Run, setting: Setting | None = None) -> str:
+    """`on dit lowest rf (25.7), highest eps/cosine (64.8)` for each backbone."""
+    setting = setting or (run.headline[0] if run.headline else None)
+    parts = []
+    for backbone in run.backbones:
+        found = {o: stat for o in run.objectives if setting and (stat := run.stat(backbone, o, setting, "fid"))}
+        if found:
+            low, high = (choose(found, key=lambda o: found[o].mean) for choose in (min, max))
+            parts.append(
+                f"on {backbone} lowest {low} ({fid_mean(found[low])}), highest {high} ({fid_mean(found[high])})"
+            )
+    return "; ".join(parts)
+
+
+def _fid(run: Run) -> str:
+    return f"Dots with error bars: FID of {len(run.objectives)} objectives, {_extremes(run)}."
+
+
+def _accuracy_fid(run: Run) -> str:
+    parts = []
+    for backbone in run.backbones:
+        for o in run.by_fid(backbone)[:1]:
+            stat = run.stat(backbone, o, run.headline[0], "acc")
+            parts.append(f"on {backbone} {o} is farthest left, with {acc_mean(stat)} of digits as asked for")
+    return f"Points of accuracy against FID: {'; '.join(parts)}."
+
+
+def _ranks(run: Run) -> str:
+    rows = [row for row in run.board["rows"] if row["rank"] is not None]
+    best = ", ".join(f"{row['objective']} {row['rank']:.2f}" for row in rows[:3])
+    last = f"; last {rows[-1]['objective']} {rows[-1]['rank']:.2f}" if len(rows) > 3 else ""
+    return (
+        f"A table of places under {run.board['settings']} control settings in shades of blue; mean ranks {best}{last}."
+    )
+
+
+def _samples(run: Run, backbone: str, setting: Setting) -> str:
+    best = run.by_fid(backbone)
+    accuracy = [stat.mean for o in run.objectives if (stat := run.stat(backbone, o, setting, "acc"))]
+    shares = f"; {100 * min(accuracy):.0f}% to {100 * max(accuracy):.0f}% are the digit asked for" if accuracy else ""
+    ends = f", from {best[0]} (lowest FID) to {best[-1]} (highest)" if len(best) > 1 else ""
+    return f"Rows of small grey images of digits by {backbone}, one row an objective{ends}{shares}."
+
+
+def _strip(run: Run) -> str:
+    return f"Ten small images of digits for each objective, by rank: {', '.join(run.ranked[:8])}."
+
+
+def _lines(what: str) -> Callable[..., str]:
+    def words(run: Run, *_: Any) -> str:
+        end = _extremes(run)
+        return f"Lines of FID against {what}, one an objective{f'; in the end {end}' if end else ''}."
+
+    return words
+
+
+def _guidance(run: Run) -> str:
+    ends = "; ".join(f"at {run.label(setting)} {_extremes(run, setting)}" for setting in run.shown)
+    return f"Lines of FID against guidance, one an objective: {ends}."
+
+
+def _weights(run: Run) -> str:
+    return f"Curves of effective weight against logsnr for {len(run.objectives)} objectives, all 1 at logsnr 0."
+
+
+def _confusion(run: Run) -> str:
+    return "Tables of the digit asked for against the digit that the judge saw; right answers lie on the diagonal."
+
+
+def _classes(run: Run) -> str:
+    shares = [v for b in run.backbones for o in run.objectives for v in run.class_shares(b, o, run.highest).values()]
+    ends = f", from {100 * min(shares):.0f}% to {100 * max(shares):.0f}%" if shares else ""
+    return f"A table of accuracy for each objective and class{ends}."
+
+
+SEEN: dict[str, Callable[..., str]] = {
+    "strip": _strip,
+    "ranks": _ranks,
+    "fid": _fid,
+    "accuracy-fid": _accuracy_fid,
+    "samples": _samples,
+    "guidance": _guidance,
+    "snapshots": _lines("training images seen"),
+    "evaluations": _lines("network evaluations"),
+    "fid-seconds": _lines("seconds of training"),
+    "weights": _weights,
+    "confusion": _confusion,
+    "classes": _classes,
+}

@@ -1,0 +1,131 @@
+"""Whether the order is the same by another score, on another backbone or data set, and earlier in training."""
+
+from collections.abc import Callable
+from itertools import combinations
+
+import numpy as np
+
+from eval.ranks.ranking import Control, Scores, mean_ranks, resampled
+from eval.ranks.sensitivity import agreement
+from reports.read.run import Run
+from reports.words.document import Code, Mark, Text
+from reports.words.phrases import FEW, names, percent
+
+DRAWS = 500  # resamples for a share that is told in per cent
+ALPHA = 0.05  # of a test that the backbones' ranks have anything in common
+AGREE = 0.8  # a tau from which two orders are called the same in the main
+
+
+def by_fid_alone(scores: Scores, lead: str, tau: float | None) -> Text | None:
+    """What ranking by FID alone would change; None where it names the same first and agrees.
+
+    lead: the objective that is first by FID and accuracy together. tau: Kendall's, of the two orders.
+    """
+    alone = mean_ranks(scores, ("fid",))
+    if np.isnan(alone).all():
+        return None
+    first = [scores.objectives[i] for i in np.flatnonzero(alone == np.nanmin(alone))]
+    same = lead in first
+    if same and (tau is None or tau >= AGREE):
+        return None
+    share = "" if tau is None else f" (Kendall's tau of the two orders: {tau:.2f})"
+    text: tuple[Mark, ...] = ("The order depends on the score: by FID alone ",)
+    text += (Code(lead), " is first too, but the others change places") if same else (*names(first), " would be first")
+    return (*text, f"{share}. Accuracy counts as much as FID in these ranks.")
+
+
+def over_training(run: Run) -> Text | None:
+    """Whether the objectives change places by FID between the first and the last scored point of training."""
+    parts, changed = list[Mark](), False
+    for part in (run.on(dataset) for dataset in run.datasets):
+        for backbone in part.backbones:
+            courses = {o: _course(part, backbone, o) for o in part.objectives}
+            courses = {o: found for o, found in courses.items() if len(found) > 1}
+            start = max((min(found) for found in courses.values()), default=0)
+            both = {o: (found[start], found[max(found)]) for o, found in courses.items() if start in found}
+            if len(both) < 3:
+                continue
+            found = agreement(*zip(*both.values(), strict=True))
+            then, now = min(both, key=lambda o: both[o][0]), min(both, key=lambda o: both[o][1])
+            end = max(max(courses[o]) for o in both)
+            tau = f"Kendall's tau {found['tau']:.2f}" if found else "no tau"
+            where = f"{backbone} on {part.datasets[0]}" if len(run.datasets) > 1 else backbone
+            changed |= found is None or found["tau"] < 1
+            who: tuple[Mark, ...] = (
+                (Code(now), " has the lowest FID at both") if then == now else (Code(then), " led, now ", Code(now))
+            )
+            parts += ["; ", f"{where}: {tau} between {start:,} and {end:,} images, ", *who]
+    if not parts:
+        return None
+    head = "Objectives change places during training" if changed else "No objectives change places during training"
+    return (f"{head} (", *parts[1:], ").")
+
+
+def _course(run: Run, backbone: str, objective: str) -> dict[int, float]:
+    """Images seen -> mean FID over the seeds that were scored there."""
+    points: dict[int, list[float]] = {}
+    for cell in run.group(backbone, objective):
+        for one in (cell.result or {}).get("snapshots") or []:
+            points.setdefault(one["images"], []).append(one["fid"])
+    return {images: float(np.mean(fids)) for images, fids in points.items()}
+
+
+def varies(scores: Scores, key: Callable[[Control], str], what: str) -> Text:
+    """What the backbone (or the data set) changes: Kendall's tau of the ranks, and the largest change of rank."""
+    places = list(dict.fromkeys(map(key, scores.controls)))
+    if len(places) < 2:
+        return f"There is one {what} to compare on, {places[0]}: whether another would rank alike is not known."
+    if len(scores.objectives) < 2:
+        return f"With one objective there is nothing to say of what the {what} changes in the order."
+    controls = {name: {control for control in scores.controls if key(control) == name} for name in places}
+    parts = {name: scores.part(own.__contains__) for name, own in controls.items()}
+    ranks = {name: mean_ranks(part) for name, part in parts.items()}
+    text: list[Mark] = [*_agree(ranks, what)]
+    changes = [(ranks[b] - ranks[a], a, b) for a in places for b in places if a != b]
+    gains = [(float(gain[i]), i, a, b) for gain, a, b in changes for i in np.flatnonzero(np.isfinite(gain)).tolist()]
+    gain, i, a, b = max(gains, key=lambda found: found[0], default=(0.0, 0, "", ""))
+    if gain > 0:
+        text += [" The largest change: ", Code(scores.objectives[i]),
+                 f" has a mean rank of {ranks[a][i]:.2f} on {a} and {ranks[b][i]:.2f} on {b}"]  # fmt: skip
+        text.append(_surely(parts[a], parts[b], i))
+    return tuple(text)
+
+
+def _agree(ranks: dict[str, np.ndarray], what: str) -> list[str]:
+    """`The backbones agree in part: Kendall's tau between their ranks is 0.64 ..`, and whether one is first on all."""
+    firsts = {name: tuple(np.flatnonzero(r == np.nanmin(r))) for name, r in ranks.items()}
+    same = "the same objective is" if len(set(firsts.values())) == 1 else "another objective is"
+    taus = [
+        agreement(list(x), [None if np.isnan(rank) else rank for rank in y]) for x, y in combinations(ranks.values(), 2)
+    ]
+    known = sorted((found for found in taus if found), key=lambda found: found["tau"])
+    if not known:
+        return [f"On the {what}s ({', '.join(ranks)}) {same} first; too few are ranked to say more of how they agree."]
+    low, high = known[0], known[-1]
+    degree = (
+        "show no agreement beyond chance"
+        if low["tau_p"] > ALPHA
+        else "agree on the order"
+        if low["tau"] >= AGREE
+        else "agree in part"
+        if low["tau"] > 0
+        else "rank against each other"
+    )
+    value = f"{low['tau']:.2f}" if len(known) == 1 else f"{low['tau']:.2f} to {high['tau']:.2f}"
+    chance = f", p {_probability(low['tau_p'])}" if len(known) == 1 else ""
+    return [
+        f"The {what}s ({', '.join(ranks)}) {degree}: Kendall's tau between their ranks is {value} over {low['n']} "
+        f"objectives (1: the same order, 0: no relation{chance}), and {same} first."
+    ]
+
+
+def _surely(better: Scores, worse: Scores, i: int) -> str:
+    """In how many resamples of the seeds the change has this sign, where there are seeds enough."""
+    if any((part.seeds[~np.isnan(mean_ranks(part))] < FEW).any() for part in (better, worse)):
+        return ", from too few seeds to say how surely."
+    share = float((resampled(better, DRAWS)[:, i] < resampled(worse, DRAWS, seed=1)[:, i]).mean())
+    return f", and ranks better there in {percent(share)} of the resamples."
+
+
+def _probability(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"= {p:.2g}"

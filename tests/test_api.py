@@ -1,0 +1,173 @@
+"""The Python API: the examples of its docstrings, silence, errors, and that it is the command lines' own code."""
+
+import doctest
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import zoo
+from tests.conftest import ROOT
+from zoo.base.files import sha256
+
+SIZE = "dit(width=32,depth=1)"
+GRID = """
+description = "two objectives, tiny"
+dataset = "digits"
+objectives = ["rf", "v/cosine"]
+backbones = ["dit"]
+
+[[budgets]]
+name = "cpu"
+datasets = ["digits"]
+recipe = { batch = 16, precision = "float32", compile = false }
+score = { n = 256, batch = 64, settings = [{ steps = 2 }], weights = ["ema"] }
+sizes.dit = { size = "dit(width=32,depth=1)", images = 160, seconds = 2 }
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of a second."""
+    out = tmp_path_factory.mktemp("run")
+    return zoo.train("rf", SIZE, dataset="digits", images=640, out=out, device="cpu")
+
+
+def examples() -> list:
+    """The docstrings of the verbs, and of a run's method."""
+    finder = doctest.DocTestFinder(recurse=False)
+    named = {name: getattr(zoo, name) for name in ("train", "load", "score", "compare", "run_grid")}
+    named["Run.sample"] = zoo.Run.sample
+    return [pytest.param(finder.find(verb, name)[0], id=name) for name, verb in named.items()]
+
+
+@pytest.mark.parametrize("example", examples())
+def test_every_verb_has_an_example_that_holds(example, tmp_path, data, capsys):
+    (tmp_path / "tiny.toml").write_text(GRID)
+    example.globs |= {"folder": tmp_path / "out", "data": data, "tiny": tmp_path / "tiny.toml"}
+    assert example.examples
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    said: list[str] = []
+    assert runner.run(example, out=said.append).failed == 0, "".join(said)
+
+
+def in_python(code: str, **how) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, **how)  # noqa: S603
+
+
+def test_the_face_is_imported_without_torch_or_anything_else():
+    code = (
+        "import sys, zoo; assert 'train' in dir(zoo); "
+        "print(sorted(name for name in ('torch', 'numpy', 'pandas', 'pydantic', 'tyro') if name in sys.modules))"
+    )
+    assert in_python(code).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("first", ["import zoo.train", "import zoo.api", "from zoo.train import main", "pass"])
+def test_train_is_the_verb_in_every_order_of_imports(first):
+    """`python -m zoo.train` is a module of the same name."""
+    code = f"{first}\nimport zoo\nfrom zoo import train\nimport zoo.train as module\n"
+    code += "print(zoo.train.__module__, train is zoo.train)"
+    assert in_python(code).stdout.strip() == "zoo.api True"
+
+
+def test_an_unknown_verb_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        _ = zoo.trian
+
+
+def test_nothing_is_printed_unless_asked(tmp_path, data, capsys):
+    run = zoo.train("rf", SIZE, dataset="digits", images=64, out=tmp_path / "a", device="cpu")
+    zoo.score(run, n=256, steps=1, data_dir=data, device="cpu")
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "")
+    zoo.train("rf", SIZE, dataset="digits", images=64, out=tmp_path / "b", device="cpu", progress=True)
+    assert "images/s" in capsys.readouterr().out
+
+
+def test_the_command_line_trains_the_same_run(trained, tmp_path, command):
+    what = ["--objective", "rf", "--backbone", SIZE, "--dataset", "digits", "--images", "640", "--device", "cpu"]
+    assert command("-m", "zoo.train", *what, "--out", str(tmp_path)).returncode == 0
+    ours, theirs = (sorted(folder.glob("step-*.safetensors"))[-1] for folder in (trained.folder, tmp_path))
+    assert sha256(ours) == sha256(theirs)
+
+
+def test_a_run_s_metrics_are_a_table(trained):
+    assert trained.metrics["images"].iloc[-1] == 640
+    assert np.isfinite(trained.metrics["loss"]).all()
+
+
+def test_scores_do_not_depend_on_the_form_of_the_images(trained, tmp_path, data):
+    labels = [i % 10 for i in range(300)]
+    images = trained.sample(labels, steps=3)
+    path = tmp_path / "set.npz"
+    np.savez(path, arr_0=images.permute(0, 2, 3, 1).numpy(), arr_1=np.array(labels))
+    in_memory = zoo.score(images, labels, dataset="digits", data_dir=data, device="cpu")
+    from_file = zoo.score(path, dataset="digits", data_dir=data, device="cpu")
+    assert in_memory.fid == from_file.fid
+    assert in_memory.acc == from_file.acc
+    unlabelled = zoo.score(images, dataset="digits", data_dir=data, device="cpu")
+    assert unlabelled.acc is None
+
+
+def test_a_function_is_asked_for_labels_in_the_training_set_s_proportions(data, digits):
+    asked = []
+
+    def images(labels: torch.Tensor) -> torch.Tensor:
+        asked.append(labels)
+        places = {label: iter((digits.train_labels == label).nonzero()[:, 0].tolist()) for label in range(10)}
+        return digits.train[[next(places[label]) for label in labels.tolist()]]
+
+    scores = zoo.score(images, dataset="digits", n=400, data_dir=data, device="cpu")
+    wanted = digits.train_labels.bincount().double() / len(digits.train)
+    assert (asked[0].bincount() - 400 * wanted).abs().max() < 1
+    assert scores.acc > 0.97  # real images
+    assert scores.fid < 3
+    assert scores.ceiling > 0.97
+
+
+BAD = {
+    "an objective": (lambda out: zoo.train("rff", out=out), "Did you mean 'rf'"),
+    "a field": (lambda out: zoo.train("rf", out=out, leraning_rate=1e-3), "Did you mean 'learning_rate'"),
+    "a data set": (lambda out: zoo.train("rf", out=out, dataset="mnits"), "mnist"),
+    "a device": (lambda out: zoo.train("rf", out=out, device="tpu0"), "Allowed: auto, cpu, cuda"),
+    "no run": (lambda out: zoo.load(out), "checkpoint"),
+    "no folder": (lambda out: zoo.compare(out / "none"), "is no folder"),
+    "no cells": (lambda out: zoo.compare(out), "holds no cell"),
+    "a grid": (lambda out: zoo.run_grid("defualt", out=out), "Did you mean 'default'"),
+    "no data set": (lambda out: zoo.score(torch.zeros(300, 1, 8, 8, dtype=torch.uint8)), "dataset="),
+    "floats": (lambda out: zoo.score(torch.zeros(300, 1, 8, 8), dataset="digits"), "uint8"),
+    "labels of a path": (lambda out: zoo.score(out, [1], dataset="digits"), "labels"),
+}
+
+
+@pytest.mark.parametrize(("call", "said"), BAD.values(), ids=BAD)
+def test_bad_arguments_teach(call, said, tmp_path):
+    with pytest.raises(zoo.ZooError) as error:
+        call(tmp_path)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"), [([], "at least one class"), ([13], "classes are 0 to 11"), ([0.5], "a list of at least one")]
+)
+def test_bad_labels_teach(labels, said, trained):
+    with pytest.raises(zoo.ZooError, match=said):
+        trained.sample(labels)
+
+
+def test_a_grid_runs_from_any_working_directory(tmp_path, data, monkeypatch):
+    """Workers find the project, and nothing of the working directory is imported in its place."""
+    (tmp_path / "tiny.toml").write_text(GRID)
+    (tmp_path / "zoo.py").write_text("raise SystemExit('the wrong zoo')")
+    monkeypatch.chdir(tmp_path)
+    found = zoo.run_grid("tiny.toml", only="rf", out="out", data_dir=data, jobs=1, device="cpu")
+    assert found.not_done == ()
+    assert set(found.results["objective"].dropna()) >= {"rf"}
