@@ -107,6 +107,7 @@ def _warnings(run: Run) -> list[Block]:
     blocks: list[Block] = []
     if told := run.grid.get("notice"):
         blocks += notice(told, run.grid.get("cause") or "")
+    blocks += [Paragraph(note, "note") for note in run.notes]
     return [*blocks, *([Paragraph(Bold(unequal), "warning")] if (unequal := about.unequal(run)) else [])]
 
 

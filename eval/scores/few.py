@@ -17,7 +17,7 @@ from torch import Tensor
 from eval.judging.net import judge_images
 from eval.scores.frechet import corrected
 from eval.scores.score import Bench, Scored, label_counts, score
-from zoo.base.errors import Diverged
+from zoo.base.errors import ZooError
 from zoo.base.progress import say
 from zoo.config.cell import BestCase, ScoreConfig
 from zoo.config.control import Sampling, Setting
@@ -44,7 +44,7 @@ def part_of(scored: Scored, n: int, bench: Bench) -> dict[str, Any]:
 
 
 def drawn(model: Model, setting: Setting, n: int, bench: Bench) -> dict[str, Any]:
-    """The same of n images drawn now, and the `seconds` that drawing took. Raises Diverged as `Model.images`."""
+    """The same of n images drawn now, and the `seconds` that drawing took. Raises ZooError as `Model.images`."""
     labels = torch.arange(REAL_CLASSES).repeat_interleave(torch.tensor(label_counts(n, bench.data)))
     began = time.perf_counter()
     images = model.images(labels, setting)
@@ -74,7 +74,7 @@ def best_case(
 ) -> tuple[dict[str, Any], Scored]:
     """({candidates, chosen, score}, the chosen candidate's images), as in result.json.
 
-    known: FID of `config.few` images under the control settings of the first weights. Raises Diverged if no candidate
+    known: FID of `config.few` images under the control settings of the first weights. Raises ZooError if no candidate
     gives finite images.
     """
     weights, seconds = config.weights[0], 0.0
@@ -83,7 +83,7 @@ def best_case(
         nonlocal seconds
         try:
             row = drawn(model, Setting(weights=weights, **how.model_dump()), config.few, bench)
-        except Diverged:
+        except ZooError:  # that way to draw breaks on this network
             return math.inf
         seconds += row["seconds"]
         return float(row["fid"])
