@@ -34,7 +34,9 @@ def numbers(folder: Path, backbone: str, guidance: float) -> dict[str, np.ndarra
     except (OSError, ValueError) as error:
         raise ZooError(f"{folder / 'results.csv'} cannot be read: {error}. Give a run's folder") from None
     slugs = table["backbone"].map(lambda name: name.replace("(", "-").replace(")", "").replace(",", "-"))
-    kept = table[(slugs.str.replace("=", "-") == backbone) & (table["weights"] == "ema") & (table["guidance"] == guidance)]
+    kept = table[
+        (slugs.str.replace("=", "-") == backbone) & (table["weights"] == "ema") & (table["guidance"] == guidance)
+    ]
     return {str(name): rows["fid"].to_numpy() for name, rows in kept.groupby("objective", sort=False)}
 
 
