@@ -219,7 +219,7 @@ class Result(Frozen):
     real: Measured
     scores: tuple[Score, ...]
     best: Best | None
-    unscored: tuple[Unscored, ...] = ()
+    unscored: tuple[Unscored, ...]
     snapshots: tuple[Point, ...]
     selection: tuple[Candidate, ...]
     fingerprint: Fingerprint
