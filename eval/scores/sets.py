@@ -52,12 +52,12 @@ def evaluate(paths: Sequence[Path], setting: Setting, asked: Asked, device: torc
     drawn: list[tuple[Tensor, Tensor | None]] = []
     for path, trained, images in zip(paths, found, given, strict=True):
         if trained:
-            one, *pair = _drawn(trained, setting, asked, bench)
+            scored = _drawn(trained, setting, asked, bench)
         else:
             assert images is not None  # noqa: S101 (one of the two)
-            one, *pair = _read(path, images, bench)
-        sets.append(one)
-        drawn.append((pair[0], pair[1]))
+            scored = _read(path, images, bench)
+        sets.append(scored[0])
+        drawn.append(scored[1:])
     return {
         **({"a": sets[0], "b": sets[1], "between": _between(drawn, bench)} if len(sets) == 2 else sets[0]),
         "data": data.name,
@@ -111,9 +111,9 @@ def _between(sets: list[tuple[Tensor, Tensor | None]], bench: Bench) -> dict[str
     features, strata = [], []
     labelled = all(labels is not None for _, labels in sets)
     for images, labels in sets:
-        found, logits = judge_images(bench.judge, images)
+        seen, logits = judge_images(bench.judge, images)
         order = np.lexsort(images.flatten(1).cpu().numpy().T)
-        features.append(found.cpu()[order])
-        strata.append((labels if labelled else logits.argmax(1)).cpu()[order])
-    found = corrected(*features, *strata)
+        features.append(seen.cpu()[order])
+        strata.append((labels if labelled and labels is not None else logits.argmax(1)).cpu()[order])
+    found = corrected(features[0], features[1], strata[0], strata[1])
     return {"fid": found.fid, "fid_se": found.se, "fid_plain": found.plain}

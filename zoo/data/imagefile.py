@@ -18,7 +18,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from zoo.base.errors import ZooError
 
@@ -38,7 +38,7 @@ def read_image(path: Path) -> np.ndarray:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(path.read_bytes()), formats=FORMATS) as image:
                 return _grey(image)
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise ZooError(f"{path} is no PNG, JPEG, WebP or TIFF, or its header is damaged") from None
     except _Unkept as error:
         raise ZooError(f"{path} {error}") from None
@@ -54,14 +54,14 @@ def _reason(error: Exception) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
-def _grey(image: Image.Image) -> np.ndarray:
-    form, mode = image.format, image.mode
-    raw = _raw_mode(image)
-    if getattr(image, "n_frames", 1) > 1:
-        raise _Unkept(f"holds {image.n_frames} images: write each to a file of its own")
-    _check_colours(image)
-    image.load()
-    image = ImageOps.exif_transpose(image)
+def _grey(opened: ImageFile.ImageFile) -> np.ndarray:
+    form, mode = opened.format or "", opened.mode
+    raw = _raw_mode(opened)
+    if (frames := getattr(opened, "n_frames", 1)) > 1:
+        raise _Unkept(f"holds {frames} images: write each to a file of its own")
+    _check_colours(opened)
+    opened.load()
+    image = ImageOps.exif_transpose(opened)
     if "12" in raw:
         raise _Unkept("holds 12-bit values: convert it to 8-bit grey")
     if mode in ("I;16", "I;16B", "I;16L", "I;16N") or (mode == "I" and form == "PNG"):
@@ -83,7 +83,7 @@ def _grey(image: Image.Image) -> np.ndarray:
     return np.asarray(image.convert("L"))  # of equal channels their value
 
 
-def _raw_mode(image: Image.Image) -> str:
+def _raw_mode(image: ImageFile.ImageFile) -> str:
     """How the file stores its pixels, in Pillow's words: `L;4`, `RGB;16B`."""
     args = image.tile[0][3] if image.tile else ""
     return str(args[0] if isinstance(args, tuple) else args)
@@ -98,7 +98,7 @@ def _check_colours(image: Image.Image) -> None:
         name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).strip()
         if not any(word in name.lower() for word in ("srgb", "gamma 2.2", "gray", "grey")) or "linear" in name.lower():
             raise _Unkept(f"has the colour profile {name!r}, not sRGB: convert it to sRGB")
-    if image.format == "TIFF":
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
         forms = image.tag_v2.get(SAMPLE_FORMAT, UNSIGNED)
         if any(form != UNSIGNED for form in (forms if isinstance(forms, tuple) else (forms,))):
             raise _Unkept("holds signed or floating numbers: convert it to 8-bit grey")

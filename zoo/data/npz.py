@@ -102,8 +102,8 @@ def _images(path: Path, images: np.ndarray, image_shape: tuple[int, int, int]) -
         images = images.transpose(0, 2, 3, 1)
     if list(images.shape[1:3]) != size:
         order = "[N, C, H, W]" if shape[1] in GREY and shape[3] not in GREY else "[N, H, W, C]"
-        found = shape[2:] if order == "[N, C, H, W]" else shape[1:3]
-        held, wanted = (" x ".join(map(str, each)) for each in (found, size))
+        pixels = shape[2:] if order == "[N, C, H, W]" else shape[1:3]
+        held, wanted = (" x ".join(map(str, each)) for each in (pixels, size))
         raise ZooError(
             f"{path} holds images of {held} pixels, and the data set's are {wanted} (arr_0 is {shape}, read as {order})"
             ". Choose --dataset"

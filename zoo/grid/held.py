@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from zoo.base.errors import ZooError
 from zoo.base.sealed import read_sealed
@@ -31,8 +32,8 @@ class Held:
     seed: int
     status: str  # done, failed, diverged, unreadable or missing
     message: str = ""
-    failure: dict | None = None
-    result: dict | None = None
+    failure: dict[str, Any] | None = None
+    result: dict[str, Any] | None = None
     variant: str = ""
     listed: bool = True
 
@@ -50,7 +51,7 @@ class Holding:
         return [cell for cell in self.cells if not cell.listed]
 
 
-def read_grid(folder: Path) -> dict:
+def read_grid(folder: Path) -> dict[str, Any]:
     """grid.json of a run's folder. Raises ZooError, with what to do, for a damaged one."""
     try:
         return read_sealed(folder / "grid.json")
@@ -61,19 +62,19 @@ def read_grid(folder: Path) -> dict:
         ) from None
 
 
-def holding(folder: Path, grid: dict | None) -> Holding:
+def holding(folder: Path, grid: dict[str, Any] | None) -> Holding:
     """What a folder holds. grid: its grid.json, None if it has none that can be used.
 
     Raises ZooError for a grid.json that names a folder outside.
     """
     found, seen, names = Holding(), set(), set()
     for entry in (grid or {}).get("cells", ()):
-        where = PurePosixPath(entry["dir"])
-        if where.is_absolute() or ".." in where.parts:
+        inside = PurePosixPath(entry["dir"])
+        if inside.is_absolute() or ".." in inside.parts:
             raise ZooError(f"{folder}/grid.json names the folder {entry['dir']!r}, which is outside the run")
         cell = _read(folder, entry, listed=True)
         found.cells.append(cell)
-        seen.add(os.path.realpath(folder / where))
+        seen.add(os.path.realpath(folder / inside))
         names.add(_name(cell))
     for path in _cell_files(folder, runs=grid is None):
         real, where = os.path.realpath(path.parent), path.parent.relative_to(folder).as_posix()
@@ -103,7 +104,7 @@ def holding(folder: Path, grid: dict | None) -> Holding:
     return found
 
 
-def _name(cell: Held) -> tuple:
+def _name(cell: Held) -> tuple[Any, ...]:
     return tuple(getattr(cell, key) for key in CELL)
 
 
@@ -124,7 +125,7 @@ def _cell_files(folder: Path, runs: bool) -> Iterator[Path]:
             yield Path(place) / "cell.json"
 
 
-def _entry(path: Path, where: str) -> dict:
+def _entry(path: Path, where: str) -> dict[str, Any]:
     """A cell as grid.json would list it, from its cell.json."""
     cell = read_sealed(path)
     config = (cell.get("config") or {}).get("train") or {}
@@ -134,7 +135,7 @@ def _entry(path: Path, where: str) -> dict:
         raise ZooError(f"{path} holds no cell: its config.train lacks {error}") from None
 
 
-def _read(folder: Path, entry: dict, listed: bool) -> Held:
+def _read(folder: Path, entry: dict[str, Any], listed: bool) -> Held:
     where = folder / entry["dir"]
     variant = entry.get("variant", "")
     known = {"folder": entry["dir"], **{key: entry[key] for key in CELL}, "variant": variant, "listed": listed}
@@ -152,7 +153,7 @@ def _read(folder: Path, entry: dict, listed: bool) -> Held:
     return Held(**known, status="missing", message="no result yet")
 
 
-def _check(result: dict, entry: dict) -> None:
+def _check(result: dict[str, Any], entry: dict[str, Any]) -> None:
     """Raise ZooError for a result that is another cell's."""
     config = (result.get("cell") or {}).get("train") or {}
     for key in CELL:
