@@ -23,11 +23,12 @@ from eval.ranks.paired import sampled
 from eval.ranks.scale import Arcsine, Asinh
 from reports.read.load import load
 from reports.read.results import field
-from reports.read.run import CELL, Cell, Run
+from reports.read.run import Cell, Run
 from reports.read.setting import SETTING, Setting
 from reports.words.document import Code, Text
 from reports.words.pairs import ALPHA, METRICS
 from zoo.base.errors import ZooError
+from zoo.grid.held import CELL
 
 HARDWARE = ("device", "threads", "precision", "compiled")
 GRID = ("name", "budget", "notice", "git")

@@ -9,14 +9,12 @@ from statistics import fmean, stdev
 from typing import Any
 
 from eval.ranks.board import board
-from eval.ranks.table import Entry
+from eval.ranks.table import FULL, Entry
 from reports.read.setting import Setting
 from zoo.base.files import read_rows
 
 CLASSES = 12
 BLANKS = {10: "black", 11: "white"}
-FULL = 10_000  # samples behind a column that is called plain "fid"
-CELL = ("dataset", "backbone", "objective", "seed")
 SECONDS = {  # parts of a cell's time -> a reader's words
     "start": "start", "setup": "setup", "train": "training", "sample": "sampling", "score": "scoring", "total": "total",
 }  # fmt: skip
@@ -25,10 +23,7 @@ WIDE = 4  # settings side by side in a table of the page
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of the grid with what its files say; `result` is None unless it is done.
-
-    objective: its name, and in brackets the variant of the recipe if the grid has several.
-    """
+    """One cell with what its files say, as in zoo/grid/held.py; `result` is None unless it is done."""
 
     folder: str
     dataset: str
@@ -166,15 +161,10 @@ class Run:
     def label(self, setting: Setting) -> str:
         """`guidance 2`, and what else of the setting is not the same for all."""
         words = {
-            "sampler": "{}",
-            "step_grid": "{} grid",
-            "steps": "{} steps",
-            "start": "start {:g}",
-            "interval": "within {0[0]:g} to {0[1]:g} of noise",
-            "rescale": "rescaled {:g}",
-            "clip": "clipped {}",
+            "sampler": "{}", "step_grid": "{} grid", "steps": "{} steps", "start": "start {:g}",
+            "interval": "within {0[0]:g} to {0[1]:g} of noise", "rescale": "rescaled {:g}", "clip": "clipped {}",
             "n": "n {}",
-        }
+        }  # fmt: skip
         varied = {key for key in words if len({getattr(other, key) for other in self.settings}) > 1}
         extra = [text.format(getattr(setting, key)) for key, text in words.items() if key in varied]
         first = "no guidance" if setting.guidance == 1 else f"guidance {setting.guidance:g}"

@@ -2,7 +2,8 @@
 
 import math
 
-from reports.read.run import FULL, Stat
+from eval.ranks.table import FULL
+from reports.read.run import Stat
 from reports.read.setting import Setting
 
 NONE = "-"

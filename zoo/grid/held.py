@@ -147,7 +147,7 @@ def _read(folder: Path, entry: dict[str, Any], listed: bool) -> Held:
             return Held(**known, status="done", result=result)
         if (where / "failed.json").is_file():
             failure = read_sealed(where / "failed.json")
-            return Held(**known, status=failure["status"], message=failure["message"], failure=failure)
+            return Held(**known, status=failure["status"], message=failure.get("message", ""), failure=failure)
     except ZooError as error:  # a page says the same wherever the run's folder lies
         return Held(**known, status="unreadable", message=str(error).replace(f"{where}/", ""))
     return Held(**known, status="missing", message="no result yet")
