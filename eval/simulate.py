@@ -71,7 +71,7 @@ def tables(options: Options) -> Iterator[tuple[str, str]]:
     yield "The error of a difference of two FIDs with shared noise", _table(rows, header)
 
 
-def _table(rows: list, header: list[str]) -> str:
+def _table(rows: list[list[object]], header: list[str]) -> str:
     return tabulate(rows, header, tablefmt="pipe", disable_numparse=True)
 
 

@@ -29,13 +29,8 @@ if TYPE_CHECKING:
 
 TARGETS: dict[str, Callable[..., Target]] = {"eps": Eps, "x0": X0, "v": V, "flow": FlowTarget, "edm": EDM}
 PATHS: dict[str, Callable[..., Path]] = {
-    "flow": Flow,
-    "trig": Trig,
-    "linear": Linear,
-    "cosine": Cosine,
-    "ldm": LDM,
-    "sigmoid": Sigmoid,
-}
+    "flow": Flow, "trig": Trig, "linear": Linear, "cosine": Cosine, "ldm": LDM, "sigmoid": Sigmoid,
+}  # fmt: skip
 # What may follow a +, at most one of each kind, in the order in which a canonical name gives them.
 ENDS: dict[str, Callable[..., Path]] = {"ztsnr": ZeroTerminal}
 SHIFTS: dict[str, Callable[..., Path]] = {"shift": Shift}

@@ -44,7 +44,8 @@ class Design:
         """[.., N] shrunk variances of what is left of runs [.., R]; nan without a degree of freedom."""
         squares = left**2 @ self.owner
         pooled = squares.sum(-1, keepdims=True) / (self.freedom.sum() or np.nan)
-        return (PRIOR * pooled + squares) / (PRIOR + self.freedom)
+        shrunk: np.ndarray = (PRIOR * pooled + squares) / (PRIOR + self.freedom)
+        return shrunk
 
     def statistics(self, effect: np.ndarray, left: np.ndarray) -> np.ndarray:
         """[.., P] differences of effects [.., N] over their standard errors; 0 over 0 is 0."""

@@ -64,8 +64,9 @@ def simulated(found: Design, replicates: int, seed: int) -> np.ndarray:
     seeds = int(found.seed.max(initial=0)) + 1
     drawn = errors(np.random.default_rng(seed), replicates, len(found.freedom), seeds)
     drawn = drawn[:, found.owner.argmax(1), found.seed]
-    t = np.abs(found.statistics(drawn @ found.effect.T, drawn @ found.left.T))
-    return np.nan_to_num(t, nan=0.0, posinf=0.0).astype(np.float32)
+    t: np.ndarray = np.abs(found.statistics(drawn @ found.effect.T, drawn @ found.left.T))
+    finite: np.ndarray = np.nan_to_num(t, nan=0.0, posinf=0.0).astype(np.float32)
+    return finite
 
 
 def errors(rng: np.random.Generator, replicates: int, names: int, seeds: int) -> np.ndarray:

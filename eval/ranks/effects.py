@@ -35,7 +35,7 @@ class Difference:
     @property
     def beyond(self) -> bool:
         """Whether the interval leaves 0 out."""
-        return self.low is not None and not self.low <= 0 <= self.high
+        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
 
 def between(found: Fit, i: int, j: int, scale: Scale) -> Difference:

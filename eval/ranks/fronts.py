@@ -23,7 +23,8 @@ def fronts(costs: np.ndarray, slack: np.ndarray | float = 0.0) -> np.ndarray:
     point has to be in a cost, and how much worse it may be, to count as better there and as no worse.
     """
     missing = np.isnan(costs).any(-1)
-    no_worse, better = True, False  # axis by axis, and sums as products of matrices: many times faster than reducing
+    # axis by axis, and sums as products of matrices: many times faster than reducing
+    no_worse, better = np.array(True), np.array(False)
     with np.errstate(invalid="ignore"):
         for k in range(costs.shape[-1]):
             a, b, by = costs[..., :, None, k], costs[..., None, :, k], np.asarray(slack)

@@ -21,12 +21,16 @@ it, and is often larger.
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from eval.ranks.effects import LEVEL, Difference
+from eval.ranks.critical import LEVEL
+from eval.ranks.effects import Difference
 from eval.ranks.stats import Z
+
+Pair = tuple[dict[str, Any], dict[str, Any]]  # rows of scores of two runs
 
 
 def packed(right: np.ndarray) -> str:
@@ -39,15 +43,16 @@ def unpacked(text: str, n: int) -> np.ndarray:
     return np.unpackbits(np.frombuffer(bytes.fromhex(text), np.uint8), count=n).astype(bool)
 
 
-def influence(row: dict) -> np.ndarray:
+def influence(row: dict[str, Any]) -> np.ndarray:
     """[g] e_j / sqrt(g (h_j - 1)) of a row of scores: the root of the sum of their squares is its standard error."""
     left = np.asarray(row["fid_leave_one_out"], float)
     sizes = np.array([len(range(j, row["n"], len(left))) for j in range(len(left))])
     h = row["n"] / sizes
-    return (h * row["fid_plain"] - (h - 1) * left - row["fid"]) / np.sqrt(len(left) * (h - 1))
+    each: np.ndarray = (h * row["fid_plain"] - (h - 1) * left - row["fid"]) / np.sqrt(len(left) * (h - 1))
+    return each
 
 
-def sampled(pairs: Sequence[tuple[dict, dict]], metric: str) -> Difference | None:
+def sampled(pairs: Sequence[Pair], metric: str) -> Difference | None:
     """`metric` (fid or acc) of the first minus that of the second, with the interval of sampling alone.
 
     pairs: rows of scores of one run and of another, one pair for each control setting, of the same seed. None where a
@@ -63,7 +68,7 @@ def sampled(pairs: Sequence[tuple[dict, dict]], metric: str) -> Difference | Non
     return (_fid if metric == "fid" else _accuracy)(pairs, mean)
 
 
-def _fid(pairs: Sequence[tuple[dict, dict]], mean: float) -> Difference:
+def _fid(pairs: Sequence[Pair], mean: float) -> Difference:
     each = np.mean([influence(a) - influence(b) for a, b in pairs], axis=0)
     error = float(np.linalg.norm(each))
     half = float(stats.t.ppf((1 + LEVEL) / 2, len(each) - 1)) * error
@@ -71,7 +76,7 @@ def _fid(pairs: Sequence[tuple[dict, dict]], mean: float) -> Difference:
     return Difference(mean, mean - half, mean + half, 1, p)
 
 
-def _accuracy(pairs: Sequence[tuple[dict, dict]], mean: float) -> Difference:
+def _accuracy(pairs: Sequence[Pair], mean: float) -> Difference:
     n = pairs[0][0]["n"]
     images = np.mean([unpacked(a["right"], n) * 1.0 - unpacked(b["right"], n) for a, b in pairs], axis=0)
     images = np.append(images, [1.0, -1.0])

@@ -81,7 +81,7 @@ def ranking(scores: Scores, expected: int, seed: int = 0) -> Ranking:
         p[np.ix_(diverged, chosen)] = p[np.ix_(chosen, diverged)] = 0.0
         p[np.ix_(diverged, diverged)] = 1.0
     rank = tied_ranks(level, error)
-    incomplete = (scores.seeds < expected).any(1)
+    incomplete = np.asarray((scores.seeds < expected).any(1))
     return Ranking(scores, rank, level, low, high, chance, mean_fronts(scores), incomplete, p)
 
 

@@ -43,7 +43,8 @@ class Asinh:
 
     def slope(self, fid: np.ndarray | float) -> np.ndarray:
         """dy / dfid."""
-        return 1 / np.hypot(self.s, np.asarray(fid, float))
+        slope: np.ndarray = 1 / np.hypot(self.s, np.asarray(fid, float))
+        return slope
 
     def apart(self, middle: float, difference: float) -> float:
         """A difference in y as one in FID, at the level `middle`, a y."""
@@ -67,7 +68,8 @@ class Arcsine:
     def slope(self, share: np.ndarray | float) -> np.ndarray:
         """dy / dshare, at 0 and 1 that of one in a thousand."""
         p = np.clip(np.asarray(share, float), 1e-3, 1 - 1e-3)
-        return 1 / (2 * np.sqrt(p * (1 - p)))
+        slope: np.ndarray = 1 / (2 * np.sqrt(p * (1 - p)))
+        return slope
 
     def apart(self, middle: float, difference: float) -> float:
         """A difference in y as one in shares, at the level `middle`; never beyond -1 and 1."""

@@ -4,6 +4,7 @@ No objective's level depends on which others are in the table, so that leaving o
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -18,12 +19,13 @@ from eval.ranks.table import Scores
 MARGIN = 2  # one source of variance that is so many times the other rules it
 
 
-def agreement(ours: Sequence[float], theirs: Sequence[float | None]) -> dict | None:
+def agreement(ours: Sequence[float], theirs: Sequence[float | None]) -> dict[str, Any] | None:
     """Kendall's tau-b and Spearman's rho, with p, of two lists of ranks, over whole pairs; None below three."""
     pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if b is not None and np.isfinite(a)]
     if len(pairs) < 3 or any(len(set(side)) < 2 for side in zip(*pairs, strict=True)):
         return None
-    tau, rho = stats.kendalltau(*zip(*pairs, strict=True)), stats.spearmanr(*zip(*pairs, strict=True))
+    left, right = [a for a, _ in pairs], [b for _, b in pairs]
+    tau, rho = stats.kendalltau(left, right), stats.spearmanr(left, right)
     return {
         "n": len(pairs), "tau": float(tau.statistic), "tau_p": float(tau.pvalue),
         "rho": float(rho.statistic), "rho_p": float(rho.pvalue),
@@ -75,7 +77,8 @@ def _like_fid(scores: Scores) -> np.ndarray:
     kid, fid = scores.values["kid"], scores.values["fid"]
     both = np.isfinite(kid) & np.isfinite(fid) & (kid > 0) & (fid > 0)
     unit = float(np.median(fid[both] / kid[both])) if both.any() else 1.0
-    return np.arcsinh(kid * unit / np.array([Asinh.of(n).s for n in scores.samples])[:, None])
+    scaled: np.ndarray = np.arcsinh(kid * unit / np.array([Asinh.of(n).s for n in scores.samples])[:, None])
+    return scaled
 
 
 def advice(share: float) -> str:
@@ -90,4 +93,4 @@ def advice(share: float) -> str:
 
 def _tau(a: np.ndarray, b: np.ndarray) -> float | None:
     found = agreement(list(a), [None if np.isnan(x) else x for x in b])
-    return found and found["tau"]
+    return found["tau"] if found else None

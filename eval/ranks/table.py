@@ -7,6 +7,7 @@ acc = -inf, so that its objective comes after every finite one. A run that is mi
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ class Control:
 
     dataset: str
     backbone: str
-    setting: tuple
+    setting: tuple[Any, ...]
     steps: int
 
     @property
@@ -44,7 +45,7 @@ class Entry:
     objective: str
     seed: int
     status: str
-    rows: Sequence[dict] = ()
+    rows: Sequence[dict[str, Any]] = ()
     ceiling: float | None = None
 
 
@@ -74,7 +75,8 @@ class Scores:
     @cached_property
     def seeds(self) -> np.ndarray:
         """[objective, control]: runs that have a score."""
-        return (~np.isnan(self.values["fid"])).sum(2)
+        there: np.ndarray = (~np.isnan(self.values["fid"])).sum(2)
+        return there
 
     @cached_property
     def families(self) -> dict[str, str]:
@@ -90,7 +92,7 @@ def scores_of(entries: Iterable[Entry], keys: Sequence[str], objectives: Sequenc
     entries = list(entries)
     names = list(dict.fromkeys([*objectives, *(entry.objective for entry in entries)]))
     seeds = sorted({entry.seed for entry in entries})
-    controls: dict[tuple, Control] = {}
+    controls: dict[tuple[Any, ...], Control] = {}
     samples: list[float] = []
     for entry in entries:
         for row in entry.rows:
@@ -122,7 +124,7 @@ def scores_of(entries: Iterable[Entry], keys: Sequence[str], objectives: Sequenc
     return Scores(tuple(names), tuple(controls.values()), values, np.array(samples, float), blocks)
 
 
-def _scaled(row: dict, ceiling: float | None) -> dict[str, float]:
+def _scaled(row: dict[str, Any], ceiling: float | None) -> dict[str, float]:
     scale, found = Asinh.of(row.get("n") or FULL), {}
     for name, source in (("level", "fid"), ("level2", "fid2")):
         if row.get(source) is not None:

@@ -38,8 +38,10 @@ def _measured(name: str, resampled: bool) -> Law:
     def law(rng: np.random.Generator, seeds: int) -> np.ndarray:
         if resampled:  # whole columns: what one seed did to all objectives
             chosen = rng.integers(columns.shape[1], size=seeds)
-            return columns[:, chosen] * rng.choice([-1.0, 1.0], seeds)
-        return columns @ rng.standard_normal((columns.shape[1], seeds)) / columns.shape[1] ** 0.5
+            signed: np.ndarray = columns[:, chosen] * rng.choice([-1.0, 1.0], seeds)
+            return signed
+        mixed: np.ndarray = columns @ rng.standard_normal((columns.shape[1], seeds)) / columns.shape[1] ** 0.5
+        return mixed
 
     return law
 

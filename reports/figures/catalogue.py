@@ -242,14 +242,12 @@ def caption(run: Run, name: str) -> str:
 def arguments(run: Run, name: str) -> tuple[str, tuple[Any, ...]]:
     """(the row of the table behind a figure's name, what it was drawn with besides the run)."""
     stem = _stem(name) or ""
-    further = PLOTS[stem].each(run)
-    return stem, further.get(name.removeprefix(stem).removesuffix(".png"), ())
+    return stem, PLOTS[stem].each(run).get(name.removeprefix(stem).removesuffix(".png"), ())
 
 
 def _stem(name: str) -> str | None:
     """The row of the table behind a file's name (without a data set's prefix): the longest that it begins with."""
-    found = [stem for stem in PLOTS if re.match(rf"{re.escape(stem)}[-.]", name)]
-    return max(found, key=len, default=None)
+    return max((stem for stem in PLOTS if re.match(rf"{re.escape(stem)}[-.]", name)), key=len, default=None)
 
 
 def _slug(name: str, place: int, kind: str = "backbone") -> str:

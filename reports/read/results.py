@@ -45,7 +45,8 @@ import csv
 import io
 from typing import Any
 
-from reports.read.run import CELL, Run, share
+from reports.read.run import Run, share
+from zoo.grid.held import CELL
 from zoo.objectives.families import SD3
 
 # fmt: off

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from reports.read.run import FULL, Stat
+from eval.ranks.table import FULL
+from reports.read.run import Stat
 from reports.read.setting import Setting
 from reports.words.document import Code, Mark
 

@@ -2,7 +2,8 @@
 
 import math
 
-from reports.read.run import FULL, Run, Stat
+from eval.ranks.table import FULL
+from reports.read.run import Run, Stat
 from reports.words.document import Bold, Bullets, Code, Download, Mark, Paragraph
 from reports.words.forms import acc_text, counted, fid_at, fid_text
 
