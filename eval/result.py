@@ -203,7 +203,7 @@ class Result(Frozen):
     data: DataFacts
     real: Measured
     scores: tuple[Score, ...]
-    unscored: tuple[Unscored, ...] = ()
+    unscored: tuple[Unscored, ...]
     best: Best | None
     snapshots: tuple[Point, ...]
     fingerprint: Fingerprint
