@@ -62,8 +62,9 @@ def _check(result: dict[str, Any]) -> None:
 def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     began = time.perf_counter()
 
-    from eval.scores.rows import best_of, course, held_out, rows
+    from eval.scores.rows import best, course, held_out, rows
     from eval.scores.score import Bench, real_png
+    from eval.scores.selection import least
     from zoo import plugins
     from zoo.base.environment import git_hash, pick_device, versions
     from zoo.data.dataset import load
@@ -81,20 +82,22 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     ready = time.perf_counter()
     bench = Bench.load(data, data_dir, device)  # before hours of training: what fails here fails now
     loading = time.perf_counter() - ready
-    trained = train(config.train, folder, data, device, places.track, config.score.snapshots, Preview)
+    kept = config.score.snapshots, config.score.candidates
+    trained = train(config.train, folder, data, device, places.track, *kept, Preview)
     done = time.perf_counter()
     judge, real = bench.judge, bench.real
-    manifest, tensors = checkpoint.find(folder)
-    model = Model(manifest, tensors, data.image_shape, device, config.score.batch)
+    manifest, last = checkpoint.find(folder, selected=False)
+    model = Model(manifest, last, data.image_shape, device, config.score.batch)
+    selection: list[dict[str, Any]] = []
+    if config.score.select == "validation":
+        model.tensors, selection = least(model, folder, trained["step"], kept[1], data, config.score.n)
     write_atomic(folder / "real.png", real_png(data))
-    scored, unscored, few = rows(model, config.score, bench, folder)
-    best = best_of(model, config.score, few, bench, folder)
-    drawing = sum(row["seconds"] for row in scored) + (best.pop("seconds") if best else 0.0)
-    points = list(course(model, folder / SNAPSHOTS, config.score, bench)) if config.score.snapshots else []
-    drawing += sum(point["drawing"] for point in points)
-    if points and scored[0]["setting"] == config.score.controls[0].name:
-        points.append({**next(iter(few.values())), "images": trained["images"], "seconds": trained["seconds"]})
+    made = rows(model, config.score, bench, folder)
+    chosen = best(model, config.score, made, bench, folder)
+    points = course(model, folder / SNAPSHOTS, config.score, made, bench, last, trained)
     errors = held_out(model, config.score, bench)
+    drawing = sum(row["seconds"] for row in made.scores) + sum(point["drawing"] for point in points)
+    drawing += chosen.pop("seconds") if chosen else 0.0
     seconds = {
         "start": ready - began,
         "setup": trained["setup_seconds"],
@@ -111,6 +114,9 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
         "train": {name: trained[name] for name in (*facts, *how)}
         | {
             "steps": trained["step"],
+            "selected_step": min(selection, key=lambda one: (one["loss"], -one["step"]))["step"]
+            if selection
+            else trained["step"],
             "clipped": trained["clipped_steps"] / trained["step"],
             "images_per_s": trained["images"] / trained["seconds"],
             "flop_per_image": backbone_size(config.train.backbone).forward_flop(data.image_shape, NUM_CLASSES),
@@ -120,10 +126,11 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
         "second_judge": _judge(bench.second, bench.second_real),
         "data": {"name": data.name, "sha256": data.sha256},
         "real": real.row,
-        "scores": scored,
-        "unscored": unscored,
-        "best": best,
+        "scores": made.scores,
+        "unscored": made.unscored,
+        "best": chosen,
         "snapshots": [{key: point[key] for key in POINT} for point in points],
+        "selection": selection,
         "fingerprint": fingerprint(objective(config.train.objective)),
         "validation": errors,
         "seconds": {**seconds, "total": sum(seconds.values())},

@@ -11,13 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eval.ranks.board import board, read
-from eval.ranks.ranking import REPLICATES
 from eval.ranks.text import page
 from zoo.base.errors import ZooError, run_main
-from zoo.base.options import MUCH, option
+from zoo.base.options import option
 from zoo.cli import parse
-
-MOST_REPLICATES = 1_000_000
 
 
 @dataclass
@@ -25,7 +22,6 @@ class Options:
     """Rank the cells of a folder."""
 
     folder: str = option("", "a run's folder, or any folder that holds cells", positional=True, metavar="DIR")
-    replicates: int = option(REPLICATES, "how often the runs are resampled for the intervals", MUCH)
     json: bool = option(False, "print JSON instead of tables")
 
 
@@ -34,12 +30,10 @@ def main() -> None:
     options = parse(Options, "python -m eval.compare", __doc__)
     if not options.folder:
         raise ZooError("which runs? python -m eval.compare DIR; the folder of a run, as in runs/default")
-    if not 1 <= options.replicates <= MOST_REPLICATES:
-        raise ZooError(f"--replicates {options.replicates:,} must be at least 1, and at most {MOST_REPLICATES:,}")
     if not Path(options.folder).is_dir():
         raise ZooError(f"{options.folder} is no folder. Give that of a run, as in runs/default")
     entries = read(Path(options.folder), lambda text: print(f"note: {text}", file=sys.stderr))
-    found = board(entries, replicates=options.replicates)
+    found = board(entries)
     print(json.dumps(found, indent=1, allow_nan=False) if options.json else page(found))
 
 

@@ -39,8 +39,8 @@ class Options(SettingOptions, Places):
             )
         if self.n < MIN_SAMPLES:
             raise ZooError(
-                f"--n {self.n} is too few: the judge has {MIN_SAMPLES} features, and fewer images than that leave "
-                "directions in which nothing is known"
+                f"--n {self.n} is too few: from fewer than {MIN_SAMPLES} images, twice the judge's features, a small "
+                "FID is wrong even after its correction"
             )
         if self.dataset is not None:
             check_name(self.dataset)

@@ -33,12 +33,17 @@ class ClassScore(Frozen):
 
 
 class Measured(Frozen):
-    """Scores of a set of images; reports/read/results.py explains the columns."""
+    """Scores of a set of images; reports/read/results.py explains the columns.
+
+    fid_leave_one_out: the plain distances without one of the jackknife's blocks each. right: a bit an image, 1 where
+    the judge saw the class asked for, as hexadecimal digits, the first image in the highest bit.
+    """
 
     n: Count
     fid: Number
     fid_se: Number
     fid_plain: Number
+    fid_leave_one_out: tuple[Number, ...]
     pfd: Number
     kid: Number
     precision: Share
@@ -51,6 +56,7 @@ class Measured(Frozen):
     acc: Share
     acc_low: Share
     acc_high: Share
+    right: Annotated[str, Field(pattern="^([0-9a-f]{2})+$")]
     cfid_max: Number | None
     classes: tuple[ClassScore, ...]
     confusion: tuple[tuple[Whole, ...], ...]
@@ -69,15 +75,7 @@ class Score(Measured, Setting):
     images_per_s: Number
 
 
-class Unscored(Setting):
-    """A control setting under which no images could be drawn or judged, and why."""
-
-    setting: str
-    n: Count
-    reason: str
-
-
-class Candidate(Sampling):
+class Tried(Sampling):
     """A way to draw that a run's best case was chosen from: FID of n samples, None where they were not finite."""
 
     fid: Number | None
@@ -87,9 +85,17 @@ class Candidate(Sampling):
 class Best(Frozen):
     """A run's best case: the candidates in the order found, which was chosen, and its scores on samples of its own."""
 
-    candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)]
+    candidates: Annotated[tuple[Tried, ...], Field(min_length=1)]
     chosen: Whole
     score: Score
+
+
+class Unscored(Setting):
+    """A control setting under which no images could be drawn or judged, and why."""
+
+    setting: str
+    n: Count
+    reason: str
 
 
 class Floor(Frozen):
@@ -147,10 +153,18 @@ class Point(Frozen):
     acc: Number
 
 
+class Candidate(Frozen):
+    """A step among which the scored one was chosen, and the EMA weights' validation loss there."""
+
+    step: Count
+    loss: Number
+
+
 class TrainFacts(Frozen):
     """How the run went: seconds and rates of training without setup, and what it ran on.
 
     clipped: share of the steps whose gradient was longer than the recipe allows, and was shortened.
+    selected_step: the step whose weights were scored.
     """
 
     images: Count
@@ -162,6 +176,7 @@ class TrainFacts(Frozen):
     final_loss: Number | None
     clipped: Share
     parameters: Count
+    selected_step: Count
     precision: Literal["float32", "bfloat16"]
     compiled: bool
     device: str
@@ -203,9 +218,10 @@ class Result(Frozen):
     data: DataFacts
     real: Measured
     scores: tuple[Score, ...]
-    unscored: tuple[Unscored, ...]
     best: Best | None
+    unscored: tuple[Unscored, ...]
     snapshots: tuple[Point, ...]
+    selection: tuple[Candidate, ...]
     fingerprint: Fingerprint
     validation: dict[Literal["ema", "raw"], Validation]
     seconds: Seconds

@@ -15,10 +15,16 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from eval.ranks.effects import Difference, holm, sampled, student
+import numpy as np
+
+from eval.ranks.change import changes
+from eval.ranks.effects import Difference, holm
+from eval.ranks.paired import sampled
+from eval.ranks.scale import Arcsine, Asinh
+from reports.read.cell import Cell
 from reports.read.load import load
 from reports.read.results import field
-from reports.read.run import CELL, Cell, Run
+from reports.read.run import CELL, Run
 from reports.read.setting import SETTING, Setting
 from reports.words.document import Code, Text
 from reports.words.pairs import ALPHA, METRICS
@@ -141,24 +147,34 @@ def _by_cell(a: Cell, b: Cell) -> list[Change]:
 
 
 def _over_seeds(cells: Sequence[Change]) -> list[Change]:
-    groups: dict[tuple[object, ...], list[Change]] = {}
+    """Means over seeds; those of one data set and control setting share what is known of how much runs vary."""
+    groups: dict[tuple[str, Setting], dict[tuple[str, str], list[Change]]] = {}
     for change in cells:
-        groups.setdefault((change.dataset, change.backbone, change.objective, change.setting), []).append(change)
-    return [
-        replace(
-            group[0],
-            seed=None,
-            before=(fmean(change.before[0] for change in group), fmean(change.before[1] for change in group)),
-            after=(fmean(change.after[0] for change in group), fmean(change.after[1] for change in group)),
-            found=(_student(group, 0), _student(group, 1)),
-        )
-        for group in groups.values()
-        if len(group) > 1
-    ]
+        group = groups.setdefault((change.dataset, change.setting), {})
+        group.setdefault((change.backbone, change.objective), []).append(change)
+    found = []
+    for (_, setting), group in groups.items():
+        several = [row for row in group.values() if len(row) > 1]
+        if not several:
+            continue
+        fids = changes(*_before_after(several, 0), Asinh.of(setting.n))
+        accs = changes(*_before_after(several, 1), Arcsine())
+        for row, fid, acc in zip(several, fids, accs, strict=True):
+            before = fmean(change.before[0] for change in row), fmean(change.before[1] for change in row)
+            after = fmean(change.after[0] for change in row), fmean(change.after[1] for change in row)
+            found.append(replace(row[0], seed=None, before=before, after=after, found=(fid, acc)))
+    return found
 
 
-def _student(group: Sequence[Change], metric: int) -> Difference:
-    return student([change.found[metric].mean for change in group])
+def _before_after(rows: Sequence[Sequence[Change]], metric: int) -> tuple[np.ndarray, np.ndarray]:
+    """[rows, seeds] a metric before and after, nan where a seed is missing."""
+    seeds = sorted({change.seed or 0 for row in rows for change in row})
+    before, after = (np.full((len(rows), len(seeds)), np.nan) for _ in range(2))
+    for i, row in enumerate(rows):
+        for change in row:
+            at = i, seeds.index(change.seed or 0)
+            before[at], after[at] = change.before[metric], change.after[metric]
+    return before, after
 
 
 def _corrected(changes: Sequence[Change]) -> list[Change]:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from eval.ranks.effects import student
 from reports.changes import Change, Comparison, different, missing
-from reports.read.run import Cell
+from reports.read.cell import Cell
 from reports.words.document import Block, Bullets, Code, Heading, Paragraph, Table
 from reports.words.pairs import METRICS, difference_text
 
@@ -37,8 +37,8 @@ def blocks(found: Comparison, limit: int | None = None) -> list[Block]:
 HOW = (
     "Differences are the second run minus the first: FID below 0 and accuracy above 0 are better. In square brackets "
     "95% intervals of the error of sampling alone, which tell whether two trained networks differ; in round brackets "
-    "over seeds, by Student's t, which tell whether the change would be there again. Marked * is what holds after "
-    "Holm's correction."
+    "over seeds, by an additive model, which tell whether the change would be there again. Marked * is what holds "
+    "after Holm's correction."
 )
 
 

@@ -17,12 +17,14 @@ from reports.read.results import csv_bytes
 from reports.read.run import Run
 from reports.render import html, markdown
 from reports.words import about, ranktables, sentences, tables
+from reports.words.anatomy import anatomy
 from reports.words.best import best_case
 from reports.words.bibtex import papers
 from reports.words.document import Block, Bold, Fold, Heading, Paragraph, Picture, Table, filled
 from reports.words.glossary import glossary
 from reports.words.opening import notice, opening
 from reports.words.pairs import pairs
+from reports.words.published import notes, study
 from reports.words.recipes import recipes
 from zoo.base.files import write_atomic
 
@@ -31,10 +33,12 @@ COST = (
     "and compiling; scoring: all but drawing the images. For GFLOP/s, training an image counts as three forward passes."
 )
 RANKS = (
-    "Under each control setting scores are averaged over seeds and Pareto fronts peeled over FID and accuracy; a rank "
-    "is the mean number of an objective's front over {count}. The confidence set holds the ranks that an objective may "
-    "truly have, given how much runs differ; two objectives cannot be distinguished where it leaves their order open. "
-    "Equal ranks are sorted by FID."
+    "An objective's FID is averaged on a logarithmic scale over seeds and {count}. Its rank is one more than the "
+    "number of objectives that are better by more than one standard error. The confidence set of all ranks at once, "
+    "and who cannot be distinguished, follow from tests of all pairs that are wrong together with a chance of 5% at "
+    "most. The mean front is the rank of Stable Diffusion 3's study: the mean number of the Pareto front in FID and "
+    "accuracy, where a difference within its standard error is a tie and accuracy above the real images' counts as "
+    "equal to it."
 )
 SETTINGS = (
     "What the sampler's choices do. Settings are to be compared at equal network evaluations, not at equal steps; the "
@@ -42,7 +46,7 @@ SETTINGS = (
 )
 DIFFERENCES = (
     "Differences to the objective of the lowest FID, paired by seed: the two saw the same images, noise and labels. In "
-    "brackets 95% intervals over seeds by Student's t; below three seeds they say little."
+    "brackets 95% intervals over seeds, each as if it were the only one, by an additive model of all objectives."
 )
 
 
@@ -74,10 +78,11 @@ def page(run: Run, figures: list[str], running: bool = False) -> list[Block]:
     """The whole page; figures: the names that were drawn. running: as in `build`."""
     told, variants = recipes(run)
     blocks: list[Block] = [Heading(sentences.title(run), 1), *_warnings(run)]
+    blocks += [Paragraph(note, "note") for note in run.notes]
     blocks += opening(run, _pictures(run, figures, "Opening"), running, told)
     blocks += [Paragraph(note, "note")] if (note := run.grid.get("sizes_note")) else []
     if run.done:
-        blocks += [Heading("Ranks"), *_ranks(run), *_pictures(run, figures, "Ranks"), *variants]
+        blocks += [Heading("Ranks"), *_ranks(run), *_pictures(run, figures, "Ranks"), *variants, *study(run)]
     several = len(run.datasets) > 1
     for part in (run.on(dataset) for dataset in run.datasets):
         prefix = f"{part.datasets[0]}-" if several else ""
@@ -116,10 +121,10 @@ def _sections(run: Run, figures: list[str], prefix: str, where: str) -> list[Blo
     if not run.done:
         return training
     blocks: list[Block] = [Heading(f"Comparison{where}"), sentences.leaders(run), tables.comparison(run)]
-    blocks += [sentences.how_to_read(run), *show("Comparison"), *_folded("Pareto fronts", show("Fronts"))]
+    blocks += [sentences.how_to_read(run), *notes(run), *show("Comparison"), *_folded("Pareto fronts", show("Fronts"))]
     first, *others = show("Samples") or [Paragraph("No pictures.")]
     blocks += [Heading(f"Samples{where}"), first, *_folded("More samples", others)]
-    blocks += [*best_case(run, where), *pairs(run, where, show("Pairs"))]
+    blocks += [*best_case(run, where), *anatomy(run, where), *pairs(run, where, show("Pairs"))]
     if len(run.compared) > len(run.headline) or show("Settings"):
         blocks += [Heading(f"Settings{where}"), Paragraph(SETTINGS), ranktables.every_setting(run), *show("Settings")]
     if studies := show("Parameters"):

@@ -31,7 +31,7 @@ backbones = ["dit"]
 name = "cpu"
 datasets = ["digits"]
 recipe = { batch = 16, learning_rate = RATE }
-score = { n = 130, batch = 71, settings = [{ steps = 2 }] }
+score = { n = 256, batch = 67, settings = [{ steps = 2 }] }
 sizes.dit = { size = "dit(width=32,depth=1,heads=1)", images = IMAGES, seconds = 5.0 }
 """
 
@@ -78,14 +78,25 @@ def test_two_cells_are_trained_scored_and_reported(smoke):
     results = [json.loads(path.read_text()) for path in sorted(out.rglob("result.json"))]
     assert [result["cell"]["train"]["backbone"].split("(")[0] for result in results] == ["dit", "unet"]
     for result in results:
-        settings = [(score["weights"], score["guidance"], score["evaluations"]) for score in result["scores"]]
-        assert settings == [("ema", 1.0, 10), ("ema", 2.0, 20), ("raw", 1.0, 10), ("raw", 2.0, 20)]
+        settings = [(score["start"], score["guidance"], score["evaluations"]) for score in result["scores"]]
+        assert settings == [(-10.0, 1.0, 10), (-5.4, 2.0, 20)]
+        assert [score["setting"] for score in result["scores"]] == [
+            "ema-euler-flow-10-g1",
+            "ema-euler-flow-10-g2-s-5.4",
+        ]
+        tried = [(one["start"], one["guidance"]) for one in result["best"]["candidates"]]
+        assert tried[:2] == [(-10.0, 1.0), (-5.4, 2.0)]
+        assert len(tried) == 3
+        assert [point["images"] for point in result["snapshots"]] == [round(79 / 2) * 64, 79 * 64]
+        assert 0 < result["train"]["clipped"] < 1
+        assert 0 < result["validation"]["ema"]["x0_high"] < 10
         assert all(np.isfinite(v) for score in result["scores"] for v in score.values() if isinstance(v, float))
         assert result["validation"]["ema"]["val_eps"] > 0
         *parts, total = result["seconds"].values()
         assert sum(parts) == pytest.approx(total)
         assert min(parts) > 0
-        assert result["seconds"]["sample"] == pytest.approx(sum(score["seconds"] for score in result["scores"]))
+        scored = [*result["scores"], result["best"]["score"]]
+        assert result["seconds"]["sample"] > sum(score["seconds"] for score in scored)
     line = next(line for line in done.stdout.splitlines() if line.startswith("digits") and "unet" in line)
     assert int(line.split()[-1]) == round(results[1]["seconds"]["total"])
     guided = results[1]["scores"][1]
@@ -93,7 +104,8 @@ def test_two_cells_are_trained_scored_and_reported(smoke):
     with (out / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
     scored = [row for row in rows if row["status"] == "done"]
-    assert len(scored) == 8
+    assert len(scored) == 4
+    assert {float(row["best_fid"]) for row in scored} == {result["best"]["score"]["fid"] for result in results}
     assert {float(row["fid"]) for row in scored} == {score["fid"] for result in results for score in result["scores"]}
     assert len(list((out / "figures").glob("*.png"))) >= 5
 
@@ -128,6 +140,7 @@ def test_eval_fid_repeats_the_cell_s_score(smoke, command):
     result = json.loads(path.read_text())
     score = result["cell"]["score"]
     arguments = ["--n", str(score["n"]), "--steps", str(score["settings"][1]["steps"]), "--batch", str(score["batch"])]
+    arguments += ["--start", str(score["settings"][1]["start"])]
     done = command("-m", "eval.fid", str(path.parent), *arguments, "--guidance", "2", "--json")
     found = json.loads(done.stdout)
     expected = next(row for row in result["scores"] if (row["weights"], row["guidance"]) == ("ema", 2.0))
@@ -310,7 +323,7 @@ def test_the_board_of_the_report_is_that_of_the_command(smoke, inside):
     out, _ = smoke
     board = json.loads(inside(compare.main, str(out), "--json"))
     assert [row["objective"] for row in board["rows"]] == ["rf/lognorm(0,1)"]
-    assert (board["settings"], board["families"], board["datasets"]) == (8, ["dit", "unet"], ["digits"])
+    assert (board["settings"], board["families"], board["datasets"]) == (4, ["dit", "unet"], ["digits"])
     text = (out / "report.md").read_text()
     assert "## Ranks" in text
     assert "| rf/lognorm(0,1) | 1.00 |" in text

@@ -36,9 +36,9 @@ def test_the_readme_s_example_trains_and_is_scored(example, command, tmp_path):
     size = ["--backbone", "dit(width=32,depth=1,heads=1)", "--dataset", "digits", "--images", "640", "--out", str(out)]
     done = command("-m", "zoo.train", "--plugin", str(example), "--objective", "v/cosine+sqrtsnr", *size)
     assert done.returncode == 0, done.stderr
-    scored = command("-m", "eval.fid", str(out), "--plugin", str(example), "--n", "130", "--steps", "2", "--json")
-    assert json.loads(scored.stdout)["score"]["n"] == 130
-    without = command("-m", "eval.fid", str(out), "--n", "130", "--steps", "2")
+    scored = command("-m", "eval.fid", str(out), "--plugin", str(example), "--n", "256", "--steps", "2", "--json")
+    assert json.loads(scored.stdout)["score"]["n"] == 256
+    without = command("-m", "eval.fid", str(out), "--n", "256", "--steps", "2")
     assert without.returncode == 2
     assert "unknown objective 'v/cosine+sqrtsnr'" in without.stderr
     assert "--plugin" in without.stderr
@@ -53,7 +53,7 @@ def test_a_grid_takes_a_plugin_and_says_so(example, command, tmp_path):
     grid = tmp_path / "mine.toml"
     grid.write_text(
         'description = "mine"\nobjectives = ["v/cosine+sqrtsnr"]\nbackbones = ["dit"]\n[[budgets]]\nname = "cpu"\n'
-        'datasets = ["digits"]\nscore = { n = 130, settings = [{ steps = 2 }] }\n'
+        'datasets = ["digits"]\nscore = { n = 256, settings = [{ steps = 2 }] }\n'
         'sizes.dit = { size = "dit(width=32,depth=1)", images = 640, seconds = 1 }\n'
     )
     arguments = ["--grid", str(grid), "--dataset", "digits", "--out", str(tmp_path / "out"), "--plugin", str(example)]

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from zoo.backbones.sizes import Backbone, DiTSize, UNetSize
 from zoo.base.errors import ZooError, choose
-from zoo.base.names import Term, parse_term
+from zoo.base.names import Term, parse_term, split
 from zoo.objectives.auxiliary import Auxiliary, Contrast, Learned, Plain
 from zoo.objectives.core import Objective
 from zoo.objectives.coupling import OT, ClassImmiscible, ClassOT, Coupling, Immiscible, Independent, Nearest, Offset
 from zoo.objectives.density import CosMap, Density, EDMLogNormal, Laplace, LogitNormal, Mode, Uniform, natural
-from zoo.objectives.families import BEYOND, DEFAULT, SD3
+from zoo.objectives.families import ANATOMY, BEYOND, DEFAULT, SD3
+from zoo.objectives.match import Match
 from zoo.objectives.path import LDM, Cosine, Flow, Linear, Path, Shift, Sigmoid, Trig, ZeroTerminal
 from zoo.objectives.target import EDM, X0, Eps, FlowTarget, Target, V
 from zoo.objectives.weight import P2, SNR, Flat, FlowLoss, MinSNR, SigmoidWeight, SoftMinSNR, TruncSNR, Weight
@@ -54,7 +55,9 @@ WEIGHTS: dict[str, Callable[..., Weight]] = {
     "truncsnr": TruncSNR,
     "sigmoid": SigmoidWeight,
     "flowloss": FlowLoss,
+    "match": Match,
 }
+OF_OBJECTIVE = ("match",)  # words whose argument is an objective's name
 COUPLINGS: dict[str, Callable[..., Coupling]] = {
     "offset": Offset,
     "ot": OT,
@@ -80,7 +83,7 @@ TABLES: dict[str, dict[str, Callable[..., Any]]] = {
     "backbone": BACKBONES,
 }
 
-FAMILIES: dict[str, tuple[str, ...]] = {"default": DEFAULT, "sd3": tuple(SD3), "beyond": BEYOND}
+FAMILIES: dict[str, tuple[str, ...]] = {"default": DEFAULT, "sd3": tuple(SD3), "beyond": BEYOND, "anatomy": ANATOMY}
 Made = TypeVar("Made", bound=type)
 # The zoo: the names that the tests, the list of objectives and the README's table go through.
 ZOO: tuple[str, ...] = tuple(dict.fromkeys(name for family in FAMILIES.values() for name in family))
@@ -115,9 +118,9 @@ def objective(name: str) -> Objective:
     Raises ZooError, with the nearest name, for a name that the tables do not hold, and with the reason for one that
     makes no sense.
     """
-    head, *modifiers = re.split(r"\+(?![^(]*\))", name)  # at each + outside of parentheses
+    head, *modifiers = split(name, "+")
     target, path, extras = _head(name, head)
-    extras += [parse_term(part, "modifier") for part in modifiers]
+    extras += [parse_term(part, "modifier", OF_OBJECTIVE) for part in modifiers]
     found: dict[str, tuple[Term, Any]] = {}
     path_made = path.call("path", PATHS)
     for term in extras:
@@ -126,7 +129,7 @@ def objective(name: str) -> Objective:
             raise _unknown(name, {f"{head}+{word}" for table in MODIFIERS.values() for word in table})
         if kind in found:
             raise ZooError(f"objective {name!r} names two of one kind ({kind}): {found[kind][0]} and {term}. Give one")
-        found[kind] = term, None if kind in ("end", "shift") else term.call(kind, MODIFIERS[kind])
+        found[kind] = term, None if kind in ("end", "shift") else term.call(kind, MODIFIERS[kind], **_inner(name, term))
     for kind in ("end", "shift"):  # a path made from another one
         if kind in found:
             term = found[kind][0]
@@ -147,6 +150,17 @@ def objective(name: str) -> Objective:
     )
     _refuse_senseless(made, parts)
     return made
+
+
+def _inner(name: str, term: Term) -> dict[str, Objective]:
+    """The argument of a term that takes an objective, by the parameter's name; {} for any other term."""
+    if term.word not in OF_OBJECTIVE:
+        return {}
+    if not term.name:
+        raise ZooError(f"objective {name!r}: {term.word} takes an objective, as in {term.word}(rf/lognorm(0,1))")
+    if twice := next((word for word in OF_OBJECTIVE if f"{word}(" in term.name), None):
+        raise ZooError(f"objective {name!r} has {twice} within {term.word}: name the innermost objective alone")
+    return {"like": objective(term.name)}
 
 
 def _head(name: str, head: str) -> tuple[Term, Term, list[Term]]:
@@ -186,7 +200,8 @@ def _refuse_senseless(made: Objective, parts: dict[str, object]) -> None:
 
 def _arguments(part: Any) -> str:
     values = [getattr(part, f.name) for f in fields(part) if f.name != "base"]
-    return f"({','.join(f'{value:.6g}' for value in values)})" if values else ""
+    texts = [value.name if isinstance(value, Objective) else f"{value:.6g}" for value in values]
+    return f"({','.join(texts)})" if texts else ""
 
 
 def _canonical(target: Term, path: Term, modifiers: dict[str, str]) -> str:

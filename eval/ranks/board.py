@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from eval.ranks.ranking import REPLICATES, Entry, Scores, mean_ranks, ranking, scores_of
+from eval.ranks.ranking import ranking
 from eval.ranks.sensitivity import agreement, sensitivity
+from eval.ranks.table import Entry, Scores, scores_of
 from zoo.base.errors import ZooError
 from zoo.config.control import Setting
 from zoo.grid.held import holding, read_grid
@@ -32,10 +33,11 @@ def read(folder: Path, say: Callable[[str], None] = lambda text: None) -> list[E
     entries: list[Entry] = []
     judges: dict[str, dict[str, Path]] = {}
     for cell in held.cells:
-        rows = cell.result["scores"] if cell.result else []
+        rows, ceiling = [], None
         if cell.result:
+            rows, ceiling = cell.result["scores"], (cell.result.get("real") or {}).get("acc")
             judges.setdefault(cell.dataset, {})[cell.result["judge"]["sha256"]] = folder / cell.folder
-        entries.append(Entry(cell.dataset, cell.backbone, cell.objective, cell.seed, cell.status, rows))
+        entries.append(Entry(cell.dataset, cell.backbone, cell.objective, cell.seed, cell.status, rows, ceiling))
     if not entries:
         raise ZooError(f"{folder} holds no cell (cell.json). Give the folder of a run, as in runs/default")
     for dataset, hashes in judges.items():
@@ -45,17 +47,19 @@ def read(folder: Path, say: Callable[[str], None] = lambda text: None) -> list[E
     return entries
 
 
-def board(entries: Sequence[Entry], objectives: Sequence[str] = (), replicates: int = REPLICATES) -> dict[str, Any]:
+def board(entries: Sequence[Entry], objectives: Sequence[str] = ()) -> dict[str, Any]:
     """The leader board: {rows, settings, datasets, families, steps, seeds, agreement, sensitivity}.
 
-    Plain values only (None for what there is not), rows by rank. objectives: all that should be in it, in their order.
+    Plain values only (None for what there is not), rows by rank and FID. A row's rank has its 95% confidence set (low,
+    high) and chance of being first; fid is the FID at its level, front its mean Pareto front, and families and steps
+    hold its ranks among parts of the control settings. objectives: all that should be in it, in their order.
     """
     scores = scores_of(entries, KEYS, objectives)
     runs: dict[tuple[str, str, str], set[int]] = {}
     for entry in entries:
         runs.setdefault((entry.dataset, entry.backbone, entry.objective), set()).add(entry.seed)
     expected = max(map(len, runs.values()), default=0)
-    found = ranking(scores, expected, replicates)
+    found = ranking(scores, expected)
     families = list(dict.fromkeys(scores.families[control.backbone] for control in scores.controls))
     steps = sorted({control.steps for control in scores.controls})
 
@@ -67,7 +71,7 @@ def board(entries: Sequence[Entry], objectives: Sequence[str] = (), replicates: 
 
     parts = {family: of_family(family) for family in families}
     parts |= {str(count): of_steps(count) for count in steps}
-    ranks = {name: mean_ranks(part) for name, part in parts.items()}
+    ranks = {name: ranking(part, expected).rank for name, part in parts.items()}
     rows: list[dict[str, Any]] = []
     for i in found.order:
         name = scores.objectives[i]
@@ -79,7 +83,9 @@ def board(entries: Sequence[Entry], objectives: Sequence[str] = (), replicates: 
             "rank": _number(found.rank[i]),
             "low": _number(found.low[i]),
             "high": _number(found.high[i]),
-            "first": _number(found.first[i]),
+            "first": _number(found.chance[i]),
+            "fid": _number(found.fid[i]),
+            "front": _number(found.front[i]),
             "incomplete": bool(found.incomplete[i]) or done + diverged < len(own),
             "done": done,
             "diverged": diverged,
@@ -89,7 +95,6 @@ def board(entries: Sequence[Entry], objectives: Sequence[str] = (), replicates: 
             "steps": {str(count): _number(ranks[str(count)][i]) for count in steps},
             "published": published.rank,
         })  # fmt: skip
-    theirs = [row["published"] for row in rows]
     return {
         "rows": rows,
         "settings": len(scores.controls),
@@ -97,9 +102,15 @@ def board(entries: Sequence[Entry], objectives: Sequence[str] = (), replicates: 
         "families": families,
         "steps": steps,
         "seeds": expected,
-        "agreement": agreement([np.nan if row["rank"] is None else row["rank"] for row in rows], theirs),
+        "agreement": _published(rows),
         "sensitivity": sensitivity(scores) if scores.controls else {},
     }
+
+
+def _published(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """How the mean fronts agree with SD3's, which are the same kind of rank."""
+    fronts = [np.nan if row["front"] is None else row["front"] for row in rows]
+    return agreement(fronts, [row["published"] for row in rows])
 
 
 def _number(value: float) -> float | None:

@@ -1,22 +1,29 @@
-"""What ranks depend on: agreement with other ranks, paired differences, and how other choices would have ranked."""
+"""What ranks depend on: agreement with other ranks, differences of pairs, and how other choices would have ranked.
+
+No objective's level depends on which others are in the table, so that leaving one out changes no order.
+"""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from eval.ranks.effects import Difference, student
-from eval.ranks.ranking import METRICS, Scores, average, fronts, mean_ranks
+from eval.ranks.additive import fit
+from eval.ranks.effects import Difference, between
+from eval.ranks.fronts import mean_fronts
+from eval.ranks.ranking import levels, sampling_share
+from eval.ranks.scale import Arcsine, Asinh
+from eval.ranks.table import Scores
+
+MARGIN = 2  # one source of variance that is so many times the other rules it
 
 
-def agreement(ours: Sequence[float], theirs: Sequence[float | None]) -> dict[str, Any] | None:
+def agreement(ours: Sequence[float], theirs: Sequence[float | None]) -> dict | None:
     """Kendall's tau-b and Spearman's rho, with p, of two lists of ranks, over whole pairs; None below three."""
     pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if b is not None and np.isfinite(a)]
     if len(pairs) < 3 or any(len(set(side)) < 2 for side in zip(*pairs, strict=True)):
         return None
-    a, b = np.array(pairs).T
-    tau, rho = stats.kendalltau(a, b), stats.spearmanr(a, b)
+    tau, rho = stats.kendalltau(*zip(*pairs, strict=True)), stats.spearmanr(*zip(*pairs, strict=True))
     return {
         "n": len(pairs), "tau": float(tau.statistic), "tau_p": float(tau.pvalue),
         "rho": float(rho.statistic), "rho_p": float(rho.pvalue),
@@ -24,53 +31,63 @@ def agreement(ours: Sequence[float], theirs: Sequence[float | None]) -> dict[str
 
 
 def paired(scores: Scores, metric: str, a: str, b: str) -> Difference | None:
-    """`metric` of a minus that of b, seed by seed (both saw the same noise), averaged over the controls.
+    """`metric` (fid or acc) of a minus that of b over the controls and the seeds that both have, tested as one pair.
 
-    None where no seed has both under all controls, and where a run diverged.
+    By the additive model of all objectives in `scores`: both saw the same noise, and the others tell how much runs
+    vary. None where no seed has both under all controls, and where a run of the two diverged.
     """
+    scale = Asinh.of(scores.samples.min()) if metric == "fid" else Arcsine()
+    values = scores.values["level"] if metric == "fid" else scale.forward(scores.values["acc"])
     i, j = scores.objectives.index(a), scores.objectives.index(b)
-    with np.errstate(invalid="ignore"):  # inf - inf of two runs that diverged
-        each = (scores.values[metric][i] - scores.values[metric][j]).mean(0)
-    each = np.where(np.isinf(scores.values[metric][[i, j]]).any((0, 1)), np.inf, each)
-    each = each[~np.isnan(each)]
-    if not len(each) or np.isinf(each).any():
+    if np.isinf(values[[i, j]]).any() or np.isnan(values[[i, j]]).any((0, 1)).all():
         return None
-    return student(each.tolist())
+    whole = np.isfinite(values).any((1, 2)) & ~np.isinf(values).any((1, 2))
+    place = np.cumsum(whole) - 1
+    return between(fit(values[whole]), place[i], place[j], scale)
 
 
 def sensitivity(scores: Scores) -> dict[str, float | None]:
-    """Kendall's tau of the ranks with those that another choice would have given, by the choice; and two spreads.
+    """Kendall's tau of the levels with the order that another choice would have given, by the choice; and variances.
 
     `run_spread` is the median over objectives and controls of the standard deviation of fid over seeds,
-    `sampling_error` that of its standard error.
+    `sampling_error` that of its standard error, `sampling_share` the share of sampling in the variance between runs.
     """
-    main = mean_ranks(scores)
+    main = levels(scores.values["level"])
     found = {
-        "second judge": _tau(main, mean_ranks(scores, ("fid2", "acc2"))),
-        "pixel distance as a third axis": _tau(main, mean_ranks(scores, ("fid", "acc", "pfd"))),
-        "differences below one standard error as ties": _tau(main, _tied(scores)),
-        "FID alone": _tau(main, mean_ranks(scores, ("fid",))),
+        "KID": _tau(main, levels(_like_fid(scores))),
+        "second judge": _tau(main, levels(scores.values["level2"])),
+        "mean Pareto fronts of FID and accuracy": _tau(main, mean_fronts(scores)),
+        "fronts without ties": _tau(main, mean_fronts(scores, ties=False)),
+        "fronts with pixel distance as a third axis": _tau(main, mean_fronts(scores, ("level", "miss", "pfd"))),
     }
-    left = [_tau(np.delete(main, i), mean_ranks(scores.without(name))) for i, name in enumerate(scores.objectives)]
-    found["any one objective left out (the lowest)"] = min((tau for tau in left if tau is not None), default=None)
     fid = np.where(np.isfinite(scores.values["fid"]), scores.values["fid"], np.nan)
     several = fid[(~np.isnan(fid)).sum(2) > 1]
     spread = np.nanstd(several, axis=-1, ddof=1) if len(several) else np.array([])
     errors = scores.values["fid_se"][np.isfinite(scores.values["fid_se"])]
     found["run_spread"] = float(np.median(spread)) if len(spread) else None
     found["sampling_error"] = float(np.median(errors)) if len(errors) else None
+    found["sampling_share"] = sampling_share(scores)
     return found
 
 
-def _tied(scores: Scores) -> np.ndarray:
-    """Mean ranks where a difference in fid below its standard error does not count; acc's is left as it is."""
-    costs = np.stack([average(scores.values[name] * METRICS[name]) for name in ("fid", "acc")], -1).swapaxes(0, 1)
-    count = np.maximum(scores.seeds, 1)
-    error = np.nan_to_num(average(scores.values["fid_se"]) / np.sqrt(count), nan=0.0, posinf=0.0).T  # [C, O]
-    slack = np.hypot(error[:, :, None], error[:, None, :])
-    return average(fronts(costs, np.stack([slack, np.zeros_like(slack)], -1)).T)
+def _like_fid(scores: Scores) -> np.ndarray:
+    """KID [objective, control, seed], which is unbiased for any number of images, in FID's unit and on its scale."""
+    kid, fid = scores.values["kid"], scores.values["fid"]
+    both = np.isfinite(kid) & np.isfinite(fid) & (kid > 0) & (fid > 0)
+    unit = float(np.median(fid[both] / kid[both])) if both.any() else 1.0
+    return np.arcsinh(kid * unit / np.array([Asinh.of(n).s for n in scores.samples])[:, None])
+
+
+def advice(share: float) -> str:
+    """Which of the two a reader should buy more of, images or seeds, of the share of sampling in runs' variance."""
+    told = f"Sampling is {100 * share:.0f}% of the variance between runs of one objective"
+    if share >= MARGIN / (1 + MARGIN):
+        return f"{told}: more images for each score narrow the intervals most, and cost less than more seeds."
+    if share <= 1 / (1 + MARGIN):
+        return f"{told}: more seeds narrow the intervals, more images hardly."
+    return f"{told}: more images and more seeds narrow the intervals about alike."
 
 
 def _tau(a: np.ndarray, b: np.ndarray) -> float | None:
     found = agreement(list(a), [None if np.isnan(x) else x for x in b])
-    return None if found is None else float(found["tau"])
+    return found and found["tau"]

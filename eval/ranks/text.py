@@ -5,6 +5,8 @@ from typing import Any
 
 from tabulate import tabulate
 
+from eval.ranks.sensitivity import advice
+
 
 def page(found: dict[str, Any]) -> str:
     """The board as text for a terminal."""
@@ -14,18 +16,21 @@ def page(found: dict[str, Any]) -> str:
     header = [
         "objective",
         "rank",
-        "95% interval",
+        "95% confidence set",
         "P(first)",
+        "FID",
+        "mean front",
         *families,
         *(f"{n} steps" for n in steps),
         "runs",
-        "not told apart from",
+        "cannot be distinguished from",
     ]
     rows = []
     for row in found["rows"]:
         rows.append([
             row["objective"], rank_text(row), interval_text(row), text(row["first"]),
-            *(text(row["families"][name]) for name in families), *(text(row["steps"][str(n)]) for n in steps),
+            text(row["fid"]), text(row["front"]),
+            *(place(row["families"][name]) for name in families), *(place(row["steps"][str(n)]) for n in steps),
             runs_text(row), alike_text(row["alike"]),
         ])  # fmt: skip
     blocks = [lead, tabulate(rows, header, disable_numparse=True), *notes(found)]
@@ -37,14 +42,21 @@ def text(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
+def place(value: float | None) -> str:
+    """A rank, - for none."""
+    return "-" if value is None else f"{value:.0f}"
+
+
 def rank_text(row: dict[str, Any]) -> str:
     """A rank, and whether runs are missing behind it."""
-    return f"{text(row['rank'])}{' (incomplete)' if row['incomplete'] else ''}"
+    return f"{place(row['rank'])}{' (incomplete)' if row['incomplete'] else ''}"
 
 
 def interval_text(row: dict[str, Any]) -> str:
-    """A rank's interval, - for one seed."""
-    return "-" if row["low"] is None else f"{row['low']:.2f} to {row['high']:.2f}"
+    """A rank's confidence set, - for one seed."""
+    if row["low"] is None:
+        return "-"
+    return f"{row['low']:.0f}" if row["low"] == row["high"] else f"{row['low']:.0f} to {row['high']:.0f}"
 
 
 def runs_text(row: dict[str, Any]) -> str:
@@ -54,7 +66,7 @@ def runs_text(row: dict[str, Any]) -> str:
 
 
 def alike_text(names: Sequence[str], most: int = 3) -> str:
-    """The names of those that cannot be told apart, not too many."""
+    """The names of those that cannot be distinguished, not too many."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{', '.join(names[:most])}{more}" or "-"
 
@@ -63,7 +75,7 @@ def notes(found: dict[str, Any]) -> list[str]:
     """What a reader has to know of the ranks: seeds, missing runs, agreement with SD3, sensitivity."""
     said = []
     if found["seeds"] < 2:
-        said.append("One seed: a sketch. There is no interval, for runs are what has to be drawn anew.")
+        said.append("One seed: a sketch. There is no confidence set: what training again would change is not known.")
     elif found["seeds"] < 3:
         said.append(f"{found['seeds']} seeds are too few to claim an order.")
     lacking = [row["objective"] for row in found["rows"] if row["incomplete"]]
@@ -74,17 +86,19 @@ def notes(found: dict[str, Any]) -> list[str]:
         )
     if (a := found["agreement"]) is not None:
         said.append(
-            f"Agreement with Stable Diffusion 3's published ranks, over {a['n']} objectives: Kendall's tau "
-            f"{a['tau']:.2f} (p = {a['tau_p']:.2g}), Spearman's rho {a['rho']:.2f} (p = {a['rho_p']:.2g})."
+            f"Agreement of mean fronts with Stable Diffusion 3's published ones, over {a['n']} objectives: Kendall's "
+            f"tau {a['tau']:.2f} (p = {a['tau_p']:.2g}), Spearman's rho {a['rho']:.2f} (p = {a['rho_p']:.2g})."
         )
     taus = {name: value for name, value in found["sensitivity"].items() if "_" not in name and value is not None}
     if taus:
         each = ", ".join(f"{name} {value:.2f}" for name, value in taus.items())
-        said.append(f"Kendall's tau of these ranks with those of another choice: {each}.")
+        said.append(f"Kendall's tau of this order with that of another choice: {each}.")
     spread, error = (found["sensitivity"].get(key) for key in ("run_spread", "sampling_error"))
     if spread is not None and error is not None:
         said.append(
             f"FID's median standard deviation over seeds is {spread:.2f}, its median standard error of sampling "
             f"{error:.2f}."
         )
+    if (share := found["sensitivity"].get("sampling_share")) is not None:
+        said.append(advice(share))
     return said

@@ -39,12 +39,14 @@ class Moments:
 
 @dataclass(frozen=True)
 class Frechet:
-    """A corrected distance, its standard error, the plain distance, and the number of samples."""
+    """A corrected distance, its standard error, the plain distance, the number of samples, and the plain distances
+    without one block each, from which the error of a difference follows (eval/ranks/paired.py)."""
 
     fid: float
     se: float
     plain: float
     n: int
+    left_out: tuple[float, ...]
 
 
 def moments(features: Features) -> Moments:
@@ -92,7 +94,7 @@ def corrected(
     h = ours.n / ours.sizes
     pseudo = h * plain - (h - 1) * left
     se = math.sqrt(np.mean((pseudo - fid) ** 2 / (h - 1)))
-    return Frechet(float(fid), se, plain, ours.n)
+    return Frechet(float(fid), se, plain, ours.n, tuple(left.tolist()))
 
 
 class _Blocks:

@@ -13,6 +13,7 @@ from sklearn.metrics import confusion_matrix
 from torch import Tensor
 
 from eval.judging.net import FEATURES, Judge, judge_images
+from eval.ranks.paired import packed
 from eval.ranks.stats import wilson
 from eval.scores.frechet import Moments, corrected, distance, moments
 from eval.scores.metrics import Copies, copies, inception_score, kid, prdc
@@ -33,8 +34,8 @@ def measure(
     """
     if len(images) < MIN_SAMPLES:
         raise ZooError(
-            f"{len(images)} images are too few: the judge has {FEATURES} features, and fewer images than that leave "
-            f"directions in which nothing is known. Give at least {MIN_SAMPLES}"
+            f"{len(images)} images are too few: the judge has {FEATURES} features, and from fewer than twice as many "
+            f"images a small FID is wrong even after its correction. Give at least {MIN_SAMPLES}"
         )
     features, logits = judge_images(judge, images)
     strata = logits.argmax(1) if judged else labels if chosen else None
@@ -44,6 +45,7 @@ def measure(
         "fid": frechet.fid,
         "fid_se": frechet.se,
         "fid_plain": frechet.plain,
+        "fid_leave_one_out": list(frechet.left_out),
         "pfd": distance(pixel_moments(images, real.pixel_scale), real.pixels),
         "kid": kid(features, part, strata, real.kernel_within),
         **prdc(part[: len(features)], features),
@@ -57,9 +59,9 @@ def measure(
 
 
 def by_class(features: Tensor, predicted: Tensor, labels: Tensor, real: list[Moments]) -> dict[str, Any]:
-    """Accuracy with its Wilson interval, the confusion matrix, and the Frechet distance of each class to its own.
+    """Accuracy with its Wilson interval, which images were right, the confusion matrix, and FID of each class.
 
-    The latter is None where a class has fewer samples than MIN_SAMPLES.
+    The latter is None where a class has fewer samples than the judge has features.
     """
     confusion = confusion_matrix(labels.numpy(), predicted.numpy(), labels=range(REAL_CLASSES))
     correct, n = int(confusion.trace()), int(confusion.sum())
@@ -67,7 +69,7 @@ def by_class(features: Tensor, predicted: Tensor, labels: Tensor, real: list[Mom
     classes, worst = [], None
     for label in range(REAL_CLASSES):
         own = features[labels == label]
-        found = corrected(own, real[label]) if len(own) >= MIN_SAMPLES else None
+        found = corrected(own, real[label]) if len(own) >= FEATURES else None
         if found:
             worst = found.fid if worst is None else max(worst, found.fid)
         classes.append({
@@ -78,6 +80,7 @@ def by_class(features: Tensor, predicted: Tensor, labels: Tensor, real: list[Mom
         "acc": correct / n,
         "acc_low": low,
         "acc_high": high,
+        "right": packed((predicted == labels).numpy()),
         "cfid_max": worst,
         "classes": classes,
         "confusion": confusion.tolist(),

@@ -5,12 +5,14 @@ loss was finite; and what another try may mend (a full disk, no memory) ends the
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
 
 from eval.scores.few import best_case, drawn, part_of
 from eval.scores.score import Bench, Scored, copies_png, path_png, score, tile_png
@@ -22,94 +24,121 @@ from zoo.config.cell import ScoreConfig
 from zoo.config.control import Sampling, Setting, score_words
 from zoo.sampling.model import Model
 from zoo.training import checkpoint
+from zoo.training.run import points
+
+T = TypeVar("T")
 
 AGAIN = (OSError, MemoryError, torch.OutOfMemoryError, DiskFull, Busy, Interrupted)  # the setting is not to blame
 
 
-Few = dict[Sampling, dict[str, Any]]  # what a few of the images score, by the way to draw
+@dataclass
+class Rows:
+    """Scores by control setting; settings without a score {setting, its fields, n, reason}; what few images score."""
+
+    scores: list[dict[str, Any]] = field(default_factory=list)
+    unscored: list[dict[str, Any]] = field(default_factory=list)
+    few: dict[Sampling, dict[str, Any]] = field(default_factory=dict)  # of the first weights, by the way to draw
 
 
-def rows(
-    model: Model, config: ScoreConfig, bench: Bench, folder: Path
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], Few]:
-    """(scores, settings without a score: {setting, its fields, n, reason}, what a few images of the first weights
-    score where that is asked for), with each setting's pictures in the folder.
+def rows(model: Model, config: ScoreConfig, bench: Bench, folder: Path) -> Rows:
+    """Every control setting's scores, with their pictures in the folder.
 
     Raises ZooError where not one setting could be scored.
     """
-    found: list[dict[str, Any]] = []
-    failed: list[dict[str, Any]] = []
-    few: Few = {}
+    made = Rows()
     for setting in config.controls:
-        scored = _attempt(partial(_score, model, setting, config.n, bench))
+        scored = _attempt(partial(score, model, setting, config.n, bench))
         if isinstance(scored, str):
             say(f"not scored, {setting.name}: {scored}")
-            failed.append({"setting": setting.name, **setting.model_dump(mode="json"), "n": config.n, "reason": scored})
+            failed = {"setting": setting.name, **setting.model_dump(mode="json"), "n": config.n, "reason": scored}
+            made.unscored.append(failed)
             continue
         _pictures(scored, setting, folder, bench)
-        row = scored.row
-        say(f"scored: {score_words(row)}")
-        found.append(row)
+        say(f"scored: {score_words(scored.row)}")
+        made.scores.append(scored.row)
         if setting.weights == config.weights[0] and (config.best or config.snapshots):
-            few[Sampling(**setting.model_dump(exclude={"weights"}))] = part_of(scored, config.few, bench)
-    if not found:
-        raise ZooError(f"no control setting could be scored; the first, {failed[0]['setting']}: {failed[0]['reason']}")
-    return found, failed, few
+            way = Sampling(**setting.model_dump(exclude={"weights"}))
+            made.few[way] = part_of(scored, config.few, bench)
+    if not made.scores:
+        first = made.unscored[0]
+        raise ZooError(f"no control setting could be scored; the first, {first['setting']}: {first['reason']}")
+    return made
 
 
-def best_of(model: Model, config: ScoreConfig, few: Few, bench: Bench, folder: Path) -> dict[str, Any] | None:
-    """A run's best case with its picture in the folder, where that is asked for and images can be drawn."""
-    if config.best is None:
+def best(model: Model, config: ScoreConfig, made: Rows, bench: Bench, folder: Path) -> dict[str, Any] | None:
+    """The run's best case with the `seconds` of drawing, and its pictures; None if there is none."""
+    case = config.best
+    if not case:
         return None
-    known, case = {how: float(row["fid"]) for how, row in few.items()}, config.best
+    known = {way: row["fid"] for way, row in made.few.items()}
     found = _attempt(lambda: best_case(model, config, case, known, bench))
     if isinstance(found, str):
         say(f"no best case: {found}")
         return None
-    best, scored = found
-    write_atomic(folder / "samples" / "best.png", tile_png(scored.images, scored.labels))
-    return best
+    write_atomic(folder / "samples" / "best.png", tile_png(found[1].images, found[1].labels))
+    return found[0]
 
 
-def course(model: Model, folder: Path, config: ScoreConfig, bench: Bench) -> Iterator[dict[str, Any]]:
-    """Each snapshot's scores under the first control setting, with the images and seconds of training until then.
+def course(
+    model: Model,
+    folder: Path,
+    config: ScoreConfig,
+    made: Rows,
+    bench: Bench,
+    last: dict[str, Tensor],
+    end: dict[str, Any],
+) -> list[dict[str, Any]]:
+    """What few images score at each snapshot, under the first control setting, with images and seconds of training.
 
-    A snapshot that cannot be scored is left out.
+    last, end: the weights and the manifest at the end of training, which is the last point; `drawing` is the seconds
+    of drawing. A snapshot that cannot be scored is left out.
     """
-    setting, final = config.controls[0], model.tensors
-    for path in reversed(checkpoint.manifests(folder)):
-        manifest, model.tensors = checkpoint.read(path)
-        row = _attempt(lambda: drawn(model, setting, config.few, bench))
+    if not config.snapshots:
+        return []
+    setting, found = config.controls[0], []
+    wanted = points(end["step"], config.snapshots)
+    saved = [checkpoint.read(path) for path in reversed(checkpoint.manifests(folder))]
+    shots = [(manifest, tensors) for manifest, tensors in saved if manifest["step"] in wanted]
+    for manifest, tensors in [*shots, (end, last)]:
+        way = Sampling(**setting.model_dump(exclude={"weights"}))
+        if manifest is end and model.tensors is last and way in made.few:
+            row: dict[str, Any] | str = made.few[way]
+        else:
+            row = _at(model, tensors, setting, config, bench)
         after = f"after {manifest['images']:,} images"
         if isinstance(row, str):
             say(f"not scored {after}: {row}")
             continue
-        say(f"scored {after}: {score_words({**setting.model_dump(), 'n': config.few, **row})}")
-        yield {**row, "images": manifest["images"], "seconds": manifest["seconds"], "drawing": row["seconds"]}
-    model.tensors = final
+        if manifest is not end:
+            say(f"scored {after}: {score_words({**setting.model_dump(), 'n': config.few, **row})}")
+        drawing = row.get("seconds", 0.0)
+        found.append({**row, "images": manifest["images"], "seconds": manifest["seconds"], "drawing": drawing})
+    return found
 
 
-T = TypeVar("T")
-
-
-def _attempt(work: Callable[[], T]) -> T | str:
-    """What it gives, or in one line why it gives nothing."""
+def _at(
+    model: Model, tensors: dict[str, Tensor], setting: Setting, config: ScoreConfig, bench: Bench
+) -> dict[str, Any] | str:
+    """Few images' scores by other weights of the run, which the model has for that."""
+    scored, model.tensors = model.tensors, tensors
     try:
-        return work()
+        return _attempt(partial(drawn, model, setting, config.few, bench))
+    finally:
+        model.tensors = scored
+
+
+def _attempt(action: Callable[[], T]) -> T | str:
+    """What the action gives, or in one line why it gives nothing; a score that is not finite is no score."""
+    try:
+        found = action()
+        row = found.row if isinstance(found, Scored) else found if isinstance(found, dict) else {}
+        bad = [name for name, value in row.items() if isinstance(value, float) and not math.isfinite(value)]
+        return f"{', '.join(bad)} {'is' if len(bad) == 1 else 'are'} not finite" if bad else found
     except AGAIN:
         raise
     except Exception as error:  # a sampler, a step grid or an objective may come from a plugin
         text = " ".join(str(error).split())
         return text if isinstance(error, ZooError) else f"{type(error).__name__}: {text}"
-
-
-def _score(model: Model, setting: Setting, n: int, bench: Bench) -> Scored:
-    """The scores under a setting. Raises ZooError for one that is not finite."""
-    scored = score(model, setting, n, bench)
-    bad = [name for name, value in scored.row.items() if isinstance(value, float) and not math.isfinite(value)]
-    if bad:
-        raise ZooError(f"{', '.join(bad)} {'is' if len(bad) == 1 else 'are'} not finite")
-    return scored
 
 
 def held_out(model: Model, config: ScoreConfig, bench: Bench) -> dict[str, dict[str, Any]]:

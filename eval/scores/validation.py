@@ -33,11 +33,23 @@ X0_HIGH = 4  # of them are noisy: logsnr -10 to -4
 def validation(model: Model, weights: str, data: Dataset, n: int) -> dict[str, Any]:
     """Mean squared errors of y_hat, eps_hat and x_hat over at most n test images, by level and on average."""
     model.use(weights)
+    x, labels, count = _held_out(model, data, n)
+    return {"n": count, **_by_eps(model, x, labels, count), **_by_x(model, x, labels, data, count)}
+
+
+@torch.no_grad()
+def stratified_loss(model: Model, weights: str, data: Dataset, n: int) -> float:
+    """`val_target` alone: the mean squared error of y_hat over the eight levels, 8 network evaluations an image."""
+    model.use(weights)
+    return float(_by_eps(model, *_held_out(model, data, n))["val_target"])
+
+
+def _held_out(model: Model, data: Dataset, n: int) -> tuple[Tensor, Tensor, int]:
+    """(images on the device, labels, how many of them count): at most n test images, repeated to fill batches."""
     count = min(n, len(data.test))
     whole = model.whole(count)
     chosen = fixed_choice(len(data.test), count).repeat(-(-whole // count))[:whole]
-    x, labels = standardise(data.test[chosen], model.standard).to(model.device), data.test_labels[chosen]
-    return {"n": count, **_by_eps(model, x, labels, count), **_by_x(model, x, labels, data, count)}
+    return standardise(data.test[chosen], model.standard).to(model.device), data.test_labels[chosen], count
 
 
 def _by_eps(model: Model, x: Tensor, labels: Tensor, count: int) -> dict[str, Any]:

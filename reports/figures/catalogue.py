@@ -72,7 +72,7 @@ PLOTS = {
     "ranks": Plot(
         "Ranks",
         "The objectives' places under every control setting, by Pareto front and within a front by FID: dark blue is "
-        "first. Beside the names the mean rank.",
+        "first. Beside the names FID over all settings, by which they are ranked.",
         fronts.places,
         whole=True,
     ),
@@ -175,7 +175,7 @@ PLOTS = {
     "x-hat-error": Plot(
         "Training",
         "Error of x_hat (the clean image that the prediction stands for, clipped as in sampling) on test images by "
-        "noise level, over that of the class's mean image: above 1 is worse than that mean. Sampling begins at the right.",
+        "noise level, over that of the class's mean image, from which above 1 is worse. Sampling begins at the right.",
         curves.x_hat_error,
         eight=True,
     ),

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from reports.figures.plotting import fit, label_ends, looks, named, per_backbone, plain_ticks, text_width, wide
-from reports.read.run import Cell, Run
+from reports.read.cell import Cell
+from reports.read.run import Run
 from zoo.base.figure import GREY, panels, short
 
 SPAN = 8.0  # of logsnr, to either side

@@ -9,7 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from eval.ranks.board import KEYS
-from eval.ranks.ranking import Control, Scores, average, mean_ranks, ranks, scores_of
+from eval.ranks.fronts import ranks
+from eval.ranks.ranking import ranking
+from eval.ranks.table import Control, Scores, average, scores_of
 from reports.figures.plotting import MANY, fit, heat_map, label_points, log_axis, text_width, wide
 from reports.read.run import Run
 from reports.read.setting import Setting
@@ -125,13 +127,13 @@ def places(run: Run) -> Figure | None:
 
 
 def order_by_setting(scores: Scores) -> tuple[np.ndarray, np.ndarray]:
-    """[objective, control] places from 1, by front and within a front by FID, nan without a score; and mean ranks."""
+    """[objective, control] places from 1, by front and within a front by FID, nan without a score; and FID over all."""
     number, fids = ranks(scores), average(scores.values["fid"])
     places = np.full(number.shape, np.nan)
     for i in range(number.shape[1]):
         there = np.flatnonzero(~np.isnan(number[:, i]))
         places[there[np.lexsort((fids[there, i], number[there, i]))], i] = 1 + np.arange(len(there))
-    return places, mean_ranks(scores)
+    return places, ranking(scores, expected=0).fid
 
 
 def _setting(run: Run, control: Control) -> Setting:

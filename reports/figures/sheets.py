@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from reports.figures.plotting import MANY, WIDEST, text_width
-from reports.read.run import BLANKS, CLASSES, Cell, Run
+from reports.read.cell import Cell
+from reports.read.run import BLANKS, CLASSES, Run
 from reports.read.setting import Setting
 from zoo.base.figure import DPI, GREY, panels, short
 from zoo.solvers.sampler import picked

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from eval.ranks.board import KEYS
-from eval.ranks.ranking import average, ranks, scores_of
+from eval.ranks.fronts import ranks
+from eval.ranks.table import average, scores_of
 from reports.figures.plotting import MARKERS, fit, heat_map, legend, log_axis, per_backbone, wide
 from reports.read.run import Run
 from zoo.base.errors import ZooError
@@ -75,7 +76,7 @@ def _heat_maps(run: Run, family: Family) -> Figure | None:
     for row, backbone in zip(axes, shown, strict=True):
         for ax, (metric, form, title) in zip(
             row,
-            (("fid", "{:.1f}", f"{run.fid_name}, {run.label(setting)}"), ("rank", "{:.1f}", "mean rank")),
+            (("fid", "{:.1f}", f"{run.fid_name}, {run.label(setting)}"), ("rank", "{:.1f}", "mean front")),
             strict=True,
         ):
             _heat(ax, tables[backbone, metric], form)

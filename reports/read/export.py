@@ -9,9 +9,10 @@
 | versions | of Python and the packages |
 | judges | by data set: who scored, with accuracy and floor (the score of real test images) |
 | rows | those of results.csv under the names of its columns (reports/read/results.py explains them), types kept |
-| ranks | settings, seeds, datasets, families; rows: objective, rank, its 95% interval (low, high), P(first) (first), \
-who it cannot be distinguished from (alike), whether runs are missing (incomplete), how many are done, diverged and \
-planned (runs), its ranks by family of backbones and by number of steps, and its rank in SD3's study (published) |
+| ranks | settings, seeds, datasets, families; rows: objective, rank, its 95% confidence set (low, high), P(first) \
+(first), the FID at its level (fid), its mean Pareto front (front), who it cannot be distinguished from (alike), \
+whether runs are missing (incomplete), how many are done, diverged and planned (runs), its ranks by family of \
+backbones and by number of steps, and its rank in SD3's study (published) |
 
 What is not known is null; NaN and infinity do not occur. The same result files give the same bytes.
 """
@@ -32,8 +33,8 @@ TEXT = {
 }  # fmt: skip
 WHOLE = {"seed", "steps", "evaluations", "n", "duplicates", "images", "parameters"}
 TRUTH = {"clip", "compiled"}
-RANKED = ("objective", "rank", "low", "high", "first", "alike", "incomplete", "done", "diverged", "runs", "families",
-          "steps", "published")  # fmt: skip
+RANKED = ("objective", "rank", "low", "high", "first", "fid", "front", "alike", "incomplete", "done", "diverged",
+          "runs", "families", "steps", "published")  # fmt: skip
 
 
 def results(run: Run) -> dict[str, Any]:
@@ -81,7 +82,8 @@ def schema() -> str:
     number, whole, text = {"type": ["number", "null"]}, {"type": "integer", "minimum": 0}, {"type": "string"}
     names, ranks = {"type": "array", "items": text}, {"type": "object", "additionalProperties": number}
     ranked = {
-        "objective": text, "rank": number, "low": number, "high": number, "first": number, "alike": names,
+        "objective": text, "rank": number, "low": number, "high": number, "first": number, "fid": number,
+        "front": number, "alike": names,
         "incomplete": {"type": "boolean"}, "done": whole, "diverged": whole, "runs": whole, "families": ranks,
         "steps": ranks, "published": number,
     }  # fmt: skip

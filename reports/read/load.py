@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from reports.read.run import Cell, Run
+from reports.read.cell import Cell
+from reports.read.run import Run
 from zoo.base.errors import ZooError
 from zoo.grid.held import Holding, holding, read_grid
 

@@ -30,6 +30,7 @@ validation errors; higher for acc, precision, recall, density, coverage, is.
 | acc, acc_low, acc_high | share of samples judged to be the asked digit, its 95% Wilson interval (0 to 1) |
 | acc_0 .. acc_11 | the same per class; 10 and 11: share that is all black, all white; acc leaves these two out |
 | images, clipped | training images seen; share of the steps whose gradient was clipped |
+| selected_step | the step of training whose weights were scored |
 | train_seconds | training without setup (s) |
 | sample_seconds, measure_seconds | drawing this setting's samples, and measuring them (s) |
 | images_per_s, sample_images_per_s | throughput of training, and of sampling (1/s) |
@@ -57,7 +58,8 @@ COLUMNS = (
     "fid2", "fid2_se", "acc2", "cfid_max", *(f"cfid_{label}" for label in range(10)), "pfd", "kid",
     "precision", "recall", "density", "coverage", "is", "mem", "duplicates", "val_target", "val_eps", "x0_high",
     "best_setting", "best_fid", "best_fid_se", "best_acc",
-    "images", "clipped", "train_seconds", "images_per_s", "sample_seconds", "sample_images_per_s", "measure_seconds",
+    "images", "clipped", "selected_step", "train_seconds", "images_per_s", "sample_seconds", "sample_images_per_s",
+    "measure_seconds",
     "parameters", "flop_per_image",
     "train_precision", "compiled", "device", "judge", "judge_sha256", "key", "message",
 )

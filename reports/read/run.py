@@ -9,7 +9,8 @@ from statistics import fmean, stdev
 from typing import Any
 
 from eval.ranks.board import board
-from eval.ranks.ranking import Entry
+from eval.ranks.table import Entry
+from reports.read.cell import Cell
 from reports.read.setting import Setting
 from zoo.base.files import read_rows
 
@@ -21,48 +22,6 @@ SECONDS = {  # parts of a cell's time -> a reader's words
     "start": "start", "setup": "setup", "train": "training", "sample": "sampling", "score": "scoring", "total": "total",
 }  # fmt: skip
 WIDE = 4  # settings side by side in a table of the page
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell of the grid with what its files say; `result` is None unless it is done.
-
-    objective: its name, and in brackets the variant of the recipe if the grid has several.
-    """
-
-    folder: str
-    dataset: str
-    backbone: str
-    objective: str
-    seed: int
-    status: str
-    message: str = ""
-    failure: dict[str, Any] | None = None
-    result: dict[str, Any] | None = None
-    variant: str = ""
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """The result; {} unless it is done."""
-        return self.result or {}
-
-    def score(self, setting: Setting) -> dict[str, Any] | None:
-        """The scores under this setting."""
-        return self.by_setting.get(setting)
-
-    @cached_property
-    def by_setting(self) -> dict[Setting, dict[str, Any]]:
-        """The scores, each under its setting."""
-        return {Setting.of(score): score for score in self.scores}
-
-    @property
-    def scores(self) -> list[dict[str, Any]]:
-        return list(self.facts.get("scores", ()))
-
-    @property
-    def unscored(self) -> list[dict[str, Any]]:
-        """Settings of a cell that is done under which it could not be scored, each with the reason."""
-        return self.result.get("unscored") or [] if self.result else []
 
 
 @dataclass(frozen=True)
@@ -220,8 +179,8 @@ class Run:
 
     @property
     def entries(self) -> list[Entry]:
-        """The cells as eval/ranks/ranking.py takes them."""
-        return [Entry(c.dataset, c.backbone, c.objective, c.seed, c.status, c.scores) for c in self.cells]
+        """The cells as eval/ranks/table.py takes them."""
+        return [Entry(c.dataset, c.backbone, c.objective, c.seed, c.status, c.scores, c.ceiling) for c in self.cells]
 
     @cached_property
     def board(self) -> dict[str, Any]:

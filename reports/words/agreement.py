@@ -5,33 +5,34 @@ from itertools import combinations
 
 import numpy as np
 
-from eval.ranks.ranking import Control, Scores, mean_ranks, resampled
+from eval.ranks.fronts import mean_fronts
+from eval.ranks.ranking import Ranking, ranking
 from eval.ranks.sensitivity import agreement
+from eval.ranks.table import Control, Scores
 from reports.read.run import Run
 from reports.words.document import Code, Mark, Text
-from reports.words.phrases import FEW, names, percent
+from reports.words.forms import FEW, names
 
-DRAWS = 500  # resamples for a share that is told in per cent
 ALPHA = 0.05  # of a test that the backbones' ranks have anything in common
 AGREE = 0.8  # a tau from which two orders are called the same in the main
 
 
-def by_fid_alone(scores: Scores, lead: str, tau: float | None) -> Text | None:
-    """What ranking by FID alone would change; None where it names the same first and agrees.
+def by_fronts(scores: Scores, lead: str, tau: float | None) -> Text | None:
+    """What ranking by Pareto fronts of FID and accuracy would change; None where they name the same first and agree.
 
-    lead: the objective that is first by FID and accuracy together. tau: Kendall's, of the two orders.
+    lead: the objective that is first by FID. tau: Kendall's, of the two orders.
     """
-    alone = mean_ranks(scores, ("fid",))
-    if np.isnan(alone).all():
+    fronts = mean_fronts(scores)
+    if np.isnan(fronts).all():
         return None
-    first = [scores.objectives[i] for i in np.flatnonzero(alone == np.nanmin(alone))]
+    first = [scores.objectives[i] for i in np.flatnonzero(fronts == np.nanmin(fronts))]
     same = lead in first
     if same and (tau is None or tau >= AGREE):
         return None
     share = "" if tau is None else f" (Kendall's tau of the two orders: {tau:.2f})"
-    text: tuple[Mark, ...] = ("The order depends on the score: by FID alone ",)
+    text: tuple[Mark, ...] = ("The order depends on the score: by Pareto fronts of FID and accuracy ",)
     text += (Code(lead), " is first too, but the others change places") if same else (*names(first), " would be first")
-    return (*text, f"{share}. Accuracy counts as much as FID in these ranks.")
+    return (*text, f"{share}. The ranks above are by FID.")
 
 
 def over_training(run: Run) -> Text | None:
@@ -79,15 +80,16 @@ def varies(scores: Scores, key: Callable[[Control], str], what: str) -> Text:
         return f"With one objective there is nothing to say of what the {what} changes in the order."
     controls = {name: {control for control in scores.controls if key(control) == name} for name in places}
     parts = {name: scores.part(own.__contains__) for name, own in controls.items()}
-    ranks = {name: mean_ranks(part) for name, part in parts.items()}
+    rankings = {name: ranking(part, expected=0) for name, part in parts.items()}
+    ranks = {name: found.rank for name, found in rankings.items()}
     text: list[Mark] = [*_agree(ranks, what)]
     changes = [(ranks[b] - ranks[a], a, b) for a in places for b in places if a != b]
     gains = [(float(gain[i]), i, a, b) for gain, a, b in changes for i in np.flatnonzero(np.isfinite(gain)).tolist()]
     gain, i, a, b = max(gains, key=lambda found: found[0], default=(0.0, 0, "", ""))
     if gain > 0:
         text += [" The largest change: ", Code(scores.objectives[i]),
-                 f" has a mean rank of {ranks[a][i]:.2f} on {a} and {ranks[b][i]:.2f} on {b}"]  # fmt: skip
-        text.append(_surely(parts[a], parts[b], i))
+                 f" has rank {ranks[a][i]:.0f} on {a} and {ranks[b][i]:.0f} on {b}"]  # fmt: skip
+        text.append(_surely(rankings[a], rankings[b], i))
     return tuple(text)
 
 
@@ -119,12 +121,12 @@ def _agree(ranks: dict[str, np.ndarray], what: str) -> list[str]:
     ]
 
 
-def _surely(better: Scores, worse: Scores, i: int) -> str:
-    """In how many resamples of the seeds the change has this sign, where there are seeds enough."""
-    if any((part.seeds[~np.isnan(mean_ranks(part))] < FEW).any() for part in (better, worse)):
+def _surely(better: Ranking, worse: Ranking, i: int) -> str:
+    """Whether the confidence sets of the two ranks have anything in common, where there are seeds enough."""
+    if any(found.scores.values["level"].shape[2] < FEW or np.isnan(found.low[i]) for found in (better, worse)):
         return ", from too few seeds to say how surely."
-    share = float((resampled(better, DRAWS)[:, i] < resampled(worse, DRAWS, seed=1)[:, i]).mean())
-    return f", and ranks better there in {percent(share)} of the resamples."
+    common = better.high[i] >= worse.low[i]
+    return f"; the 95% confidence sets of the two {'overlap' if common else 'do not overlap'}."
 
 
 def _probability(p: float) -> str:

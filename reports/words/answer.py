@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from eval.ranks.board import KEYS, board
-from eval.ranks.effects import sampled
-from eval.ranks.ranking import Entry, scores_of
+from eval.ranks.paired import sampled
+from eval.ranks.table import Entry, scores_of
 from reports.read.run import Run
 from reports.read.setting import Setting
-from reports.words.agreement import by_fid_alone, over_training, varies
+from reports.words.agreement import by_fronts, over_training, varies
 from reports.words.document import Block, Bold, Bullets, Code, Mark, Paragraph, Text
-from reports.words.forms import end_text
-from reports.words.phrases import FEW, counted, names, percent
+from reports.words.forms import FEW, counted, end_text, names, percent
 
 CHANCE = 0.1  # accuracy of guessing
 
@@ -65,7 +64,7 @@ def sentences(run: Run, entries: Sequence[Entry], objectives: Sequence[str], fou
         told = [_leader(found)]
         if rows[0]["low"] is None:
             told.append(_by_sampling(lead, others, entries, found["seeds"]))
-        told.append(by_fid_alone(scores, lead, found["sensitivity"].get("FID alone")))
+        told.append(by_fronts(scores, lead, found["sensitivity"].get("mean Pareto fronts of FID and accuracy")))
     told.append(varies(scores, lambda control: scores.families[control.backbone], "backbone"))
     if len(found["datasets"]) > 1:
         told.append(varies(scores, lambda control: control.dataset, "data set"))
@@ -126,7 +125,7 @@ def _alone(run: Run, name: str) -> Text:
 
 
 def _leader(found: dict[str, Any]) -> Text:
-    """The verdict: `rf is first. Its mean rank is 1.38 ..`, or that there is no clear winner, and why."""
+    """The verdict: `rf is first. Its rank by FID is 1 ..`, or that there is no clear winner, and why."""
     rows = [row for row in found["rows"] if row["rank"] is not None]
     lead = rows[0]
     ties = [row["objective"] for row in rows if row["rank"] == lead["rank"]]
@@ -139,17 +138,20 @@ def _leader(found: dict[str, Any]) -> Text:
     over += f"{', '.join(found['datasets'])})"
     if len(ties) > 1:
         text = (Bold("No clear winner."), " ", *names(ties), f" share the first place of {len(rows)} objectives, each ")
-        text += (f"with a mean rank of {lead['rank']:.2f}{ends} {over}",)
+        text += (f"with rank {lead['rank']:.0f} by FID{ends} {over}",)
     else:
         name = lead["objective"]
         clear = lead["low"] is not None and not alike and found["seeds"] >= FEW
         text = (Bold(name), f" is first of {len(rows)} objectives: ") if clear else (
             Bold("No clear winner."), " ", Code(name), f" comes first of {len(rows)} objectives: ")  # fmt: skip
-        text += (f"its mean rank is {lead['rank']:.2f}{ends} {over}",)
+        text += (f"its rank by FID is {lead['rank']:.0f}{ends} {over}",)
     if found["seeds"] < 2:
-        return (*text, ". This is from one seed: a sketch without intervals. Training again may change the order.")
+        return (
+            *text,
+            ". This is from one seed, a sketch: training again may change the order.",
+        )
     if lead["low"] is None:
-        return (*text, ". Some objectives have one run only, so that there are no intervals yet.")
+        return (*text, ". Some objectives have one run only, so that there are no confidence sets yet.")
     if found["seeds"] < FEW:
         text += (f". {found['seeds']} seeds are too few to claim an order",)
     return (*text, ". ", *_apart(Code(lead["objective"]), alike, [name for name in others if name not in alike]))

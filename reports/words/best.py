@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-from reports.read.run import Cell, Run
+from reports.read.cell import Cell
+from reports.read.run import Run
 from reports.words.document import Block, Heading, Paragraph, Table, Text, grouped
 from reports.words.forms import NONE, number
 

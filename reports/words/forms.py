@@ -1,12 +1,15 @@
-"""Numbers as a page writes them: no more decimals than their error allows."""
+"""Numbers as a page writes them, no more decimals than their error allows, and small pieces of sentences."""
 
 import math
+from collections.abc import Sequence
 
 from reports.read.run import FULL, Stat
 from reports.read.setting import Setting
+from reports.words.document import Code, Mark
 
 NONE = "-"
 MOST = 2  # decimals of FID
+NAMES, FEW = 5, 3  # names in a row; below so many seeds no order is claimed
 
 
 def fid_at(setting: Setting) -> str:
@@ -64,3 +67,21 @@ def _points(stat: Stat, value: float) -> str:
 def end_text(value: float) -> str:
     """An end of a rank's interval: a place is a whole number, a mean has two decimals."""
     return f"{value:.0f}" if value == int(value) else f"{value:.2f}"
+
+
+def names(found: Sequence[str]) -> tuple[Mark, ...]:
+    """`a`, `b` and `c`; of many the first."""
+    ends: list[Mark] = [Code(name) for name in found[:NAMES]]
+    ends += [f"{len(found) - NAMES} more"] if len(found) > NAMES else []
+    joints = ["", *[", "] * (len(ends) - 2), " and "] if len(ends) > 1 else [""]
+    return tuple(part for pair in zip(joints, ends, strict=True) for part in pair if part)
+
+
+def percent(share: float) -> str:
+    """A share in per cent, not more exact than a few hundred resamples are."""
+    return "more than 99%" if share > 0.99 else "less than 1%" if share < 0.01 else f"{100 * share:.0f}%"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 cell`, `8 cells`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

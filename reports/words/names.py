@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
+from typing import Any
 
 from reports.words.document import Block, Code, Fold, Paragraph, Text, table
 from zoo.base.errors import ZooError
@@ -90,8 +91,8 @@ def _changed(found: Objective) -> list[object]:
     return axes
 
 
-def _part(axis: object) -> str:
-    numbers = {f.name: value for f in fields(axis) if isinstance(value := getattr(axis, f.name), int | float)}  # type: ignore[arg-type]
+def _part(axis: Any) -> str:
+    numbers = {f.name: value for f in fields(axis) if isinstance(value := getattr(axis, f.name), int | float)}
     if form := PARTS.get(type(axis).__name__):
         return form.format(**numbers)
     values = ", ".join(f"{name} = {value:g}" for name, value in numbers.items())

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from eval.ranks.board import KEYS
-from eval.ranks.effects import Difference, holm, sampled
-from eval.ranks.ranking import Scores, scores_of
+from eval.ranks.effects import Difference, holm
+from eval.ranks.paired import sampled
 from eval.ranks.sensitivity import paired
-from reports.read.run import Cell, Run
+from eval.ranks.table import Scores, scores_of
+from reports.read.cell import Cell
+from reports.read.run import Run
 from reports.read.setting import Setting
 from reports.words.document import Block, Code, Heading, Paragraph, Table, Text
 from reports.words.questions import AXES, Pair, asked
@@ -189,9 +191,9 @@ def _how(run: Run, settings: Sequence[Setting]) -> str:
     return (
         f"Two objectives that differ in little make an experiment. Its effect is the first minus the second, {several} "
         f"({kind} weights; {words}) and paired by seed: both saw the same images, noise and labels. FID below 0 and "
-        "accuracy above 0 speak for the first. In round brackets 95% intervals over seeds by Student's t; in square "
-        "brackets, where there is one seed, the error of sampling alone, which leaves out what training again would "
-        "change."
+        "accuracy above 0 speak for the first. In round brackets 95% intervals over seeds, by an additive model; in "
+        "square brackets, where there is one seed, the error of sampling alone, which leaves out what training again "
+        "would change."
     )
 
 

@@ -67,6 +67,12 @@ QUESTIONS = (
         _names("rf", "v/trig"),
     ),
     Question(
+        "Does it matter which levels are drawn, once the loss is the same?",
+        "The target and the effective weight are the same, so that both have the same expected loss over all "
+        "denoisers. The levels drawn differ: a null for the loss, not for its noise.",
+        lambda a, b: a.target == b.target and same_curve(a, b) and not same_law(a, b),
+    ),
+    Question(
         "Are rf/cosmap and v/trig the same?",
         "They draw the same noise levels, and their weights differ by a factor of two at most: little difference is "
         "expected.",

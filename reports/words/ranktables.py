@@ -4,10 +4,11 @@ from statistics import fmean
 from typing import Any
 
 from eval.ranks.board import KEYS
-from eval.ranks.ranking import Scores, scores_of
 from eval.ranks.sensitivity import paired
-from eval.ranks.text import alike_text, rank_text, runs_text, text
-from reports.read.run import Cell, Run
+from eval.ranks.table import Scores, scores_of
+from eval.ranks.text import alike_text, place, rank_text, runs_text, text
+from reports.read.cell import Cell
+from reports.read.run import Run
 from reports.words.document import Table, Text, grouped, table
 from reports.words.forms import NONE, acc_text, decimals, end_text, fid_at, fid_text, number
 from reports.words.tables import by_backbone, scored
@@ -86,19 +87,19 @@ def every_setting(run: Run) -> Table:
 
 
 def ranks(board: dict[str, Any]) -> Table:
-    """The leader board: mean Pareto fronts with their confidence sets."""
+    """The leader board: ranks with their confidence sets, and mean Pareto fronts."""
     families = board["families"] if len(board["families"]) > 1 else []
     steps = board["steps"] if len(board["steps"]) > 1 else []
     published = any(row["published"] is not None for row in board["rows"]) and board["agreement"] is not None
-    header = ["objective", "rank", SET, FIRST, *families, *(f"{n} steps" for n in steps)]
-    header += [*(["in SD3's study"] if published else []), "runs", ALIKE]
+    header = ["objective", "rank", SET, FIRST, "FID", *families, *(f"{n} steps" for n in steps)]
+    header += ["mean front", *(["in SD3's study"] if published else []), "runs", ALIKE]
     rows = []
     for row in board["rows"]:
         parts = [row["families"][name] for name in families] + [row["steps"][str(n)] for n in steps]
-        parts += [row["published"]] if published else []
-        lead = [row["objective"], rank_text(row), set_text(row), text(row["first"])]
+        fronts = [row["front"], *([row["published"]] if published else [])]
+        lead = [row["objective"], rank_text(row), set_text(row), text(row["first"]), text(row["fid"])]
         rest = [runs_text(row), alike_text(row["alike"])]
-        rows.append([*lead, *map(text, parts), *rest])
+        rows.append([*lead, *map(place, parts), *map(text, fronts), *rest])
     return table(header, rows, names=1)
 
 

@@ -7,16 +7,17 @@ from typing import Any
 
 from eval.ranks import text as rank_words
 from eval.ranks.board import board
-from eval.ranks.ranking import Entry
-from reports.read.run import Cell, Run
+from eval.ranks.table import Entry
+from reports.read.cell import Cell
+from reports.read.run import Run
 from reports.words.document import Block, Bold, Heading, Paragraph, Table, Text, table
 from reports.words.forms import NONE, fid_at, fid_text
 from reports.words.ranktables import ALIKE, FIRST, SET, set_text
 
 ABOUT = (
-    "Every pairing was trained with each variant of the recipe. A variant's rank is the mean, over pairings and "
-    "control settings, of the number of its Pareto front in FID and accuracy: the recipe that all objectives share "
-    "should be the one that serves all of them, whichever of them it makes look best."
+    "Every pairing was trained with each variant of the recipe. A variant's rank is by its FID, on a logarithmic "
+    "scale and averaged over pairings and control settings: the recipe that all objectives share should be the one "
+    "that serves all of them, whichever of them it makes look best."
 )
 ORDER = (
     "Ranks of the objectives among themselves, under each variant: where a column's numbers change places, the answer "
@@ -43,7 +44,7 @@ def recipes(run: Run) -> tuple[list[Text], list[Block]]:
         variant: _ranks([_entry(cell, cell.backbone, name) for cell, name in cells if cell.variant == variant], names)
         for variant in variants
     }
-    rows = [(variant, *map(rank_words.text, found)) for variant, found in ranks.items()]
+    rows = [(variant, *map(rank_words.place, found)) for variant, found in ranks.items()]
     return [_lead(found), _order(ranks, names)], [
         *blocks,
         Paragraph(ORDER),
@@ -57,7 +58,9 @@ def base(cell: Cell) -> str:
 
 
 def _entry(cell: Cell, backbone: str, name: str) -> Entry:
-    return Entry(cell.dataset, backbone, name, cell.seed, cell.status, cell.scores)
+    return Entry(
+        cell.dataset, backbone, name, cell.seed, cell.status, cell.scores, (cell.facts.get("real") or {}).get("acc")
+    )
 
 
 def _board(found: dict[str, Any]) -> Table:
@@ -77,14 +80,14 @@ def _board(found: dict[str, Any]) -> Table:
 
 
 def _lead(found: dict[str, Any]) -> Text:
-    """`muon 8e-3 serves the objectives best of 8 recipes: its mean rank is 1.50 (95% interval ..) ..`"""
+    """`muon 8e-3 serves the objectives best of 8 recipes: its rank is 1 (95% confidence set ..) ..`"""
     row = found["rows"][0]
     if row["rank"] is None:
         return "No recipe can be ranked yet."
     interval = "" if row["low"] is None else f" (95% confidence set of its rank {set_text(row)})"
     alike = f" It cannot be distinguished from {rank_words.alike_text(row['alike'])}." if row["alike"] else ""
     sketch = " From one seed: a sketch." if found["seeds"] < 2 else ""
-    text = f" serves the objectives best of {len(found['rows'])} recipes: its mean rank is {row['rank']:.2f}{interval} "
+    text = f" serves the objectives best of {len(found['rows'])} recipes: its rank is {row['rank']:.0f}{interval} "
     return Bold(row["objective"]), f"{text}over {found['settings']} pairings and control settings.{alike}{sketch}"
 
 

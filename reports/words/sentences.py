@@ -4,8 +4,7 @@ import math
 
 from reports.read.run import FULL, Run, Stat
 from reports.words.document import Bold, Bullets, Code, Download, Mark, Paragraph
-from reports.words.forms import acc_text, fid_at, fid_text
-from reports.words.phrases import counted
+from reports.words.forms import acc_text, counted, fid_at, fid_text
 
 OTHER = (
     "FID, second judge: the same by another classifier; FID of the worst class: from 128 samples a class on; kernel "

@@ -8,7 +8,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from reports.read.run import BLANKS, CLASSES, SECONDS, Cell, Run, Stat
+from reports.read.cell import Cell
+from reports.read.run import BLANKS, CLASSES, SECONDS, Run, Stat
 from reports.read.setting import Setting
 from reports.words.document import Bold, Table, Text, grouped, table
 from reports.words.forms import NONE, acc_mean, acc_text, fid_at, fid_mean, fid_text, number

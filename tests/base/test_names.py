@@ -26,7 +26,8 @@ HEADS = st.one_of(
     st.builds("{}/{}".format, st.sampled_from(sorted(registry.TARGETS)), st.sampled_from(sorted(registry.PATHS))),
     st.just("rf"),
 )
-NAMES = st.tuples(HEADS, st.none() | LOGNORM, st.none() | MINSNR, st.booleans()).map(
+MATCH = st.builds("match({}+{})".format, HEADS, LOGNORM)
+NAMES = st.tuples(HEADS, st.none() | LOGNORM, st.none() | MINSNR | MATCH, st.booleans()).map(
     lambda parts: "+".join(filter(None, [parts[0], *(parts[1:3] if parts[3] else parts[2:0:-1])]))
 )
 
@@ -65,6 +66,8 @@ def test_one_objective_one_name_one_folder(one, other):
         ("eps/linear+minsnr(5.0)", "eps/linear+minsnr(5)"),
         ("eps/linear+minsnr(gamma=5)", "eps/linear+minsnr(5)"),
         ("v/trig+minsnr(5)+lognorm(-.5,.60)", "v/trig+lognorm(-0.5,0.6)+minsnr(5)"),
+        ("v/trig+match(flow/flow + lognorm(0, 1.0))", "v/trig+match(rf/lognorm(0,1))"),
+        ("v/trig+match(edm(-1.2,1.2)+minsnr)+cosmap", "v/trig+cosmap+match(edm(-1.2,1.2)+minsnr(5))"),
     ],
 )
 def test_spellings_of_one_objective(spelled, canonical):
@@ -83,6 +86,8 @@ def test_spellings_of_one_objective(spelled, canonical):
         ("eps/linear+minsnr(1e-06)", "eps-linear-minsnr-1e-06"),
         ("eps/cosine+minsnr(5)", "eps-cosine-minsnr-5"),
         ("dit(width=128,depth=2)", "dit-width-128-depth-2"),
+        ("v/trig+match(rf/lognorm(-1,1))", "v-trig-match-rf-lognorm-m1-1"),
+        ("rf+match(edm(sigma_data=1)/trig+edm(-1.2,1.2))", "rf-match-edm-sigma_data-1-trig-edm-m1.2-1.2"),
     ],
 )
 def test_folders(name, folder):
@@ -93,6 +98,16 @@ def test_folders_of_the_zoo_are_distinct():
     folders = [slug(name) for name in registry.ZOO]
     assert len(set(folders)) == len(folders)
     assert all(FOLDER.fullmatch(folder) for folder in folders)
+
+
+def test_a_long_name_is_cut_and_stays_one_of_its_own():
+    inner = "edm(sigma_data=1)/trig+edm(-0.506853,{})"
+    names = [f"{inner.format(1.2)}+match({inner.format(number)})" for number in (1.2, 1.3)]
+    assert all(registry.objective(name).name == name for name in names)
+    folders = [slug(name) for name in names]
+    assert all(len(folder) == 64 and FOLDER.fullmatch(folder) for folder in folders)
+    assert folders[0] != folders[1]
+    assert folders[0].startswith("edm-sigma_data-1-trig-edm-m0.506853-1.2-match-edm-sigma")
 
 
 @REPEATABLE
@@ -159,6 +174,24 @@ HOSTILE = (
     "eps/linear+minsnr(5",
     "eps/linear+minsnr(5)minsnr(5)",
     "eps/linear++minsnr(5)",
+    "v/trig+match",
+    "v/trig+match()",
+    "v/trig+match(",
+    "v/trig+match(rf",
+    "v/trig+match(rf))",
+    "v/trig+match((rf))",
+    "v/trig+match(rf)(rf)",
+    "v/trig+match(5)",
+    "v/trig+match(like=rf)",
+    "v/trig+match(rf,rf)",
+    "v/trig+match(../rf)",
+    "v/trig+match(rf)+minsnr(5)",
+    "v/trig+match(rf+match(rf))",
+    "v/trig+" + 3000 * "match(" + "rf" + 3000 * ")",
+    "v/trig+match(rf+ot)",
+    "v/trig+match(rf+learned)",
+    "v/trig+minsnr(rf)",
+    "rf/match(rf)",
 )
 
 

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 from reports import live, page
+from zoo.base import progress
 from zoo.base.errors import ZooError
 from zoo.grid import driver
 from zoo.grid.driver import Watch
@@ -156,3 +157,15 @@ def test_a_page_that_fails_is_said_once_and_stops_nothing(tmp_path, monkeypatch,
             wait(lambda count=count: len(calls) == count)
     said = capsys.readouterr().out
     assert said == "the page could not be written while the grid is at work: two judges\n"
+
+
+def test_a_notebook_is_known_by_its_kernel_and_not_by_its_packages(monkeypatch):
+    """A terminal of IPython has a shell too, and a script may import ipykernel."""
+    terminal, kernel = SimpleNamespace(config={}), SimpleNamespace(config={"IPKernelApp": {}})
+    shells = {"no shell": None, "a terminal's": terminal, "a kernel's": kernel}
+    monkeypatch.setitem(sys.modules, "ipykernel", SimpleNamespace())
+    found = {}
+    for name, shell in shells.items():
+        monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda shell=shell: shell))
+        found[name] = progress.in_notebook()
+    assert found == {"no shell": False, "a terminal's": False, "a kernel's": True}

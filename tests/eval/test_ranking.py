@@ -8,10 +8,15 @@ import pytest
 from scipy import stats
 
 from eval import compare
+from eval.ranks.additive import fit
 from eval.ranks.board import board as made
 from eval.ranks.board import read
-from eval.ranks.ranking import Entry, fronts, mean_ranks, ranking, resampled, scores_of
-from eval.ranks.sensitivity import agreement, paired, sensitivity
+from eval.ranks.critical import family
+from eval.ranks.fronts import fronts, mean_fronts
+from eval.ranks.ranking import levels, ranking, sampling_share
+from eval.ranks.scale import Asinh
+from eval.ranks.sensitivity import advice, agreement, paired, sensitivity
+from eval.ranks.table import Entry, scores_of
 from eval.ranks.text import notes
 from zoo.base.errors import ZooError
 from zoo.base.sealed import write_sealed
@@ -55,11 +60,13 @@ def test_a_table_worked_by_hand():
     second = {"a": (1.0, 0.99), "b": (2.0, 0.90), "c": (2.0, 0.90), "d": (4.0, 0.70), "e": (3.0, 0.80)}
     table = {name: [row(*first[name], steps=50), row(*second[name], steps=5)] for name in first}
     scores = scores_of(entries(table), KEYS)
-    assert mean_ranks(scores).tolist() == [1.0, 1.5, 1.5, 3.0, 3.0]
-    by_steps = [mean_ranks(scores.part(lambda c, n=n: c.steps == n)).tolist() for n in (50, 5)]
+    assert mean_fronts(scores, ties=False).tolist() == [1.0, 1.5, 1.5, 3.0, 3.0]
+    by_steps = [mean_fronts(scores.part(lambda c, n=n: c.steps == n), ties=False).tolist() for n in (50, 5)]
     assert by_steps == [[1, 1, 1, 2, 3], [1, 2, 2, 4, 3]]
-    order = ranking(scores, expected=1)
-    assert [scores.objectives[i] for i in order.order] == ["a", "b", "c", "d", "e"]
+    found = ranking(scores, expected=1)
+    assert [scores.objectives[i] for i in found.order] == ["a", "b", "c", "e", "d"]  # by FID
+    assert found.rank.tolist() == [1, 2, 2, 5, 4]
+    np.testing.assert_allclose(found.level[:2], np.arcsinh(np.array([1.0, 2.0]) / (20 / 100)))
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -86,27 +93,29 @@ def random_scores(seed: int, seeds: int = 3, names: int = 12):
     return found
 
 
-def test_a_monotone_change_of_a_score_changes_no_rank():
-    """With one seed; over several the means of a changed score are not the changed means."""
-    found = random_scores(0, seeds=1)
-    changed = [
-        Entry(e.dataset, e.backbone, e.objective, e.seed, e.status,
-              [{**r, "fid": np.exp(r["fid"] / 5), "acc": r["acc"] ** 3} for r in e.rows])
-        for e in found
-    ]  # fmt: skip
-    np.testing.assert_array_equal(mean_ranks(scores_of(found, KEYS)), mean_ranks(scores_of(changed, KEYS)))
+def test_equal_accuracy_in_truth_ranks_by_fid_alone():
+    """What is above the real images' accuracy is equal to it, and what differs within its error is a tie."""
+    accs, table = (1.0, 0.997, 0.993, 0.90), []
+    for i, acc in enumerate(accs):
+        table += [Entry("m", "dit", f"o{i}", s, "done", [row(1.0 + 4 * i, acc)], 0.992) for s in range(3)]
+    scores = scores_of(table, KEYS)
+    assert mean_fronts(scores).tolist() == [1, 2, 3, 4]
+    upside = [Entry(*_key(e), "done", [{**e.rows[0], "acc": accs[3 - i // 3]}], 0.992) for i, e in enumerate(table)]
+    assert mean_fronts(scores_of(upside, KEYS)).tolist() == [1, 1, 2, 3]  # the first, worse in accuracy by 9 points
+    free = [Entry(*_key(e), "done", e.rows) for e in upside]
+    assert mean_fronts(scores_of(free, KEYS), ties=False).tolist() == [1, 1, 1, 1]
 
 
 def test_the_order_of_the_runs_changes_nothing():
     found = random_scores(1)
     shuffled = [found[i] for i in np.random.default_rng(0).permutation(len(found))]
     names = [f"o{i}" for i in range(12)]
-    ours, theirs = (mean_ranks(scores_of(each, KEYS, names)) for each in (found, shuffled))
-    np.testing.assert_allclose(ours, theirs, rtol=1e-15)
+    ours, theirs = (ranking(scores_of(each, KEYS, names), 3).level for each in (found, shuffled))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12)
 
 
 def test_the_same_seed_gives_the_same_bytes():
-    boards = [json.dumps(made(with_settings(random_scores(2)), replicates=200)) for _ in range(2)]
+    boards = [json.dumps(made(with_settings(random_scores(2)))) for _ in range(2)]
     assert boards[0] == boards[1]
 
 
@@ -119,6 +128,7 @@ def with_settings(found: list[Entry]) -> list[Entry]:
         "interval": [0.0, 1.0],
         "rescale": 0.0,
         "clip": True,
+        "start": -10.0,
     }
     return [
         Entry(e.dataset, e.backbone, e.objective, e.seed, e.status, [{**usual, **r} for r in e.rows]) for e in found
@@ -130,7 +140,7 @@ def test_a_diverged_run_comes_after_every_finite_one_and_a_missing_one_is_marked
     found = [Entry(*_key(e), "diverged") if (e.objective, e.seed) == ("o0", 1) else e for e in found]
     found = [Entry(*_key(e), "missing") if (e.objective, e.seed, e.dataset) == ("o1", 2, "mnist") else e for e in found]
     found = [Entry(*_key(e), "failed") if e.objective == "o2" else e for e in found]
-    board = made(with_settings(found), replicates=200)
+    board = made(with_settings(found))
     rows = {r["objective"]: r for r in board["rows"]}
     assert len(rows) == 12  # nobody is left out
     assert rows["o0"]["rank"] == max(r["rank"] for r in rows.values() if r["rank"] is not None)
@@ -146,65 +156,100 @@ def _key(entry: Entry) -> tuple:
     return entry.dataset, entry.backbone, entry.objective, entry.seed
 
 
-def test_resampling_draws_whole_runs():
-    """Two runs of one objective that swap places under two settings: drawn whole, their mean is never the best."""
-    table = [
-        Entry("mnist", "dit", "a", 0, "done", [row(0.0, 0.5, steps=5), row(9.0, 0.5, steps=50)]),
-        Entry("mnist", "dit", "a", 1, "done", [row(9.0, 0.5, steps=5), row(0.0, 0.5, steps=50)]),
-        *(Entry("mnist", "dit", "b", s, "done", [row(4.0, 0.5, steps=5), row(4.0, 0.5, steps=50)]) for s in (0, 1)),
-    ]
-    drawn = resampled(scores_of(table, KEYS), 400)
-    # (0, 0) and (1, 1): first under one setting, second under the other; (0, 1): 4.5 is second to 4 under both
-    assert set(map(tuple, drawn)) == {(1.5, 1.5), (2.0, 1.0)}
-    assert (drawn[:, 0] == 2).mean() == pytest.approx(0.5, abs=0.1)
+def test_the_same_scores_have_the_same_sets_whatever_the_order_of_the_settings():
+    found = random_scores(4)
+    turned = [Entry(*_key(e), "done", e.rows[::-1]) for e in found]
+    ours, theirs = (ranking(scores_of(each, KEYS), 3) for each in (found, turned))
+    assert (ours.low.tolist(), ours.high.tolist()) == (theirs.low.tolist(), theirs.high.tolist())
+    np.testing.assert_allclose(ours.level, theirs.level)
 
 
-def test_resampling_with_unequal_numbers_of_runs_uses_those_that_are_there():
-    found = [e for e in random_scores(4) if not (e.objective == "o3" and e.seed == 1)]
-    drawn = resampled(scores_of(found, KEYS), 200)
-    assert np.isfinite(drawn).all()
+def test_runs_that_are_missing_leave_the_rest_as_it_is():
+    found = random_scores(4)
+    whole = ranking(scores_of(found, KEYS), 3)
+    part = [e for e in found if not (e.objective == "o3" and e.seed == 1 and e.dataset == "mnist")]
+    less = ranking(scores_of(part, KEYS), 3)
+    assert less.incomplete.tolist() == [name == "o3" for name in less.scores.objectives]
+    others = np.arange(12) != 3
+    apart = less.level[others] - whole.level[others]
+    assert np.ptp(apart) < 0.05  # the mean of all may move, differences hardly
+    assert (less.low <= less.rank).all() and (less.rank <= less.high).all()
     only = [e for e in found if e.objective != "o3" or e.seed == 0]
-    assert np.isnan(ranking(scores_of(only, KEYS), 3, 50).low).all()  # one run cannot be drawn anew
+    assert np.isnan(ranking(scores_of(only, KEYS), 3).low).all()  # of one run nothing is known
 
 
-def test_as_many_runs_are_drawn_as_there_are():
-    """Of two runs at 0 and 9 the mean is 0, 4.5 or 9, never between 2.5 and 3.5, where that of three could be."""
-    table = [Entry("m", "dit", "a", s, "done", [row(fid, 0.5)]) for s, fid in ((0, 0.0), (2, 9.0))]
-    for name, fid in (("b", 2.5), ("c", 3.5)):
-        table += [Entry("m", "dit", name, s, "done", [row(fid, 0.5)]) for s in range(3)]
-    drawn = resampled(scores_of(table, KEYS), 300)
-    assert set(drawn[:, 0]) == {1.0, 3.0}
+def test_missing_runs_do_not_bias_a_level():
+    """Least squares by hand: an objective that lacks the hard setting is compared on the others."""
+    y = np.array([[[1.0, 1.2], [9.0, 9.2]], [[2.0, 2.2], [10.0, 10.2]], [[1.5, 1.7], [np.nan, np.nan]]])
+    found = fit(y)
+    assert found.effect[1] - found.effect[0] == pytest.approx(1)
+    assert found.effect[2] - found.effect[0] == pytest.approx(0.5)
 
 
-def test_intervals_cover_the_truth():
-    """Five objectives of known quality, five runs each: the 95% interval of a rank holds the rank of their truth."""
-    truth, covered = np.arange(5) * 1.0, []
+def test_objectives_that_share_no_block_are_never_distinguished():
+    y = np.full((2, 2, 3), np.nan)
+    y[0, 0], y[1, 1] = [1.0, 1.1, 0.9], [9.0, 9.1, 8.8]
+    found = fit(y)
+    assert np.isnan(found.t[0, 1])
+    assert family(found)[0, 1] == 1
+
+
+def test_rank_sets_hold_the_true_ranks_and_find_what_is_far():
+    """Three pairs of equal objectives, far from each other, three runs each: with unequal variances too."""
+    truth, covered, told = np.repeat([1.0, 1.8, 2.6], 2), [], []
+    spread = np.array([0.05, 0.1, 0.02, 0.1, 0.05, 0.08])
     for seed in range(60):
         rng = np.random.default_rng(seed)
-        runs = truth[:, None] + rng.normal(0, 0.8, (5, 5))
-        found = [
-            Entry("m", "dit", f"o{i}", s, "done", [row(runs[i, s], -runs[i, s])]) for i in range(5) for s in range(5)
-        ]
-        board = ranking(scores_of(found, KEYS), 5, replicates=200)
-        covered += [(board.low <= truth + 1) & (truth + 1 <= board.high)]
-    assert 0.9 <= np.mean(covered) <= 1.0
+        runs = np.sinh(truth[:, None] + spread[:, None] * rng.normal(size=(6, 3)) + rng.normal(size=3)) * 0.2
+        table = [Entry("m", "dit", f"o{i}", s, "done", [row(runs[i, s], 0.5)]) for i in range(6) for s in range(3)]
+        found = ranking(scores_of(table, KEYS), 3)
+        assert (found.low <= found.rank).all() and (found.rank <= found.high).all()
+        covered.append((found.low <= [1, 1, 3, 3, 5, 5]).all() and (found.high >= [2, 2, 4, 4, 6, 6]).all())
+        told.append(found.p[0, 5] <= 0.05)
+        assert all(found.p[0, j] > 0.05 for j in found.alike(0))
+    assert np.mean(covered) >= 0.9
+    assert np.mean(told) > 0.9
 
 
-def test_one_seed_has_no_interval():
+def test_of_equal_objectives_hardly_any_pair_is_distinguished():
+    wrong = 0
+    for seed in range(150):
+        y = np.random.default_rng(seed).standard_t(3, (8, 1, 3)) * np.geomspace(1, 3, 8)[:, None, None]
+        wrong += bool((family(fit(y)) <= 0.05).any())
+    assert wrong / 150 <= 0.08
+
+
+def test_one_seed_has_no_set():
     found = ranking(scores_of(random_scores(5, seeds=1), KEYS), 1)
     assert np.isfinite(found.rank).all()
     assert np.isnan(found.low).all()
-    assert np.isnan(found.first).all()
+    assert np.isnan(found.chance).all()
     assert "One seed: a sketch." in notes(made(with_settings(random_scores(5, seeds=1))))[0]
 
 
 def test_the_first_place_is_shared_out():
-    found = ranking(scores_of(random_scores(6), KEYS), 3, 300)
-    assert np.nansum(found.first) == pytest.approx(1)
-    np.testing.assert_allclose(found.before + found.before.T, 1)
+    found = ranking(scores_of(random_scores(6), KEYS), 3)
+    assert np.nansum(found.chance) == pytest.approx(1)
     lead = found.order[0]
-    assert found.rank[lead] == found.rank.min()
-    assert all(0.05 <= found.before[lead, j] <= 0.95 for j in found.alike(lead))
+    assert found.rank[lead] == found.rank.min() == 1
+    assert found.chance[lead] == found.chance.max()
+
+
+def test_the_share_of_sampling_is_what_was_put_in():
+    """Runs whose level varies by .2, of it by sampling .1 (a quarter of the variance), known from blocks."""
+    rng, shares = np.random.default_rng(0), []
+    for _ in range(30):
+        table = []
+        for i, s in product(range(8), range(5)):
+            e = rng.normal(0, 0.1, 20) / 20**0.5  # what each block does to the level
+            level = i / 2 + rng.normal(0, 0.03**0.5) + e.sum()
+            fid, scale = float(Asinh.of(400).back(level)), Asinh.of(400)
+            left = fid - e * 20**0.5 * 19**0.5 / 19 / scale.slope(fid)
+            fids = {"fid_plain": fid, "fid_leave_one_out": left.tolist(), "n": 400}
+            table.append(Entry("m", "dit", f"o{i}", s, "done", [row(fid, 0.5, **fids)]))
+        shares.append(sampling_share(scores_of(table, KEYS)))
+    assert np.mean(shares) == pytest.approx(0.25, abs=0.03)
+    assert "more seeds" in advice(0.2) and "more images for each" in advice(0.9)
 
 
 def test_agreement_is_scipys_over_whole_pairs():
@@ -226,14 +271,15 @@ def test_the_published_ranks_are_read():
     assert (board["agreement"]["n"], board["agreement"]["tau"]) == (3, 1.0)
 
 
-def test_paired_differences_are_students():
+def test_a_pair_is_told_in_fids_unit():
     rng = np.random.default_rng(0)
-    noise = rng.normal(0, 5, 4)  # what the runs of a seed share
-    a, b = noise + rng.normal(1, 0.1, 4), noise + rng.normal(0, 0.1, 4)
+    noise = rng.normal(0, 0.3, 4)  # what the runs of a seed share
+    a, b = 50 * np.exp(noise + rng.normal(0.1, 0.01, 4)), 50 * np.exp(noise + rng.normal(0, 0.01, 4))
     table = [Entry("m", "dit", n, s, "done", [row(v[s], 0.5)]) for n, v in (("a", a), ("b", b)) for s in range(4)]
     found = paired(scores_of(table, KEYS), "fid", "a", "b")
-    low, high = stats.ttest_rel(a, b).confidence_interval(0.95)
-    assert (found.mean, found.low, found.high, found.seeds) == pytest.approx((np.mean(a - b), low, high, 4))
+    assert found.seeds == 4
+    assert found.mean == pytest.approx(np.mean(a - b), rel=0.1)
+    assert found.p == pytest.approx(stats.ttest_rel(np.log(a), np.log(b)).pvalue, abs=2e-3)
     one = paired(scores_of([e for e in table if e.seed == 0], KEYS), "fid", "a", "b")
     assert (one.low, one.high, one.seeds) == (None, None, 1)
     table[1] = Entry("m", "dit", "a", 1, "diverged")
@@ -242,12 +288,19 @@ def test_paired_differences_are_students():
 
 def test_sensitivity_says_what_another_choice_would_have_changed():
     found = random_scores(7, seeds=2)
+    found = [Entry(*_key(e), "done", [{**r, "kid": r["fid"] / 50} for r in e.rows]) for e in found]
     taus = sensitivity(scores_of(found, KEYS))
     assert 0.5 < taus["second judge"] < 1
-    assert 0.8 < taus["any one objective left out (the lowest)"] <= 1
+    assert taus["KID"] == pytest.approx(1)
     assert taus["run_spread"] > 5 * taus["sampling_error"]
-    upside = [Entry(*_key(e), "done", [{**r, "fid2": -r["fid"], "acc2": -r["acc"]} for r in e.rows]) for e in found]
+    upside = [Entry(*_key(e), "done", [{**r, "fid2": -r["fid"], "kid": -r["kid"]} for r in e.rows]) for e in found]
     assert sensitivity(scores_of(upside, KEYS))["second judge"] < -0.9
+    assert sensitivity(scores_of(upside, KEYS))["KID"] < -0.9
+
+
+def test_no_objectives_level_depends_on_the_others():
+    values = np.random.default_rng(0).normal(size=(6, 4, 3))
+    np.testing.assert_allclose(levels(values)[1:], levels(values[1:]))
 
 
 def test_slack_makes_near_points_equal():
@@ -270,7 +323,7 @@ def test_a_folder_is_ranked_by_the_command(inside, tmp_path):
         write(tmp_path, name, seed)
     (tmp_path / "v-cosine" / "seed1" / "result.json").unlink()
     write_sealed(tmp_path / "v-cosine" / "seed1" / "failed.json", {"status": "diverged"})
-    lines = inside(compare.main, str(tmp_path), "--replicates", "100").splitlines()
+    lines = inside(compare.main, str(tmp_path)).splitlines()
     assert [line.split()[0] for line in lines[4:7]] == ["rf", "eps-linear", "v-cosine"]
     assert "1 diverged" in lines[6]
     found = json.loads(inside(compare.main, str(tmp_path), "--json"))

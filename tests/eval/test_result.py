@@ -27,7 +27,7 @@ def found(tmp_path_factory) -> dict:
     """A real cell's result, of a second's training."""
     folder = tmp_path_factory.mktemp("cell")
     train = {"dataset": "digits", "backbone": "dit(width=32,depth=1,heads=1)", "images": 32, "batch": 16}
-    score = ScoreConfig(n=128, settings=(Sampling(steps=1),))
+    score = ScoreConfig(n=256, settings=(Sampling(steps=1),))
     config = CellConfig(train=train, score=score)
     write_sealed(folder / "cell.json", {"config": config.model_dump(mode="json")})
     cell.run_cell(folder, Watched(data_dir=str(folder / "data"), device="cpu"))

@@ -169,8 +169,8 @@ def test_small_classes_have_no_distance_of_their_own(digits, bench):
 
 
 def test_too_few_images_are_refused(digits, bench):
-    with pytest.raises(ZooError, match=r"127 images are too few: the judge has 128 features.*at least 128"):
-        measure.measure(digits.test[:127], None, bench.judge, bench.real)
+    with pytest.raises(ZooError, match=r"255 images are too few: the judge has 128 features.*at least 256"):
+        measure.measure(digits.test[:255], None, bench.judge, bench.real)
 
 
 def test_the_reference_is_cached_under_its_hashes(digits, bench, cpu, tmp_path, monkeypatch):
@@ -319,7 +319,7 @@ def test_every_objective_trains_saves_loads_samples_and_scores(backbone, names, 
         drawn = model.images(torch.arange(24) % 12, how[i % 4])
         assert len(drawn.unique()) > 10, name
         if i % 7 == 0:  # scores are about images, whatever drew them
-            scored = score.score(model, how[i % 4], 130, bench)
-            assert len(scored.images) == len(scored.labels) == 130 + 2 * 6, name
+            scored = score.score(model, how[i % 4], 256, bench)
+            assert len(scored.images) == len(scored.labels) == 256 + 2 * 6, name
             numbers = [v for v in scored.row.values() if isinstance(v, float)]
             assert np.isfinite(numbers).all(), name

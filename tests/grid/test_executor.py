@@ -18,7 +18,7 @@ PLACES = ["--data-dir", str(ROOT / "data"), "--device", "cpu"]
 
 
 def cell(folder: Path, objective: str, **changes: object) -> Path:
-    score = ScoreConfig(n=128, batch=140, settings=(Sampling(steps=1),))
+    score = ScoreConfig(n=256, batch=268, settings=(Sampling(steps=1),))
     config = CellConfig(train=TrainConfig(**{**TINY, "objective": objective, **changes}), score=score)
     folder.mkdir(parents=True)
     write_sealed(folder / "cell.json", {"config": config.model_dump(mode="json"), "key": config.key})

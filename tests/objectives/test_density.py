@@ -9,6 +9,7 @@ from zoo import registry
 from zoo.base.errors import ZooError
 from zoo.objectives.core import EDGE
 from zoo.objectives.density import Atoms, CosMap, EDMLogNormal, Laplace, LogitNormal, Mode, Uniform
+from zoo.objectives.families import BEYOND, SD3
 from zoo.objectives.path import ZeroTerminal
 
 FLOW, TRIG = registry.PATHS["flow"](), registry.PATHS["trig"]()
@@ -124,3 +125,98 @@ def test_ddpm_paths_train_on_1000_steps_and_continuous_paths_do_not():
     assert len(registry.objective("eps/linear").time(u).unique()) == 1000
     assert len(registry.objective("v/cosine").time(u).unique()) == 1000
     assert len(registry.objective("rf").time(u).unique()) == 5000
+
+
+# The median share of noise sigma / (alpha + sigma) in training, typed from the paper that the objective is named for:
+# JiT 2511.13720: z = t x + (1 - t) e, logit t ~ N(-0.8, 0.8^2), so that the median t = 0.310026 is the share of data
+# SD3 2403.03206: z = (1 - t) x + t eps, logit t ~ N(m, s^2), sigmoid(m); mode, cosmap and uniform are symmetric
+# EDM 2206.00364: ln sigma ~ N(-1.2, 1.2^2), sigma = 0.301194 beside data, 0.301194 / 1.301194
+# Laplace 2407.03297: logsnr ~ Laplace(0, 0.5); v/sigmoid (2212.11972) and v/trig are symmetric about snr 1
+# SD3's shift by 3 (section 5.3.2): 3 t / (1 + 2 t) at t = 0.5
+# DDPM 2006.11239: abar at step 500 of 1000 is 0.0786, sqrt(0.9214) / (sqrt(0.0786) + sqrt(0.9214))
+MEDIANS = {
+    "x0/flow+lognorm(0.8,0.8)+flowloss(0.05)": 0.689974,
+    "x0/flow+flowloss(0.05)": 0.5,
+    "rf": 0.5,
+    "rf/lognorm(0,1)": 0.5,
+    "rf/lognorm(0.5,0.6)": 0.622459,
+    "rf/lognorm(1,0.6)": 0.731059,
+    "rf/lognorm(-1,0.2)": 0.268941,
+    "rf/lognorm(-0.5,2.2)": 0.377541,
+    "rf/mode(1.29167)": 0.5,
+    "rf/mode(-1)": 0.5,
+    "rf/cosmap": 0.5,
+    "rf+shift(3)": 0.75,
+    "rf/lognorm(0,1)+shift(3)": 0.75,
+    "edm(-1.2,1.2)": 0.231475,
+    "edm(0,0.6)": 0.5,
+    "edm(0.6,1.2)": 0.645656,
+    "edm(1.2,1.8)": 0.768525,
+    "edm(sigma_data=1)/trig+edm(0,1)": 0.5,
+    "edm(sigma_data=1)/trig+edm(-1.2,1.2)": 0.231475,
+    "edm(sigma_data=1)/trig+edm(-0.506853,1.2)": 0.375931,  # sigma = 0.301194 / 0.5
+    "edm/flow": 0.5,
+    "edm/trig": 0.5,
+    "v/trig": 0.5,
+    "eps/trig": 0.5,
+    "v/trig+laplace(0,0.5)": 0.5,
+    "eps/cosine+laplace(0,0.5)": 0.5,
+    "v/sigmoid": 0.5,
+    "eps/linear": 0.7740,
+}
+
+
+@pytest.mark.parametrize("name", MEDIANS)
+def test_median_noise_is_the_paper_s(name):
+    chosen = registry.objective(name)
+    alpha, sigma = chosen.path.at(chosen.time(doubles(0.5)))
+    assert (sigma / (alpha + sigma)).item() == pytest.approx(MEDIANS[name], abs=2e-3 if "linear" in name else 1e-6)
+
+
+OF_MEAN = {  # the same by the first number: sigmoid(m) of SD3's 30 lognorms, and of its 15 edm rows
+    "rf/lognorm": {-1: 0.268941, -0.5: 0.377541, 0: 0.5, 0.5: 0.622459, 1: 0.731059},
+    "edm": {-1.2: 0.231475, -0.6: 0.354344, 0: 0.5, 0.6: 0.645656, 1.2: 0.768525},
+}
+
+
+def test_median_noise_of_all_of_the_study_s_densities():
+    seen = 0
+    for name in SD3:
+        chosen = registry.objective(name)
+        alpha, sigma = chosen.path.at(chosen.time(doubles(0.5)))
+        head, _, numbers = name.partition("(")
+        expected = OF_MEAN[head][float(numbers.split(",")[0])] if head in OF_MEAN else 0.5
+        if not name.endswith("/ldm"):  # discrete steps, held above by DDPM's
+            assert (sigma / (alpha + sigma)).item() == pytest.approx(expected, abs=1e-6), name
+            seen += 1
+    assert seen == 59
+
+
+def test_every_density_beyond_the_study_s_has_its_median_here():
+    """Of each name in BEYOND that gives a density numbers of its own, and of no name that the zoo does not hold."""
+    given = {
+        n
+        for n in BEYOND
+        if any(word in n.split("+match")[0] for word in ("lognorm(", "+edm(", "edm(-", "laplace(", "mode("))
+    }
+    plain = {name.removesuffix("+learned").removesuffix("+shift(3)") for name in given}
+    assert plain <= MEDIANS.keys()
+    assert MEDIANS.keys() <= {*registry.ZOO}
+
+
+def test_no_kind_of_density_goes_without_a_median():
+    held = {type(registry.objective(name).density) for name in MEDIANS}
+    assert {type(registry.objective(name).density) for name in registry.ZOO} == held
+
+
+@pytest.mark.parametrize("name", registry.ZOO)
+def test_share_is_the_inverse_of_the_quantile_function(name):
+    chosen = registry.objective(name)
+    density = getattr(chosen.density, "base", chosen.density)
+    low, high = chosen.path.span()
+    u = torch.linspace(0.001, 0.999, 201, dtype=torch.float64)
+    t = density.quantile(u, chosen.path)
+    inner = (t > 0) & (t < 1)  # a law of logsnr is cut off where a path ends
+    torch.testing.assert_close(density.share(t, chosen.path)[inner], u[inner], rtol=1e-7, atol=1e-9)
+    assert inner.sum() > 150
+    assert low < high

@@ -14,7 +14,9 @@ TWINS = [  # written in two ways
     ("rf/lognorm(0.5,1)", "rf/edm(0.5,1)"),
     ("eps/linear", "eps/linear+snr"),
     ("v/trig+lognorm(0,1)", "edm(sigma_data=1)/trig+lognorm(0,1)"),
-    ("v/cosine+sigmoid(0)", "v/cosine+softminsnr(1)"),
+    ("v/trig+match(rf)", "v/trig"),
+    ("eps/linear+match(v/linear+minsnr(5))", "eps/linear+minsnr(5)"),
+    ("v/trig+match(eps/sigmoid+sigmoid(-2))", "edm(sigma_data=1)/trig+sigmoid(-2)"),
     ("x0/linear+p2(2,1)", "x0/linear+softminsnr(2)"),
     ("v/trig+laplace(0,0.5)", "v/sigmoid+laplace(0,0.5)"),
     ("flow/flow+cosmap", "flow/trig"),
@@ -88,3 +90,7 @@ def test_pairs_of_the_design_differ_where_it_says():
         assert same_curve(objective(a), objective(b))
         assert not same(objective(a), objective(b))  # the networks have different things to put out
     assert not same_curve(objective("rf"), objective("rf+ot"))
+    assert same_curve(objective("eps/cosine+match(v/cosine)"), objective("v/cosine"))
+    assert same_curve(objective("eps/trig+sigmoid(-3)"), objective("rf/lognorm(0,1)+sigmoid(-3)"))
+    assert not same_curve(objective("eps/trig+sigmoid(-3)"), objective("eps/cosine+sigmoid(-3)"))  # ends elsewhere
+    assert apart(objective("v/trig"), objective("v/trig+match(rf/lognorm(0,1))")) == ("weight",)

@@ -36,7 +36,8 @@ VECTORS = {  # at logsnr -4, -2, 0, 2, 4, worked out by hand from the papers' fo
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 @pytest.mark.parametrize(("weight", "target"), VECTORS, ids=repr)
 def test_vectors(weight, target, dtype):
-    factor = weight.log_factor(LEVELS.to(dtype), X0_ERROR[target].log().to(dtype)).exp()
+    levels = LEVELS.to(dtype)
+    factor = weight.log_factor(levels, X0_ERROR[target].log().to(dtype), lambda: torch.zeros_like(levels)).exp()
     expected = doubles(*VECTORS[weight, target]).to(dtype)
     torch.testing.assert_close(factor, expected, rtol=1e-6 if dtype == torch.float64 else 1e-5, atol=6e-7)
 
@@ -54,9 +55,38 @@ def test_p2_for_any_exponent():
     torch.testing.assert_close(P2(2.0, 0.5).log_x0(LEVELS).exp(), expected, rtol=1e-12, atol=0)
 
 
-@pytest.mark.parametrize("b", [-3.0, 0.0, 2.0])
-def test_sigmoid_is_soft_minsnr_in_other_words(b):
-    torch.testing.assert_close(SigmoidWeight(b).log_x0(LEVELS), SoftMinSNR(math.exp(b)).log_x0(LEVELS))
+DRAWN = ("eps/trig", "eps/cosine", "v/cosine", "rf", "rf/lognorm(0.5,0.6)", "rf/mode(1.29)", "x0/trig+laplace(0,0.5)")
+
+
+@pytest.mark.parametrize("b", [-3.0, -1.0, 2.0])
+@pytest.mark.parametrize("name", DRAWN)
+def test_sigmoid_is_the_effective_weight_whatever_is_drawn(name, b):
+    """arXiv 2303.00848: E_p[w(l) / p(l) |eps_hat - eps|^2] with w(l) = sigmoid(b - l)."""
+    found = registry.objective(f"{name}+sigmoid({b})").effective_weight(LEVELS)
+    torch.testing.assert_close(found, (b - LEVELS).sigmoid() / doubles(b).sigmoid(), rtol=1e-9, atol=0)
+
+
+def test_sigmoid_s_factor_on_eps_divides_by_the_density_drawn():
+    """On the quarter circle with uniform times p(l) = sech(l / 2) / (2 pi), typed here; b = -3 as in 2410.19324."""
+    factor = registry.objective("eps/trig+sigmoid(-3)").factor_at(LEVELS)
+    typed = doubles(0.731059, 0.268941, 0.047426, 0.006693, 0.000911) * 2 * math.pi * (LEVELS / 2).cosh()
+    torch.testing.assert_close(factor, typed, rtol=1e-3, atol=0)
+
+
+def test_sigmoid_counts_high_noise_as_published():
+    """sigmoid(-3 + 6) / sigmoid(-3) = 0.952574 / 0.047426 = 20.0855."""
+    found = registry.objective("eps/cosine+sigmoid(-3)").effective_weight(doubles(-6, 0))
+    assert found.tolist() == pytest.approx([20.0855, 1], abs=1e-4)
+
+
+@pytest.mark.parametrize("word", ["minsnr(5)", "softminsnr(4)", "p2(1,1)", "snr", "truncsnr", "flowloss(0.05)"])
+def test_other_weights_count_the_density_besides(word):
+    """Their papers weigh the loss under the levels as drawn: between two densities the curves differ by the laws."""
+    here, there = (registry.objective(f"v/trig{density}+{word}") for density in ("", "+lognorm(0,1)"))
+    ratio = (there.effective_weight(LEVELS) / here.effective_weight(LEVELS)).log()
+    laws = there.log_density(LEVELS) - here.log_density(LEVELS)
+    torch.testing.assert_close(ratio, laws - laws[2], rtol=1e-9, atol=1e-12)
+    assert (laws - laws[2]).abs().max() > 0.5
 
 
 def test_x0_with_the_flow_loss_compares_velocities():
@@ -64,7 +94,7 @@ def test_x0_with_the_flow_loss_compares_velocities():
     t = doubles(0.01, 0.05, 0.3, 0.9)
     factor = registry.objective("x0/flow+flowloss(0.05)").factor(t)
     torch.testing.assert_close(factor, t.clamp(min=0.05) ** -2, rtol=1e-9, atol=0)
-    flow_on_flow = FlowLoss(1e-9).log_factor(2 * ((1 - t) / t).log(), 2 * t.log())
+    flow_on_flow = FlowLoss(1e-9).log_factor(2 * ((1 - t) / t).log(), 2 * t.log(), lambda: torch.zeros_like(t))
     torch.testing.assert_close(flow_on_flow, torch.zeros_like(t), rtol=0, atol=1e-9)
 
 
@@ -102,13 +132,19 @@ def test_a_weight_is_one_at_zero_snr():
 
 def test_flat_is_one_wherever_it_is_asked():
     log_x0_error = doubles(-math.inf, -3, 0, 3, math.inf)  # infinite where a target is singular
-    assert Flat().log_factor(log_x0_error, log_x0_error).tolist() == [0] * 5
+    assert Flat().log_factor(log_x0_error, log_x0_error, lambda: log_x0_error).tolist() == [0] * 5
 
 
 CORNERS = [f"{target}/{path}" for target in registry.TARGETS for path in ("flow", "trig", "linear")]
 
 
-@pytest.mark.parametrize("name", [*registry.ZOO, *CORNERS, *(f"{name}+minsnr(5)" for name in CORNERS)])
+ANYWHERE = ("minsnr(5)", "sigmoid(-3)", "match(v/trig)")
+
+
+CORNERS += [f"{name}+{word}" for name in CORNERS for word in ANYWHERE]
+
+
+@pytest.mark.parametrize("name", [*registry.ZOO, *CORNERS])
 def test_factors_are_finite_and_not_negative_at_both_ends(name):
     chosen = registry.objective(name)
     factor = chosen.factor(chosen.time(doubles(*ENDS)))

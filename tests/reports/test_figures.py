@@ -225,8 +225,10 @@ def test_the_strip_shows_the_ten_digits_of_each_objective_by_rank(styled, eight)
 
 def test_white_samples_are_framed():
     white = np.ones((4, 12, SIZE, SIZE))
-    block = sheets._blocks(white, 4)
-    assert (block[0, 1:-1].reshape(12, -1)[:, 1:-1] < 1).all() and (block[:, 1] < 1).all()
+    for block in np.split(sheets._blocks(white, 4), 12, axis=1):  # of each class, a white line at both sides
+        framed = block[:, 1:-1]
+        assert (framed[[0, -1]] < 1).all() and (framed[:, [0, -1]] < 1).all()
+        assert (framed[1:-1, 1:-1] == 1).sum() == 4 * SIZE**2
 
 
 def test_seconds_are_drawn_where_they_differ(styled, tmp_path):

@@ -94,7 +94,9 @@ def test_a_click_on_a_header_sorts_by_the_number_in_front(run, browser):
     browser.press("Enter")
     assert column(browser, 0) == by_part(str, names)
     assert titles(browser) == BACKBONES
-    states = browser.run(f"[...document.querySelectorAll('{COMPARISON} th')].map((th) => th.getAttribute('aria-sort'))")
+    states = browser.run(
+        f"[...document.querySelectorAll('{COMPARISON} thead th')].map((th) => th.getAttribute('aria-sort'))"
+    )
     assert states.count("none") == len(states) - 1
     browser.press(" ")
     browser.press("Enter")
@@ -346,8 +348,8 @@ def test_every_kind_of_block_in_both_languages():
         Paragraph((Link("evil", "javascript:alert(1)"), " ", Link("up", "../../x"), " ", Link("csv", "results.csv"))),
     ]  # fmt: skip
     assert markdown.render(blocks) == (
-        "# A\\|b\n\nContents: [S](#s) · [S](#s)\n\n## S\n\n## S\n\n1\\. is **b\\*** and ``c`|d``.\n\n"
-        "> n\n\n> [!WARNING]\n> **w**\n\n"
+        "# A\\|b\n\nContents: [S](#s) · [S](#s)\n\n"
+        "## S\n\n## S\n\n1\\. is **b\\*** and ``c`|d``.\n\n> n\n\n> [!WARNING]\n> **w**\n\n"
         "- \\- x\n- y[z](https://a.b/%28c%29)\n\n| h | n |\n| --- | ---: |\n| r\\|1 | `a\\|b` |\n| f | **2** |\n\n"
         "![p](figures/p.png)\n\n````sh\na\n```\nb\n````\n\nevil up [csv](results.csv)\n"
     )

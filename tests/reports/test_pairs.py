@@ -95,19 +95,26 @@ def seeds(tmp_path):
     return load(tmp_path), values
 
 
-def test_effects_are_paired_by_seed_as_scipys_test_has_it(seeds):
+def test_effects_of_two_objectives_are_those_of_scipys_paired_test_on_fids_scale(seeds):
     run, values = seeds
     (table,) = tables(pairs.pairs(run)).values()
     assert len(table.rows) == len(BACKBONES)
     for row, backbone in zip(table.rows, BACKBONES, strict=True):
+        s = 20 / 500**0.5
         means = {
-            n: [np.mean([values[backbone, n, s, g] for g in (1.0, 2.0)]) for s in range(4)] for n in (PLAIN, CHANGED)
+            n: [np.mean([np.arcsinh(values[backbone, n, seed, g] / s) for g in (1.0, 2.0)]) for seed in range(4)]
+            for n in (PLAIN, CHANGED)
         }
-        low, high = stats.ttest_rel(means[CHANGED], means[PLAIN]).confidence_interval(0.95)
-        mean = np.mean(means[CHANGED]) - np.mean(means[PLAIN])
+        test = stats.ttest_rel(means[CHANGED], means[PLAIN])
+        middle = np.mean([means[CHANGED], means[PLAIN]])
+        mean, low, high = (
+            s * (np.sinh(middle + y / 2) - np.sinh(middle - y / 2))
+            for y in (np.mean(means[CHANGED]) - np.mean(means[PLAIN]), *test.confidence_interval(0.95))
+        )
         assert plain(row[0]) == f"{CHANGED} minus {PLAIN}"
         assert row[1:4:2] == (backbone, "4")
-        assert row[4].rstrip(" *") == f"{mean:+.2f} ({low:+.2f}..{high:+.2f})"
+        told = [float(number) for number in re.findall(r"[+-]\d+\.\d+", row[4])]
+        assert told == pytest.approx([mean, low, high], abs=0.03)  # the critical value is simulated
         assert (row[2].startswith("better"), row[2] == "no difference found") == (high < 0, low <= 0 <= high)
 
 
@@ -128,7 +135,7 @@ def test_one_seed_gives_the_error_of_sampling_and_marks_nothing(tmp_path):
     give(tmp_path, grid, lambda cell, guidance: 20 - 9 * (cell["objective"] == CHANGED), se=0.5)
     blocks = pairs.pairs(load(tmp_path))
     ((row,),) = (table.rows for table in tables(blocks).values())
-    half = 1.96 * 0.5 * 2**0.5
+    half = stats.t.ppf(0.975, 19) * 0.5 * 2**0.5
     assert row[4] == f"-9.00 [{-9 - half:+.2f}..{-9 + half:+.2f}]"
     assert (row[2], row[3]) == ("better in this one run", "1")
     text = " ".join(plain(block.text) for block in blocks if isinstance(block, Paragraph))

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from eval.ranks.paired import packed
 from reports.figures.plotting import spread
 from reports.page import build
 from reports.read import results
@@ -95,6 +96,15 @@ def write_run(
     return grid
 
 
+def leave_one_out(fid: float, plain: float, se: float, n: int, k: int) -> list[float]:
+    """Leave-one-out distances of 20 blocks that give this FID and error; those of another k have independent ones."""
+    blocks = np.arange(20)
+    h = n / np.array([len(range(j, n, 20)) for j in blocks])
+    e = np.cos(np.pi * (blocks + 0.5) * k / 20)
+    e *= se / np.sqrt(np.mean(e**2 / (h - 1)))
+    return ((h * plain - fid - e) / (h - 1)).tolist()
+
+
 def _write_cell(folder: Path, cell: dict, size: int, settings: list[tuple[float, int]]) -> None:
     rng = np.random.default_rng(list(str(folder.relative_to(folder.parents[3])).encode()))
     quality = float(np.exp(rng.normal(1.6, 0.5)))
@@ -114,6 +124,8 @@ def _write_cell(folder: Path, cell: dict, size: int, settings: list[tuple[float,
                 **USUAL, "setting": name, "weights": weights, "guidance": g, "steps": steps,
                 "evaluations": steps * (1 + (g != 1)), "n": 500, "fid": fid, "fid_se": round(fid * 0.05, 4),
                 "fid_plain": fid + 1, "acc": acc,
+                "fid_leave_one_out": leave_one_out(fid, fid + 1, fid * 0.05, 500, 1 + int(rng.integers(19))),
+                "right": packed(np.arange(500) < round(500 * acc)),
                 "acc_low": acc - 0.04, "acc_high": min(1, acc + 0.03), "classes": correct,
                 "confusion": confusion.tolist(), "seconds": 20.5, "measure_seconds": 1.5,
                 "images_per_s": 25.0, "pfd": 9.0 + fid, "kid": fid / 100,
@@ -404,7 +416,7 @@ def test_two_data_sets_share_the_ranks_and_no_table(tmp_path):
     assert text.startswith("# mnist and digits: 2 diffusion objectives on 2 backbones")
     assert "over 16 control settings (mnist, digits; dit, unet; EMA and raw weights)" in text
     header, _, *rows = section(text, "Ranks")
-    assert header[:4] == ["objective", "rank", "dit", "unet"]
+    assert header[:5] == ["objective", "rank", "FID", "dit", "unet"]
     assert {row[0]: row[-2] for row in rows} == dict.fromkeys(DEFAULT[:2], "4/4")
     for name in ("mnist", "digits"):
         first = section(text, f"Comparison on {name}")[2]
@@ -429,7 +441,7 @@ def test_many_settings_are_a_table_of_their_own(tmp_path):
     ]  # fmt: skip
     rows = section(text, "Settings")[2:]
     assert [row[2] for row in rows] == ["50", "100", "10", "20", "5", "10"]
-    assert section(text, "Ranks")[0][2:5] == ["5 steps", "10 steps", "50 steps"]
+    assert section(text, "Ranks")[0][3:6] == ["5 steps", "10 steps", "50 steps"]
 
 
 def test_differences_are_to_the_leader_and_paired_by_seed(tmp_path):
@@ -440,12 +452,14 @@ def test_differences_are_to_the_leader_and_paired_by_seed(tmp_path):
             json.loads((tmp_path / cell["dir"] / "result.json").read_text())["scores"][0]["fid"]
         )
     lead, other = sorted(fids, key=lambda name: np.mean(fids[name]))
-    found = stats.ttest_rel(fids[other], fids[lead])
-    low, high = found.confidence_interval(0.95)
+    s = 20 / 500**0.5  # of two objectives the model is Student's paired test, on the scale asinh(FID / s)
+    ours, theirs = (np.arcsinh(np.array(fids[name]) / s) for name in (other, lead))
+    test, middle = stats.ttest_rel(ours, theirs), np.mean([ours, theirs])
+    levels = (np.mean(ours - theirs), *test.confidence_interval(0.95))
+    expected = [2 * s * np.cosh(middle) * np.sinh(level / 2) for level in levels]
     (row,) = section(build(tmp_path).read_text(), "Differences")[2:]
     assert row[0] == other
     told = re.fullmatch(r"([+-][\d.]+) \(([+-][\d.]+)\.\.([+-][\d.]+)\)", row[1])
-    expected = np.mean(np.subtract(fids[other], fids[lead])), low, high
     assert [float(value) for value in told.groups()] == pytest.approx(expected, abs=0.501)
 
 

@@ -58,7 +58,7 @@ def test_a_run_that_was_stopped_leaves_the_same_snapshots(tiny, digits, cpu, tmp
 
 
 def test_a_cell_scores_its_snapshots_and_clears_them_away(tiny, digits, cpu, tmp_path):
-    settings = ScoreConfig(n=128, batch=140, settings=(Sampling(steps=2),), weights=("ema",), snapshots=2)
+    settings = ScoreConfig(n=256, batch=268, settings=(Sampling(steps=2),), weights=("ema",), snapshots=2)
     config = CellConfig(train=tiny(images=16 * 6), score=settings)
     write_sealed(tmp_path / "cell.json", {"key": config.key, "config": config.model_dump(mode="json")})
     result = cell.run_cell(tmp_path, Watched(data_dir=str(tmp_path / "data"), device="cpu"))

@@ -110,7 +110,8 @@ def vector(figure: Figure, kind: str) -> bytes:
 
 def photographs(data: bytes) -> list[tuple[int, int, int, int]]:
     """The boxes (left, top, width, height) of a PNG by `png` that hold pictures, not paper and ink."""
-    text = Image.open(io.BytesIO(data)).text.get(PHOTOS, "")  # type: ignore[attr-defined]
+    image: Any = Image.open(io.BytesIO(data))  # of a PNG, which has `text`
+    text = image.text.get(PHOTOS, "")
     return [(a, b, c, d) for a, b, c, d in (map(int, box.split(",")) for box in text.split())]
 
 

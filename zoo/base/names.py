@@ -1,33 +1,39 @@
 """The grammar of names, shared by objectives and backbones, and their form on disk.
 
-term = word | word(argument, ..)        argument = number | word=number
-objective = term | term/term, then any number of +term         rf/lognorm(0,1)   eps/cosine+minsnr(5)
+term = word | word(argument, ..) | word(objective)        argument = number | word=number
+objective = term | term/term, then any number of +term    rf/lognorm(0,1)   eps/cosine+minsnr(5)   v/trig+match(rf)
 """
 
+import hashlib
 import inspect
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from zoo.base.errors import ZooError, choose
 
 TERM = re.compile(r"([a-z][a-z0-9_]*)(?:\(([^()]*)\))?")
+OF_NAME = re.compile(r"([a-z][a-z0-9_]*)\((.+)\)")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+LONGEST = 64  # characters of a folder's name
+SLUG = re.compile(rf"[a-z0-9][a-z0-9_.-]{{0,{LONGEST - 1}}}")
 Made = TypeVar("Made")
-SLUG = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
 
 @dataclass(frozen=True)
 class Term:
-    """One word with its numbers: `lognorm(0,1)` or `dit(width=128)`."""
+    """One word with its numbers, `lognorm(0,1)` or `dit(width=128)`, or with a name: `match(rf/lognorm(0,1))`."""
 
     word: str
     positional: tuple[float, ...] = ()
     named: tuple[tuple[str, float], ...] = ()
+    name: str = ""
 
     def __str__(self) -> str:
+        if self.name:
+            return f"{self.word}({self.name})"
         arguments = [f"{n:.6g}" for n in self.positional] + [f"{key}={n:.6g}" for key, n in self.named]
         return f"{self.word}({','.join(arguments)})" if arguments else self.word
 
@@ -56,9 +62,24 @@ class Term:
             raise ZooError(f"{kind} {str(self)!r}: {error}") from None
 
 
-def parse_term(text: str, kind: str) -> Term:
-    """One term; spaces are ignored. Raises ZooError if the text is none."""
-    match = TERM.fullmatch(text.replace(" ", ""))
+def split(text: str, mark: str) -> list[str]:
+    """The parts of a text between the marks (one character) that are not within parentheses."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        if character == mark and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
+
+
+def parse_term(text: str, kind: str, of_name: Collection[str] = ()) -> Term:
+    """One term; spaces are ignored. of_name: words whose argument is a name. Raises ZooError if the text is none."""
+    compact = text.replace(" ", "")
+    if (match := OF_NAME.fullmatch(compact)) and match[1] in of_name:
+        return Term(match[1], name=match[2])
+    match = TERM.fullmatch(compact)
     if not match:
         raise ZooError(f"{kind} {text!r} is not a name: write word, word(number, ..) or word(key=number, ..)")
     positional: list[float] = []
@@ -77,11 +98,15 @@ def parse_term(text: str, kind: str) -> Term:
 def slug(name: str) -> str:
     """The name as a folder: `rf/lognorm(-1,0.2)` -> `rf-lognorm-m1-0.2`, always [a-z0-9][a-z0-9_.-]{0,63}.
 
-    Raises ZooError for a name that has no such form.
+    A longer one is cut, and ends in eight digits of the whole one's SHA-256. Raises ZooError for a name that has no
+    such form.
     """
     text = re.sub(r"(?<=[(,=])-", "m", name.lower().replace(" ", ""))
     text = re.sub(r"(?<=\de)\+", "", text)  # 1e+06 is not 1e-06
     text = re.sub(r"[(),/+=]+", "-", text).strip("-")
+    if len(text) > LONGEST and SLUG.fullmatch(text[:LONGEST]) and "(" in name:
+        mark = hashlib.sha256(text.encode()).hexdigest()[:8]
+        return f"{text[: LONGEST - len(mark) - 1]}-{mark}"
     if not SLUG.fullmatch(text):
         raise ZooError(f"{name!r} cannot be a folder's name: {text!r} is not of the form {SLUG.pattern}")
     return text

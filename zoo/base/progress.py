@@ -45,6 +45,12 @@ class Pulse:
             print(text, file=sys.stderr, flush=True)
 
 
+def in_notebook() -> bool:
+    """Whether a notebook's kernel runs this code; that its packages were imported is not enough."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return shell is not None and "IPKernelApp" in shell.config
+
+
 def _bar(**given: Any) -> Any:
     """A bar of tqdm's, as a widget in a notebook that has ipywidgets, and in text without a warning elsewhere."""
     import warnings
@@ -62,7 +68,7 @@ class Progress:
 
     def __init__(self, steps: int, first: int = 0):
         self.steps = steps
-        watched = SHOWN.get() and (sys.stderr.isatty() or "ipykernel" in sys.modules)
+        watched = SHOWN.get() and (sys.stderr.isatty() or in_notebook())
         self.bar = _bar(total=steps, initial=first, unit="step", leave=False) if watched else None
         self.last = time.monotonic()
 

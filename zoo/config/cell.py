@@ -17,7 +17,8 @@ from zoo.data.sets import DataName
 ObjectiveName = Annotated[str, AfterValidator(checked(lambda name: registry.objective(name).name))]
 BackboneName = Annotated[str, AfterValidator(checked(registry.backbone_name))]
 SEVERAL = Field(min_length=1, strict=False)
-MIN_SAMPLES = 128  # as many as the judge's features: fewer leave directions in which nothing is known
+MIN_SAMPLES = 256  # twice the judge's features: from fewer, a small FID is wrong even after its correction
+CANDIDATES = 8  # points of training among which the step of least validation loss is chosen, its last among them
 
 
 class Recipe(Frozen):
@@ -80,6 +81,8 @@ class BestCase(Frozen):
 class ScoreConfig(Frozen):
     """How a run is scored: n samples under every pair of weights and a way to draw, the control settings.
 
+    select: the step whose weights are scored, the last one, or that of least validation loss of the EMA weights among
+    CANDIDATES equally spaced ones (as in arXiv 2403.03206; it costs 64 network evaluations for each held-out image).
     n_few: samples of what needs fewer, the snapshots and the candidates for the best case. best: what each run's best
     case is chosen from; None for no best case. The average of the weights alone is scored by default: the raw ones
     correlate with it so highly that they are hardly a second setting.
@@ -94,6 +97,12 @@ class ScoreConfig(Frozen):
     snapshots: Annotated[int, Field(ge=0)] = 0  # points of training before its end that are scored, under the first
     n_few: Annotated[int, Field(ge=MIN_SAMPLES)] = 256
     best: BestCase | None = None
+    select: Literal["last", "validation"] = "last"
+
+    @property
+    def candidates(self) -> int:
+        """How many points before the last step are candidates for being scored."""
+        return CANDIDATES - 1 if self.select == "validation" else 0
 
     @property
     def few(self) -> int:

@@ -26,6 +26,7 @@ Network = Callable[["Tensor", "Tensor", "Tensor"], "Tensor"]  # (x [B, C, H, W],
 
 # Uniform numbers are kept this far from 0 and 1 (half a float32 step), where quantile functions are infinite.
 EDGE = 2.0**-25
+INNER = 1e-6  # how far inside a path's span, in logsnr, densities of levels at its ends are taken
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,10 @@ class Objective:
 
     @property
     def papers(self) -> tuple[str, ...]:
-        """arXiv ids of the parts, in order, each once."""
-        return tuple(dict.fromkeys(paper for part in self.parts for paper in part.papers))
+        """arXiv ids of the parts, and of an objective whose weight is taken, in order, each once."""
+        like: Objective | None = getattr(self.weight, "like", None)
+        own = [paper for part in self.parts for paper in part.papers]
+        return tuple(dict.fromkeys([*own, *(like.papers if like else ())]))
 
     @property
     def parts(self) -> tuple[Any, ...]:
@@ -94,7 +97,7 @@ class Objective:
         """The same at a logsnr of the path."""
         alpha, sigma = self.path.coefficients(logsnr)
         log_x0_error = 2 * (sigma.log() - self.target.determinant(alpha, sigma).abs().log())
-        return self.weight.log_factor(logsnr, log_x0_error).exp()
+        return self.weight.log_factor(logsnr, log_x0_error, lambda: self.log_density(logsnr)).exp()
 
     def eps_error(self, prediction: Prediction) -> "Tensor":
         """The squared error of eps_hat behind a prediction, [B] float64: one scale for all objectives."""
@@ -119,37 +122,38 @@ class Objective:
         (arXiv 2107.00630, 2303.00848). logsnr: any shape; 0 outside the path's span.
         """
         at = logsnr.double()
-        return (self._log_effective(at) - self._log_effective(at.new_zeros(()))).exp()
+        return (self.log_effective(at) - self.log_effective(at.new_zeros(()))).exp()
 
-    def _log_effective(self, logsnr: "Tensor") -> "Tensor":
+    def log_effective(self, logsnr: "Tensor") -> "Tensor":
+        """log of the effective weight as it is, not over its value at 0; float64, -inf outside the path's span."""
         alpha, sigma = self.path.coefficients(logsnr)
         log_eps_error = 2 * (self.target.determinant(alpha, sigma).abs().log() - alpha.log())
         log_x0_error = 2 * (sigma.log() - self.target.determinant(alpha, sigma).abs().log())
-        return self.log_density(logsnr) + self.weight.log_factor(logsnr, log_x0_error) + log_eps_error
+        law = self.log_density(logsnr)
+        found = law + self.weight.log_factor(logsnr, log_x0_error, lambda: law) + log_eps_error
+        return found.where(law > -math.inf, -math.inf)  # not inf - inf, where a weight divides by the density
 
     def log_density(self, logsnr: "Tensor") -> "Tensor":
-        """log p(logsnr) of the levels drawn (for discrete steps, of the continuous law); -inf off the span
+        """log p(logsnr) = log |du / dlogsnr| of the levels drawn; -inf outside the path's span. Float64.
 
-        The quantile function is inverted by bisection and differentiated there: p = |du / dlogsnr|.
+        Of discrete steps it is the continuous law, averaged over half a step to either side: at a step's own level the
+        two slopes of a table that is interpolated between steps differ.
         """
         import torch
 
-        density = self.density.base if isinstance(self.density, Atoms) else self.density
-
-        def level(u: "Tensor") -> "Tensor":
-            return self.path.logsnr(density.quantile(u, self.path))
-
-        low, high = torch.full_like(logsnr, 1e-300), torch.full_like(logsnr, 1 - 2.0**-53)
-        rising = level(high) > level(low)
-        inside = (logsnr >= torch.minimum(level(low), level(high))) & (logsnr <= torch.maximum(level(low), level(high)))
-        for _ in range(200):  # in floating point u needs many halvings to come near 0
-            middle = (low + high) / 2
-            right = (level(middle) < logsnr) == rising
-            low, high = torch.where(right, middle, low), torch.where(right, high, middle)
-        with torch.enable_grad():
-            u = ((low + high) / 2).requires_grad_()
-            (slope,) = torch.autograd.grad(level(u).sum(), u)
-        return torch.where(inside, -slope.abs().log(), -math.inf)
+        low, high = self.path.span()
+        inside = (logsnr >= low) & (logsnr <= high)
+        at = logsnr.clamp(low + INNER, high - INNER)  # at the very ends a path's inverse has no slope
+        if isinstance(self.density, Atoms):
+            t, half = self.path.time(at), 0.5 / (self.density.steps - 1)
+            first, last = (t - half).clamp(min=0), (t + half).clamp(max=1)
+            rise = self.density.share(last, self.path) - self.density.share(first, self.path)
+            slope = rise / (self.path.logsnr(first) - self.path.logsnr(last))
+        else:
+            with torch.enable_grad():
+                leaf = at.detach().requires_grad_()
+                (slope,) = torch.autograd.grad(self.density.share(self.path.time(leaf), self.path).sum(), leaf)
+        return slope.abs().log().where(inside, -math.inf)
 
     def _call(self, net: Network, x_t: "Tensor", alpha: "Tensor", sigma: "Tensor", labels: "Tensor") -> "Tensor":
         scale = (alpha.square() + sigma.square()).rsqrt()

@@ -1,9 +1,9 @@
 """Densities: which noise levels training draws, as quantile functions of u ~ U(0, 1).
 
-    t = quantile(u)
+    t = quantile(u),  u = share(t)
 
-so that stratified draws and plots come for free. A density lives in [0, 1] of the path's time or in logsnr; the
-latter goes through the path's inverse.
+so that stratified draws and plots come for free; the inverse gives the density of logsnr, p = |du / dlogsnr|. A density
+lives in [0, 1] of the path's time or in logsnr; the latter goes through the path's inverse.
 """
 
 import math
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Density(ABC):
-    """A monotone quantile function; u and t are float64 tensors of one shape."""
+    """A monotone quantile function and its inverse; u and t are float64 tensors of one shape."""
 
     papers: ClassVar[tuple[str, ...]] = ()
     formula: ClassVar[str] = ""
@@ -27,6 +27,27 @@ class Density(ABC):
     @abstractmethod
     def quantile(self, u: "Tensor", path: Path) -> "Tensor":
         """The time in [0, 1] below or above which a share u of the draws lies."""
+
+    @abstractmethod
+    def share(self, t: "Tensor", path: Path) -> "Tensor":
+        """The u that draws the time t, differentiable in t; `solved` is this for a law without a closed form."""
+
+
+def solved(density: Density, t: "Tensor", path: Path) -> "Tensor":
+    """The inverse of a density's quantile function by bisection, with its derivative: float64, of t's shape."""
+    import torch
+
+    low, high = torch.zeros_like(t), torch.ones_like(t)
+    rising = density.quantile(high, path) > density.quantile(low, path)
+    for _ in range(60):
+        middle = (low + high) / 2
+        right = (density.quantile(middle, path) < t) == rising
+        low, high = torch.where(right, middle, low), torch.where(right, high, middle)
+    with torch.enable_grad():
+        u = ((low + high) / 2).detach().requires_grad_()
+        found = density.quantile(u, path)
+        (slope,) = torch.autograd.grad(found.sum(), u)
+    return u.detach() + (t - found.detach()) / slope  # Newton's last step, which carries the derivative 1 / slope
 
 
 @dataclass(frozen=True)
@@ -37,6 +58,9 @@ class Uniform(Density):
 
     def quantile(self, u: "Tensor", path: Path) -> "Tensor":
         return u
+
+    def share(self, t: "Tensor", path: Path) -> "Tensor":
+        return t
 
 
 @dataclass(frozen=True)
@@ -52,6 +76,9 @@ class Atoms(Density):
 
     def quantile(self, u: "Tensor", path: Path) -> "Tensor":
         return (self.base.quantile(u, path) * self.steps).floor().clamp(0, self.steps - 1) / (self.steps - 1)
+
+    def share(self, t: "Tensor", path: Path) -> "Tensor":
+        return self.base.share(t, path)
 
 
 def natural(path: Path) -> Density:
@@ -79,6 +106,12 @@ class LogitNormal(Density):
         normal: Tensor = ndtri(u)
         return (self.mean + self.std * normal).sigmoid()
 
+    def share(self, t: "Tensor", path: Path) -> "Tensor":
+        from torch.special import ndtr
+
+        u: Tensor = ndtr((t.logit() - self.mean) / self.std)
+        return u
+
 
 @dataclass(frozen=True)
 class Mode(Density):
@@ -99,6 +132,9 @@ class Mode(Density):
         # 1 - cos^2 as sin^2, and u and 1 - u by themselves, keep both ends exact
         return (1 - u) - self.s * (u - (math.pi / 2 * u).sin().square())
 
+    def share(self, t: "Tensor", path: Path) -> "Tensor":
+        return solved(self, t, path)
+
 
 @dataclass(frozen=True)
 class CosMap(Density):
@@ -113,6 +149,9 @@ class CosMap(Density):
     def quantile(self, u: "Tensor", path: Path) -> "Tensor":
         sin, cos = (math.pi / 2 * u).sin(), (math.pi / 2 * (1 - u)).sin()
         return sin / (sin + cos)
+
+    def share(self, t: "Tensor", path: Path) -> "Tensor":
+        return t.atan2(1 - t) * (2 / math.pi)
 
 
 @dataclass(frozen=True)
@@ -134,6 +173,12 @@ class EDMLogNormal(Density):
 
         return path.time(-2 * (self.mean + self.std * ndtri(u)))
 
+    def share(self, t: "Tensor", path: Path) -> "Tensor":
+        from torch.special import ndtr
+
+        u: Tensor = ndtr((-path.logsnr(t) / 2 - self.mean) / self.std)
+        return u
+
 
 @dataclass(frozen=True)
 class Laplace(Density):
@@ -154,3 +199,11 @@ class Laplace(Density):
 
         # by u and 1 - u themselves: 1 - 2 |u - 1/2| would round the tails away
         return path.time(self.mu + self.b * torch.where(u < 0.5, -(2 * u).log(), (2 * (1 - u)).log()))
+
+    def share(self, t: "Tensor", path: Path) -> "Tensor":
+        import torch
+
+        z = (path.logsnr(t) - self.mu) / self.b
+        # halves by `where`: clamp has no slope at the corner
+        below, above = torch.where(z < 0, z, 0.0), torch.where(z < 0, 0.0, z)
+        return torch.where(z < 0, 1 - below.exp() / 2, (-above).exp() / 2)

@@ -10,6 +10,7 @@ from tabulate import tabulate
 from zoo.objectives.core import Objective, unwrap
 from zoo.objectives.families import SD3
 from zoo.objectives.fingerprint import quantiles
+from zoo.objectives.match import Match
 
 SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 LEVELS = (-8.0, -4.0, -2.0, 0.0, 2.0, 4.0, 8.0)
@@ -44,7 +45,10 @@ def equation(chosen: Objective) -> list[str]:
         for part in unwrap(axis) if axis is chosen.path else [axis]:
             numbers = {f.name: value for f in fields(part) if isinstance(value := getattr(part, f.name), (int, float))}
             values = ", ".join(f"{name} = {value + 0.0:g}" for name, value in numbers.items())
-            papers = ", ".join(f"arXiv {paper}" for paper in part.papers)
+            cited = part.papers
+            if isinstance(part, Match):  # made of an objective, which has a name and papers of its own
+                values, cited = f"like = {part.like.name}", tuple(dict.fromkeys([*cited, *part.like.papers]))
+            papers = ", ".join(f"arXiv {paper}" for paper in cited)
             rows.append([head, _formula(part), values, papers])
             head = ""
     return tabulate(rows, tablefmt="plain", disable_numparse=True).splitlines()

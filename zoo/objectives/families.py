@@ -72,6 +72,21 @@ def _sd3() -> dict[str, Published]:
 
 SD3 = _sd3()
 
+
+def _anatomy() -> tuple[str, ...]:
+    """Five targets, each under three densities, plain and matched to one curve, all on the straight path.
+
+    cosmap draws there what v/trig draws. Matched to its own curve rf/lognorm(0,1) is itself, and stands once.
+    """
+    densities = ("", "+lognorm(0,1)", "+cosmap")
+    plain = [f"{target}/flow{density}" for target, density in product(("eps", "v", "x0", "edm"), densities)]
+    plain += ["rf", COMMON, "rf/cosmap"]
+    return (*plain, *(f"{name}+match({COMMON})" for name in plain if name != COMMON))
+
+
+COMMON = "rf/lognorm(0,1)"  # whose effective weight all of ANATOMY's matched objectives have
+ANATOMY = _anatomy()
+
 BEYOND = (
     "x0/linear",
     "x0/cosine",
@@ -98,9 +113,13 @@ BEYOND = (
     "v/trig+laplace(0,0.5)",
     "eps/cosine+laplace(0,0.5)",
     "v/trig+minsnr(5)",
+    "v/trig+match(rf/lognorm(0,1))",
+    "eps/cosine+match(v/cosine)",
     "edm(sigma_data=1)/trig+edm(0,1)",
+    "edm(sigma_data=1)/trig+edm(-1.2,1.2)",  # as published but for sigma_data, which is the data's own here
+    "edm(sigma_data=1)/trig+edm(-0.506853,1.2)",  # as published in units of the data's deviation: -1.2 - log 0.5
     "x0/flow+flowloss(0.05)",
-    "x0/flow+lognorm(-0.8,0.8)+flowloss(0.05)",
+    "x0/flow+lognorm(0.8,0.8)+flowloss(0.05)",  # JiT: its t is the share of data, and its mean of the logit -0.8
     "edm(-1.2,1.2)+learned",
     "rf/lognorm(0,1)+learned",
     "rf+contrast(0.05)",

@@ -4,19 +4,19 @@ In expectation an objective is one curve over logsnr: its effective weight, the 
 on the error there (`Objective.effective_weight`). Parts of other names may give the same law, weight or curve:
 
     law      on `flow`, lognorm(m,s) draws what edm(m,s) draws, and cosmap what uniform times draw on `trig`
-    weight   plain eps is `snr` on any target; v on the circle is edm's with sigma_data 1; sigmoid(b) is
-             softminsnr(e^b); p2(k,1) is softminsnr(k) / k
-    curve    rf and v/trig: exp(-logsnr / 2)
+    weight   plain eps is `snr` on any target; v on the circle is edm's with sigma_data 1; p2(k,1) is
+             softminsnr(k) / k
+    curve    rf and v/trig: exp(-logsnr / 2); sigmoid(b) is the curve, whatever is drawn; match(OBJECTIVE) has that of
+             its objective
 
 torch is not imported; a test holds these rules against the curves themselves.
 """
 
-import math
-
 from zoo.objectives.auxiliary import Plain
 from zoo.objectives.core import Objective, unwrap
 from zoo.objectives.density import CosMap, EDMLogNormal, LogitNormal, Uniform, natural
-from zoo.objectives.path import Circle, Flow, Sigmoid, Trig
+from zoo.objectives.match import Match
+from zoo.objectives.path import Circle, Flow, Path, Sigmoid, Trig, ZeroTerminal
 from zoo.objectives.target import EDM, Eps, FlowTarget, V
 from zoo.objectives.weight import P2, SNR, Flat, SigmoidWeight, SoftMinSNR
 
@@ -69,14 +69,24 @@ def _weight(one: Objective) -> object:
     match one.weight:
         case Flat():
             return SNR() if one.target == Eps() else _output(one)
-        case SigmoidWeight(b):
-            return "soft", f"{math.exp(b):.6g}"
         case SoftMinSNR(gamma) | P2(gamma, 1.0):
             return "soft", f"{gamma:.6g}"
     return one.weight
 
 
 def _curve(one: Objective) -> object:
+    match one.weight:
+        case SigmoidWeight(b):
+            return "sigmoid", b, _cut(one.path)
+        case Match(like):
+            whole = like.path == one.path or _cut(one.path) is None
+            return _curve(like) if whole else (_curve(like), one.path)
     found = _law(one), _weight(one)
     straight, circle = ((Flow(), Uniform()), FlowTarget()), ((Trig(), Uniform()), EDM(1.0))
     return "exp(-logsnr / 2)" if found in (straight, circle) else found
+
+
+def _cut(path: Path) -> Path | None:
+    """The path, if it does not pass through every logsnr, so that its curves end somewhere; else None."""
+    first, *rest = unwrap(path)
+    return None if first in EVERYWHERE and not any(isinstance(part, ZeroTerminal) for part in rest) else path

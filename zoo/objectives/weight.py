@@ -4,10 +4,16 @@
 
 Each weight is written once, as log w; the factor (sigma / D)^2 of the target turns it into that target's units.
 `Flat` is the plain mean squared error on whatever the target is.
+
+Papers mean one of two things by a weight. Most (`X0Weight`: min-SNR, soft-min-SNR, P2, truncated SNR, JiT's flow loss)
+weigh the loss at the levels as they are drawn, so that the density counts besides. Those that write the loss as an
+integral over logsnr (`IntegralWeight`: sigmoid) weigh the integrand: the density drawn only lowers the variance, and is
+divided out.
 """
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -22,8 +28,11 @@ class Weight(ABC):
     formula: ClassVar[str] = ""
 
     @abstractmethod
-    def log_factor(self, logsnr: "Tensor", log_x0_error: "Tensor") -> "Tensor":
-        """log of the factor; log_x0_error is log (sigma / D)^2, float64 like logsnr and of its shape."""
+    def log_factor(self, logsnr: "Tensor", log_x0_error: "Tensor", log_density: "Callable[[], Tensor]") -> "Tensor":
+        """log of the factor; log_x0_error is log (sigma / D)^2, float64 like logsnr and of its shape.
+
+        log_density: log p(logsnr) of the levels drawn, for a weight that asks for it.
+        """
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,7 @@ class Flat(Weight):
 
     formula: ClassVar = "1 on the target's own error"
 
-    def log_factor(self, logsnr: "Tensor", log_x0_error: "Tensor") -> "Tensor":
+    def log_factor(self, logsnr: "Tensor", log_x0_error: "Tensor", log_density: "Callable[[], Tensor]") -> "Tensor":
         return log_x0_error.new_zeros(log_x0_error.shape)  # not 0 * log_x0_error, which is NaN at an infinite one
 
 
@@ -43,9 +52,26 @@ class X0Weight(Weight):
     def log_x0(self, logsnr: "Tensor") -> "Tensor":
         """log of the weight on |x_hat - x|^2."""
 
-    def log_factor(self, logsnr: "Tensor", log_x0_error: "Tensor") -> "Tensor":
+    def log_factor(self, logsnr: "Tensor", log_x0_error: "Tensor", log_density: "Callable[[], Tensor]") -> "Tensor":
         # At zero snr a weight is 1, as in diffusers' trainers: min(snr, g) would leave the last step untrained.
         return (self.log_x0(logsnr) + log_x0_error).where(logsnr > -math.inf, 0.0)
+
+
+class IntegralWeight(Weight):
+    """A weight on the loss as an integral over logsnr, whatever levels are drawn.
+
+        loss = integral of w(l) |eps_hat - eps|^2 dl = E_p [w(l) / p(l) |eps_hat - eps|^2]
+
+    so that w is the effective weight itself (arXiv 2303.00848, equation 6 and section 4).
+    """
+
+    @abstractmethod
+    def log_effective(self, logsnr: "Tensor") -> "Tensor":
+        """log w, on the error of eps_hat."""
+
+    def log_factor(self, logsnr: "Tensor", log_x0_error: "Tensor", log_density: "Callable[[], Tensor]") -> "Tensor":
+        on_x0 = self.log_effective(logsnr) + logsnr - log_density()
+        return (on_x0 + log_x0_error).where(logsnr > -math.inf, 0.0)
 
 
 def positive(name: str, value: float) -> None:
@@ -125,20 +151,17 @@ class TruncSNR(X0Weight):
 
 
 @dataclass(frozen=True)
-class SigmoidWeight(X0Weight):
-    """snr sigmoid(b - logsnr), sigmoid(b - logsnr) on eps (arXiv 2303.00848; 2410.19324, which chooses b = -3).
-
-    It is softminsnr with gamma = exp(b).
-    """
+class SigmoidWeight(IntegralWeight):
+    """sigmoid(b - logsnr) (arXiv 2303.00848, which chooses b = 2 in section 4.2; 2410.19324, which chooses b = -3)."""
 
     b: float = -3.0
     papers: ClassVar = ("2303.00848", "2410.19324")
-    formula: ClassVar = "snr / (1 + exp(logsnr - b)) on the error of x_hat"
+    formula: ClassVar = "1 / (1 + exp(logsnr - b)) / p(logsnr) on the error of eps_hat, p the density drawn"
 
-    def log_x0(self, logsnr: "Tensor") -> "Tensor":
+    def log_effective(self, logsnr: "Tensor") -> "Tensor":
         from torch.nn.functional import logsigmoid
 
-        return self.b + logsigmoid(logsnr - self.b)
+        return logsigmoid(self.b - logsnr)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
     step-000469.safetensors    net.*  ema.*  opt.*  stat.*
     step-000469.json           {step, sha256, bytes, config, standard, ..}, sealed       <- the commit point
 
-The newest two are kept. A damaged one is named and the one before it used. Pickle is never read or written.
+The newest two are kept. A damaged one is named and the one before it used. Pickle is never read or written. A run
+that is scored at another step than its last has that step's weights in its folder SELECTED.
 """
 
 import re
@@ -20,6 +21,7 @@ from zoo.base.files import remove, sha256, write_atomic
 from zoo.base.sealed import read_sealed, write_sealed
 
 KEPT = 2
+SELECTED = "selected"
 MANIFEST = re.compile(r"step-(\d{6,})\.json")
 
 
@@ -74,14 +76,17 @@ def newest(folder: Path, say: Callable[[str], None]) -> tuple[dict[str, Any], di
     return None
 
 
-def find(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The checkpoint that a user points at: a run's folder (its newest), a manifest, or the safetensors file.
+def find(path: Path, selected: bool = True) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The checkpoint that a user points at: a run's folder, a manifest, or the safetensors file.
 
-    Raises ZooError, with what to do, for anything else.
+    Of a folder it is the one that its scores are of, the selected one if there is one, else the newest.
+
+    selected: whether that one counts. Raises ZooError, with what to do, for anything else.
     """
     if path.is_dir():
         problems: list[str] = []
-        found = newest(path, problems.append)
+        found = newest(path / SELECTED, problems.append) if selected else None
+        found = found or newest(path, problems.append)
         if found is None:
             detail = f" ({'; '.join(problems)})" if problems else ""
             raise ZooError(f"{path} holds no checkpoint (step-NNNNNN.json and .safetensors){detail}")

@@ -58,12 +58,13 @@ def train(
     device: torch.device,
     track: str | None = None,
     snapshots: int = 0,
+    candidates: int = 0,
     preview: Preview | None = None,
 ) -> dict[str, Any]:
     """Train a run in its folder, from its newest checkpoint if it has one, to its end.
 
-    track: what shows it meanwhile, as `--track`; preview makes the function that draws its picture. snapshots: so many
-    points before the end, equally far apart, of which the weights are kept in SNAPSHOTS. Returns the last checkpoint's
+    track: what shows it meanwhile, as `--track`; preview makes the function that draws its picture. snapshots,
+    candidates: the weights are kept in SNAPSHOTS at so many `points` of either kind. Returns the last checkpoint's
     manifest. Raises Diverged, Interrupted (state saved), DiskFull, or ZooError if the folder holds a run of another
     configuration.
     """
@@ -83,7 +84,8 @@ def train(
         metrics.clipped.fill_(found[0]["clipped_steps"])
         say(f"resumed at step {first:,} of {config.steps:,}")
     else:
-        shutil.rmtree(folder / SNAPSHOTS, ignore_errors=True)  # of a run that is no longer there
+        for kept in (SNAPSHOTS, checkpoint.SELECTED):  # of a run that is no longer there
+            shutil.rmtree(folder / kept, ignore_errors=True)
     rows = metrics.truncate(first)
     trainer.warm_up()
     facts = {
@@ -110,13 +112,13 @@ def train(
             "clipped_steps": int(metrics.clipped),
         }
         if snapshot:
-            checkpoint.save(folder / SNAPSHOTS, step, trainer.state.weights(), manifest, kept=snapshots)
+            checkpoint.save(folder / SNAPSHOTS, step, trainer.state.weights(), manifest, kept=len(shots))
         else:
             checkpoint.save(folder, step, trainer.tensors(), manifest)
         return {"step": step, **manifest}
 
     log_every, save_every = max(1, config.steps // LOG_ROWS), -(-config.steps // SAVES)
-    shots = {round(config.steps * i / (snapshots + 1)) for i in range(1, snapshots + 1)} - {0, config.steps}
+    shots = points(config.steps, snapshots) | points(config.steps, candidates)
     draw = preview(config, data, trainer.state, device) if preview else None
     tracking = Tracking(track, config, folder, rows, first, draw)
     clock.start()
@@ -139,6 +141,11 @@ def train(
             if stop.signal and done < config.steps:
                 raise Interrupted(f"stopped at step {done:,}, saved in {folder}; run again to go on", stop.signal)
     return manifest
+
+
+def points(steps: int, count: int) -> set[int]:
+    """The `count` steps that cut a run into equal parts: the points of training before its end."""
+    return {round(steps * i / (count + 1)) for i in range(1, count + 1)} - {0, steps}
 
 
 def refuse_other(config: TrainConfig, manifest: dict[str, Any], folder: Path) -> None:

@@ -1,0 +1,128 @@
+"""Stable Diffusion 3's study beside ours, and notes on what is as published: the scored step, EDM's sigma_data."""
+
+from collections import Counter
+from statistics import fmean
+
+from eval.ranks.board import KEYS
+from eval.ranks.published import BOTH, Agreement, compared
+from eval.ranks.table import scores_of
+from reports.read.run import Run
+from reports.words.document import Block, Code, Heading, Paragraph, Text, table
+from reports.words.forms import NONE
+from reports.words.pairs import parsed
+from zoo.objectives.families import SD3
+from zoo.objectives.target import EDM
+
+ENOUGH = 8  # printed ranks that a run must be able to be compared with
+SELECTED = (
+    "Ranks are mean numbers of Pareto fronts in FID and accuracy over a backbone's control settings, as in the study "
+    "(arXiv 2403.03206), among all objectives here; for both backbones the mean of the two ranks. The study prints "
+    "the ranks of {n} of its 61 formulations, the best two of each family by these very ranks. So agreement is "
+    "measured over a selected range, and says nothing of the rest. The interval is that of resampling our seeds, "
+    "jointly for all objectives; the study trained each formulation once, and what training again would have changed "
+    "there is not known."
+)
+FAMILIES = (
+    "By family: of the members whose ranks are printed, the mean rank there and here; of all members, the best here."
+)
+
+
+def study(run: Run) -> list[Block]:
+    """The section on SD3's printed ranks; [] unless the run holds enough of their objectives."""
+    printed = {name: one.rank for name, one in SD3.items() if one.rank is not None}
+    if len(printed.keys() & set(run.objectives)) < ENOUGH or not run.done:
+        return []
+    found = compared(scores_of(run.entries, KEYS, run.objectives), printed)
+    if not found:
+        return []
+    heads = [_head(one) for one in found]
+    rows = [(name, SD3[name].name, f"{rank:.2f}", *_ours(found, name)) for name, rank in printed.items()]
+    rows = [row for row in rows if row[0] in run.objectives]
+    names = ["objective", "in the study", "rank there", *heads]
+    return [
+        Heading("Stable Diffusion 3's study"),
+        Paragraph(SELECTED.format(n=len(printed))),
+        table(["backbone", "Kendall's tau", "95% interval", "Spearman's rho", "objectives", "settings"], _taus(found)),
+        table(names, rows, names=2),
+        Paragraph(FAMILIES),
+        _by_family(run, found, printed, heads),
+    ]
+
+
+def _head(one: Agreement) -> str:
+    return "rank on both" if one.backbone == BOTH else f"rank on {one.backbone}"
+
+
+def _taus(found: list[Agreement]) -> list[tuple[Text, ...]]:
+    def interval(one: Agreement) -> str:
+        return NONE if one.low is None else f"{one.low:.2f} to {one.high:.2f}"
+
+    return [
+        (one.backbone, f"{one.tau:.2f}", interval(one), f"{one.rho:.2f}", f"{one.n}", f"{one.settings}")
+        for one in found
+    ]
+
+
+def _ours(found: list[Agreement], name: str) -> list[str]:
+    return [NONE if name not in one.ours else f"{one.ours[name]:.2f}" for one in found]
+
+
+def family(name: str) -> str:
+    """The study's family of a formulation: `rf/lognorm`, `edm` for its log-normal rows, else its target's rows."""
+    head = name.split("(")[0]
+    return head if head.startswith("rf") or "(" in name else f"{head.split('/')[0]}/PATH"
+
+
+def _by_family(run: Run, found: list[Agreement], printed: dict[str, float], heads: list[str]) -> Block:
+    rows: list[list[str]] = []
+    for kind in dict.fromkeys(map(family, SD3)):
+        members = [name for name in SD3 if family(name) == kind and name in run.objectives]
+        known = [name for name in members if name in printed]
+        if not known:
+            continue
+        row = [kind, f"{len(members)}", f"{fmean(printed[name] for name in known):.2f}"]
+        for one in found:
+            ours = [one.ours[name] for name in known if name in one.ours]
+            row.append(f"{fmean(ours):.2f}" if ours else NONE)
+        ranked = {name: found[-1].ours[name] for name in members if name in found[-1].ours}
+        best = min(ranked, key=ranked.__getitem__, default=None)
+        rows.append([*row, NONE if best is None else f"{best} ({ranked[best]:.2f})"])
+    rows.sort(key=lambda row: float(row[2]))
+    names = ["family", "members", "rank there", *heads, f"best here, by {heads[-1]}"]
+    return table(names, rows)
+
+
+def notes(run: Run) -> list[Block]:
+    """Notes on the step that was scored and on EDM's sigma_data, where a run has something to say of them."""
+    return [Paragraph(text, "note") for text in (_steps(run), _edm(run)) if text]
+
+
+def _steps(run: Run) -> Text | None:
+    """At which step runs were scored, where that was chosen."""
+    chosen = [result for cell in run.done if (result := cell.result or {}).get("selection")]
+    if not chosen:
+        return None
+    points = Counter(len(result["selection"]) for result in chosen).most_common(1)[0][0]
+    shares = [result["train"]["selected_step"] / result["train"]["steps"] for result in chosen]
+    last = sum(share == 1 for share in shares)
+    return (
+        f"Scored is each run's step of least validation loss of the EMA weights, among {points} equally spaced ones: "
+        f"the last in {last} of {len(chosen)} runs, the earliest after {100 * min(shares):.0f}% of the training."
+    )
+
+
+def _edm(run: Run) -> Text | None:
+    """Which sigma_data an `edm` of this page has."""
+    known, _ = parsed(run.objectives)
+    found = sorted({one.target.sigma_data for one in known if isinstance(one.target, EDM)})
+    if not found:
+        return None
+    published = EDM().sigma_data
+    which: tuple[str | Code, ...]
+    if found == [published]:
+        which = (Code("edm"), " is shown with sigma_data 0.5 as published, which is the deviation of other data.")
+    elif published in found:
+        which = (Code("edm"), " is shown with sigma_data 0.5 as published, and where its name says so with another.")
+    else:
+        which = (Code("edm"), f" is shown with sigma_data {', '.join(f'{s:g}' for s in found)}, not 0.5 as published.")
+    return (*which, " The images here have unit deviation, for which EDM's formulas ask for sigma_data 1.")
