@@ -15,7 +15,7 @@ from typing import Any
 from zoo.benchmark.session import Session, Step
 
 OBJECTIVE = "rf/lognorm(0,1)"
-COMMANDS = ("safetensors", "filelock", "tqdm", "tabulate", "scikit-learn", "scipy", "pillow")
+COMMANDS = ("safetensors", "tqdm", "tabulate", "scikit-learn", "scipy", "pillow")
 BACKBONES = {"dit": ("einops",), "unet": ("diffusers",)}  # and the packages that they need
 
 

@@ -25,7 +25,6 @@ PACKAGES = (
     Package("safetensors", "safetensors", "checkpoints and judges: training and scoring"),
     Package("einops", "einops", "the DiT"),
     Package("diffusers", "diffusers", "the U-Net"),
-    Package("filelock", "filelock", "locks on folders: training, scoring, the grid"),
     Package("torchvision", "torchvision", "downloading MNIST where no mirror is given"),
     Package("scikit-learn", "sklearn", "the confusion matrix of a score"),
     Package("scipy", "scipy", "ranks and couplings: scoring, the grid"),
