@@ -65,7 +65,7 @@ BAD = {  # what is changed in GOOD -> what the error must say
     "too few samples": (
         "sizes.dit",
         "score = { n = 100 }\nsizes.dit",
-        ["score.n = 100", "greater than or equal to 128"],
+        ["score.n = 100", "greater than or equal to 256"],
     ),
     "no guidance": (
         "sizes.dit",
