@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tabulate import tabulate
 
 from zoo.base.errors import ZooError, run_main
+from zoo.base.options import option
 from zoo.cli import parse
 
 SEEDS = (3, 5, 10)
@@ -20,12 +21,9 @@ SEEDS = (3, 5, 10)
 class Options:
     """How much to simulate."""
 
-    replicates: int = 400
-    """simulated tables for each line about ranks"""
-    samples: int = 200
-    """simulated scores for each line about FID"""
-    seed: int = 0
-    """of all random numbers"""
+    replicates: int = option(400, "simulated tables for each line about ranks")
+    samples: int = option(200, "simulated scores for each line about FID")
+    seed: int = option(0, "of all random numbers")
 
 
 def tables(options: Options) -> Iterator[tuple[str, str]]:

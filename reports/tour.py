@@ -8,11 +8,13 @@ they come with the extra `test`.
 import os
 import re
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.base.errors import ZooError, run_main
 from zoo.base.files import write_atomic
+from zoo.base.options import read
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -45,6 +47,11 @@ def notebook(text: str) -> "NotebookNode":
     return book
 
 
+@dataclass
+class Options:
+    """There are none."""
+
+
 def execute(book: "NotebookNode", folder: Path) -> None:
     """Run the cells in a folder and keep what they show. Raises nbclient's CellExecutionError if one fails."""
     from nbclient import NotebookClient
@@ -59,6 +66,7 @@ def execute(book: "NotebookNode", folder: Path) -> None:
 
 def main() -> None:
     """Make the notebook again, run it, and print its path."""
+    read(Options, "python -m reports.tour", (__doc__ or "").strip())
     try:
         import nbclient  # noqa: F401
         import nbformat.v4

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 import run_all
-from eval import compare, fid, judge, worker
+from eval import compare, fid, judge, simulate, worker
 from reports import __main__ as reports
+from reports import front, tour
 from tests.conftest import TINY
 from zoo import bench, objective, sample
 from zoo.base.errors import run_main
@@ -27,7 +28,7 @@ backbones = ["dit"]
 name = "cpu"
 datasets = ["digits"]
 recipe = { batch = 16 }
-score = { n = 130, settings = [{ steps = 2 }] }
+score = { n = 260, settings = [{ steps = 2 }] }
 sizes.dit = { size = "dit(width=32,depth=1,heads=1)", images = 320, seconds = 5.0 }
 """
 HUGE = "1000000000000"
@@ -70,6 +71,10 @@ BAD = {
     "folder below a file": (run_all.main, ["--grid", "@/good.toml", "--out", "@/file/x"], "file/x", "--out"),
     "plug-in": (run_all.main, ["--plugin", "@/none.py"], "none.py", "zoo.registry.register"),
     "tracker": (run_all.main, ["--track", "wandbb"], "wandbb", "wandb"),
+    "simulations": (simulate.main, ["--replicates", "0"], "--replicates", "at least 2"),
+    "picture of nothing": (front.main, [], "which results", "reports/reference"),
+    "picture of no folder": (front.main, ["@/nowhere"], "nowhere", "figures"),
+    "word for the tour": (tour.main, ["--gird", "smoke"], "gird", "--help"),
     "no cell": (worker.main, [], "which cell", "FOLDER"),
     "cell that is none": (worker.main, ["@/nowhere"], "nowhere", "cell.json"),
     "objective": (train_main, ["--objective", "eps/cosin"], "eps/cosin", "eps/cosine"),
@@ -107,7 +112,7 @@ BAD = {
     "damaged checkpoint": (sample.main, ["@/damaged", "--out", "@/x.png"], "step-000001.json", "JSON"),
     "set": (fid.main, ["@/none"], "none", "npz"),
     "no set": (fid.main, [], "which images", ".npz"),
-    "few images": (fid.main, ["@/run", "--n", "10"], "10", "128"),
+    "few images": (fid.main, ["@/run", "--n", "10"], "10", "256"),
     "scored images beyond memory": (fid.main, ["@/run", "--n", HUGE], "1,000,000,000,000", "Choose a smaller"),
     "judge's seed": (fid.main, ["@/run", "--judge-seed", "2"], "2", "0, 1"),
     "three sets": (fid.main, ["@/run", "@/run", "@/third"], "third", "A [B]"),
@@ -115,8 +120,6 @@ BAD = {
     "no runs": (compare.main, [], "which runs", "runs/default"),
     "runs that are no folder": (compare.main, ["@/none"], "none", "runs/default"),
     "runs without cells": (compare.main, ["@/empty"], "empty", "runs/default"),
-    "replicates": (compare.main, ["@/run", "--replicates", "0"], "0", "at least 1"),
-    "endless replicates": (compare.main, ["@/run", "--replicates", HUGE], "1,000,000,000,000", "1,000,000"),
     "judge's command": (judge.main, ["chek"], "chek", "check"),
     "judge without a command": (judge.main, [], "command", "check"),
     "judge's data set": (judge.main, ["check", "--dataset", "digit"], "digit", "digits"),
@@ -159,7 +162,7 @@ def place(tmp_path_factory) -> Path:
         "word": GRID.replace("batch = 16", 'batch = 16, compile = "grahps"'),
         "steps": GRID.replace("steps = 2", "steps = 0"),
         "wide": GRID.replace("width=32", "width=1000000").replace("heads=1", "heads=2"),
-        "many": GRID.replace("n = 130", f"n = {HUGE}000"),
+        "many": GRID.replace("n = 260", f"n = {HUGE}000"),
     }
     for name, text in texts.items():
         (folder / f"{name}.toml").write_text(text, encoding="utf-8")
@@ -236,4 +239,4 @@ def test_a_bug_of_ours_keeps_its_traceback(monkeypatch):
 
 
 def test_json_output_is_json(inside, place):
-    assert json.loads(inside(fid.main, str(place / "run"), "--n", "130", "--steps", "1", "--json"))
+    assert json.loads(inside(fid.main, str(place / "run"), "--n", "260", "--steps", "1", "--json"))

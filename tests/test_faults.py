@@ -60,7 +60,7 @@ backbones = ["dit"]
 name = "cpu"
 datasets = ["digits"]
 recipe = { batch = 16 }
-score = { n = 128, batch = 140, settings = [{ steps = 1 }] }
+score = { n = 256, batch = 140, settings = [{ steps = 1 }] }
 sizes.dit = { size = "dit(width=32,depth=1,heads=1)", images = 96, seconds = 1.0 }
 """
 SAID = {

@@ -78,7 +78,7 @@ def test_training_and_scoring_open_no_socket(command, tmp_path):
     out = str(tmp_path / "run")
     calls = [
         ("zoo.train", [*TRAIN[2:], "--images", "64", "--out", out]),
-        ("eval.fid", [out, "--n", "128", "--steps", "1", "--data-dir", str(tmp_path / "data")]),
+        ("eval.fid", [out, "--n", "256", "--steps", "1", "--data-dir", str(tmp_path / "data")]),
         ("zoo.sample", [out, "--n", "1", "--steps", "1", "--out", str(tmp_path / "x.png")]),
     ]
     blocked = (

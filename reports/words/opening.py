@@ -60,7 +60,7 @@ def ranks(run: Run) -> list[Block]:
     most = [
         max((stat.mean for row in shown if (stat := column.stat(row["objective"]))), default=0.0) for column in columns
     ]
-    header = ["objective", "mean rank", SET, *(_title(run, column) for column in columns)]
+    header = ["objective", "rank", SET, *(_title(run, column) for column in columns)]
     rows = []
     for row in shown:
         scores = [_field(column, row["objective"], top) for column, top in zip(columns, most, strict=True)]

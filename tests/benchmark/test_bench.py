@@ -81,11 +81,11 @@ def test_modes_that_do_not_work_here_are_left_out(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--modes", "fast"], "unknown mode 'fast'. Allowed: eager float32"),
+        (["--modes", "fast"], "unknown mode 'fast'. Allowed: compiled bfloat16"),
         (["--backbone", "unett"], "Did you mean 'unet'"),
         (["--objective", "eps/linaer"], "Did you mean 'eps/linear'"),
-        (["--rounds", "0"], "--rounds and --jobs must be at least 1"),
-        (["--seconds", "0"], "--seconds above 0"),
+        (["--rounds", "0"], "--rounds 0 must be at least 1"),
+        (["--seconds", "0"], "--seconds 0 must be above 0"),
     ],
 )
 def test_bad_options_are_refused(arguments, said, refused):

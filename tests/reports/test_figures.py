@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from eval.ranks.board import KEYS
+from eval.ranks.fronts import ranks
+from eval.ranks.table import scores_of
 from reports.figures import alts, curves, effort, forest, fronts, plotting, scores, sheets, strip, study
 from reports.figures import catalogue as figures
 from reports.page import build
@@ -75,18 +78,15 @@ def points(run, backbone, setting) -> dict[str, tuple[float, float]]:
     return {o: tuple(np.mean(pairs, axis=0)) for o, pairs in found.items()}
 
 
-def peeled(found: dict[str, tuple[float, float]]) -> dict[str, int]:
-    """The number of each point's front, by asking of every pair who beats whom."""
-    fronts_of, left, number = {}, dict(found), 0
-    while left:
-        number += 1
-        best = [
-            o for o, (f, a) in left.items()
-            if not any(g <= f and b >= a and (g, b) != (f, a) for g, b in left.values())
-        ]  # fmt: skip
-        fronts_of |= dict.fromkeys(best, number)
-        left = {o: pair for o, pair in left.items() if o not in best}
-    return fronts_of
+def numbered(run, backbone, setting) -> dict[str, int]:
+    """The number of each objective's front; tests/eval holds that fronts are peeled as they should."""
+    scores = scores_of(run.entries, KEYS, run.objectives)
+    for at, control in enumerate(scores.controls):
+        values = dict(zip(KEYS, control.setting, strict=True))
+        if control.backbone == backbone and all(getattr(setting, key, value) == value for key, value in values.items()):
+            column = ranks(scores)[:, at]
+            return {o: int(number) for o, number in zip(scores.objectives, column, strict=True)}
+    raise AssertionError(f"no control {setting}")
 
 
 def test_the_fronts_drawn_are_the_non_dominated_sets(styled, tmp_path):
@@ -98,7 +98,7 @@ def test_the_fronts_drawn_are_the_non_dominated_sets(styled, tmp_path):
         for ax, setting in zip(figure.axes, run.settings, strict=True):
             assert ax.get_title("left") == f"{setting.kind}, {run.label(setting)}"
             found = points(run, backbone, setting)
-            number = peeled(found)
+            number = numbered(run, backbone, setting)
             drawn = {line.get_label(): line.get_xydata() for line in ax.lines}
             assert len(drawn) == max(number.values())
             for front in set(number.values()):
@@ -115,17 +115,12 @@ def test_the_table_of_places_is_that_of_the_ranks(styled, eight):
     shown = {(round(y), columns.index(x)): int(text.get_text()) for text in ax.texts
              if text.get_text().isdigit() for x, y in [text.get_position()]}  # fmt: skip
     names = [label.get_text().rsplit("  ", 1) for label in ax.get_yticklabels()]
-    ranks = {o: [] for o in DEFAULT}
     for column, (backbone, setting) in enumerate(product(eight.backbones, eight.settings)):
         found = points(eight, backbone, setting)
-        number = peeled(found)
+        number = numbered(eight, backbone, setting)
         order = sorted(found, key=lambda o: (number[o], found[o][0]))
         assert {names[row][0]: shown[row, column] for row in range(8)} == {o: i + 1 for i, o in enumerate(order)}
-        for o in DEFAULT:
-            ranks[o].append(number[o])
-    means = {o: np.mean(each) for o, each in ranks.items()}
-    assert [float(mean) for _, mean in names] == pytest.approx(sorted(means.values()), abs=0.00501)
-    assert dict(names) == {o: f"{mean:.2f}" for o, mean in means.items()}
+    assert dict(names) == {row["objective"]: f"{row['fid']:.2f}" for row in eight.board["rows"]}
 
 
 def test_evaluations_are_drawn_where_several_counts_were_scored(styled, eight, tmp_path):
@@ -379,7 +374,7 @@ def test_heat_maps_hold_fid_and_mean_fronts(styled, tmp_path):
     (family,) = study.families(run)
     fid, rank = study.study(run, family).axes
     found = points(run, BACKBONES[0], run.headline[0])
-    fronts_of = [peeled(points(run, BACKBONES[0], setting)) for setting in run.settings]
+    fronts_of = [numbered(run, BACKBONES[0], setting) for setting in run.settings]
     means = {o: np.mean([each[o] for each in fronts_of]) for o in LATTICE}
     for ax, values in ((fid, {o: found[o][0] for o in LATTICE}), (rank, means)):
         across, down = ([float(t.get_text()) for t in axis.get_ticklabels()] for axis in (ax.xaxis, ax.yaxis))

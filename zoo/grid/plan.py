@@ -223,10 +223,7 @@ def _budget(wish: str, device: str) -> tuple[str, int | None]:
 
 
 def _jobs(wish: int | None, kind: str) -> int:
-    """Cells at once: on a CPU as many as fill up to four cores, by one thread each or as many as OMP_NUM_THREADS says.
-
-    Networks this small gain little from threads.
-    """
+    """Cells at once: on a CPU as many as fill up to four cores, by one thread each or as many as OMP_NUM_THREADS says."""
     if wish is not None and not 1 <= wish <= MOST_JOBS:
         raise ZooError(f"--jobs {wish:,} must be at least 1, and at most {MOST_JOBS:,}")
     return wish or (1 if kind == "gpu" else min(4, workers()))
@@ -243,13 +240,11 @@ def check(plan: Plan) -> None:
     for cell in plan.chosen:
         fit(cell.config)
         path = plan.folder(cell) / "cell.json"
-        if not path.is_file():
-            continue
         try:
-            found = read_sealed(path)["config"]
+            found = read_sealed(path)["config"] if path.is_file() else None
         except ZooError:  # the plan's notes name it, and the cell counts as unreadable
-            continue
-        if lines := differences(cell.config.model_dump(mode="json"), found):
+            found = None
+        if found and (lines := differences(cell.config.model_dump(mode="json"), found)):
             head = f"{path.parent} holds a cell of another configuration; choose another --out, or delete it:"
             raise ZooError("\n  ".join([head, *lines]))
 

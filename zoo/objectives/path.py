@@ -50,10 +50,15 @@ class Path(ABC):
 
     def span(self) -> tuple[float, float]:
         """(lowest, highest) logsnr of the path, at t = 1 and t = 0."""
-        import torch
+        return _span(self)
 
-        low, high = self.logsnr(torch.tensor([1.0, 0.0], dtype=torch.float64)).tolist()
-        return low, high
+
+@lru_cache
+def _span(path: Path) -> tuple[float, float]:
+    import torch  # computed once, on the CPU: a step in training never waits for it
+
+    low, high = path.logsnr(torch.tensor([1.0, 0.0], dtype=torch.float64)).tolist()
+    return low, high
 
 
 class Circle(Path):
