@@ -47,9 +47,7 @@ def _ranks(run: Run) -> str:
     rows = [row for row in run.board["rows"] if row["rank"] is not None]
     best = ", ".join(f"{row['objective']} {row['rank']:.2f}" for row in rows[:3])
     last = f"; last {rows[-1]['objective']} {rows[-1]['rank']:.2f}" if len(rows) > 3 else ""
-    return (
-        f"A table of places under {run.board['settings']} control settings in shades of blue; mean ranks {best}{last}."
-    )
+    return f"A table of places under {run.board['settings']} control settings in shades of blue; ranks {best}{last}."
 
 
 def _samples(run: Run, backbone: str, setting: Setting) -> str:

@@ -223,7 +223,7 @@ def _budget(wish: str, device: str) -> tuple[str, int | None]:
 
 
 def _jobs(wish: int | None, kind: str) -> int:
-    """Cells at once: on a CPU as many as fill up to four cores, by one thread each or as many as OMP_NUM_THREADS says."""
+    """Cells at once: on a CPU as many as fill up to four cores, by one thread each or as OMP_NUM_THREADS says."""
     if wish is not None and not 1 <= wish <= MOST_JOBS:
         raise ZooError(f"--jobs {wish:,} must be at least 1, and at most {MOST_JOBS:,}")
     return wish or (1 if kind == "gpu" else min(4, workers()))
