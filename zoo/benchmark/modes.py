@@ -170,6 +170,6 @@ def _rows(found: dict[str, Any]) -> Iterator[list[str]]:
 
 
 def _spread(values: list[float]) -> str:
-    """The median, and the lowest and highest if they are told apart in print."""
+    """The median, and the lowest and highest if they differ in print."""
     low, middle, high = (f"{value:,.0f}" for value in (min(values), median(values), max(values)))
     return middle if low == high else f"{middle} ({low}..{high})"

@@ -49,7 +49,7 @@ def ensure(name: str, data_dir: Path, mirror: str | None = None) -> Path:
     """The folder with the four verified archives, fetched first if need be.
 
     The fetch is locked, so that two processes download once; a folder that has them all need not be writable. Raises
-    ZooError with the fix if a file is damaged or cannot be had.
+    ZooError with the fix if a file is damaged or not available.
     """
     folder = raw_folder(name, data_dir)
     try:

@@ -118,7 +118,7 @@ class Plan:
 def make(options: Any, fetch: bool) -> Plan:
     """The plan for run_all's options. fetch: whether the data set may be downloaded now.
 
-    Raises ZooError for anything unknown, and for a data set that was asked for and cannot be had.
+    Raises ZooError for anything unknown, and for a data set that was asked for and is not available.
     """
     loaded = grid.load(options.grid)
     if options.backbone:
