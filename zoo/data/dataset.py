@@ -94,7 +94,7 @@ def affine(images: Tensor, generator: torch.Generator) -> Tensor:
 def load(name: str, data_dir: Path, mirror: str | None = None) -> Dataset:
     """A data set by its name, fetched into `data_dir` if it is not there (`digits` needs no file).
 
-    Raises ZooError for an unknown name, a damaged file, or one that cannot be had.
+    Raises ZooError for an unknown name, a damaged file, or one that is not available.
     """
     check_name(name)
     arrays = _digits() if name == "digits" else _published(archives.ensure(name, data_dir, mirror))

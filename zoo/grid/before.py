@@ -37,7 +37,7 @@ def check(plan: Plan, options: Any, say: Callable[[str], None] = say) -> None:
     """
     there = next(folder for folder in (plan.out, *plan.out.parents) if folder.exists())
     if not there.is_dir():
-        raise ZooError(f"{plan.out} cannot be made: {there} is a file. Choose another --out")
+        raise ZooError(f"cannot write {plan.out}: {there} is a file. Choose another --out")
     check_device(options.device)
     if why := unwritable(Path(options.data_dir)):
         say(
