@@ -95,6 +95,8 @@ def _read(path: Path, given: ImageSet, bench: Bench) -> Scored:
 def _is_images(path: Path) -> bool:
     if not path.exists():
         raise ZooError(f"{path} does not exist; give a run's folder, a checkpoint, an .npz file or a folder of images")
+    if not (path.is_file() or path.is_dir()):
+        raise ZooError(f"{path} is neither a file nor a folder: a set of images is one of the two")
     if path.is_file() and path.suffix.lower() in SUFFIXES:
         raise ZooError(f"{path} is one image: give the folder of a set")
     return is_npz(path) if path.is_file() else not any(path.glob("step-*.json"))
