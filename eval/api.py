@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from zoo.api import PathLike, Run, data_folder
+from zoo.api import PathLike, Run
+from zoo.base.environment import data_folder, mirror_place, pick_device
 from zoo.base.errors import ZooError
 from zoo.base.progress import progress_shown
 
@@ -92,7 +93,6 @@ def score(
     """
     from eval.scores.sets import Asked, evaluate
     from zoo import plugins
-    from zoo.base.environment import pick_device
     from zoo.config.control import Setting
     from zoo.config.schema import validated
     from zoo.data.sets import check_name
@@ -104,7 +104,7 @@ def score(
         check_name(dataset)
     if n < 1 or batch < 1 or judge_seed not in (0, 1):
         raise ZooError(f"n = {n} and batch = {batch} must be at least 1, judge_seed = {judge_seed} is 0 or 1")
-    asked = Asked(n, dataset, data_folder(data_dir), mirror, judge_seed, batch)
+    asked = Asked(n, dataset, data_folder(data_dir), mirror_place(mirror), judge_seed, batch)
     with progress_shown(progress), tempfile.TemporaryDirectory() as folder:
         if isinstance(what, Run):
             path = what.folder

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from zoo.base.errors import ZooError, run_main
+from zoo.base.helptext import terminal_columns
 from zoo.base.options import EXPERT, MUCH, option
 from zoo.cli import Places, SettingOptions, parse
 from zoo.config.cell import MIN_SAMPLES
@@ -59,7 +60,7 @@ def main() -> None:
     paths = [Path(path) for path in (options.a, options.b) if path]
     asked = Asked(options.n, options.dataset, Path(options.data_dir), options.mirror, options.judge_seed, options.batch)
     found = evaluate(paths, setting, asked, pick_device(options.device))
-    print(json.dumps(found, indent=1, allow_nan=False) if options.json else page(found))
+    print(json.dumps(found, indent=1, allow_nan=False) if options.json else page(found, terminal_columns()))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from zoo.api import PathLike, data_folder
+from zoo.api import PathLike
+from zoo.base.environment import data_folder, mirror_place
 from zoo.base.errors import ZooError
 from zoo.base.progress import progress_shown
 
@@ -114,7 +115,8 @@ def run_grid(
         grid=str(grid), dataset=dataset if dataset is None or isinstance(dataset, str) else ",".join(dataset),
         seeds=seeds, only=only, backbone=backbone, budget=str(budget), out=None if out is None else str(out),
         retry="failed" if retry_failed else None, jobs=jobs, timeout=timeout, device=device, verbose=False,
-        data_dir=str(data_folder(data_dir)), mirror=mirror, plugin=None if plugin is None else str(plugin), track=track,
+        data_dir=str(data_folder(data_dir)), mirror=mirror_place(mirror), track=track,
+        plugin=None if plugin is None else str(plugin),
     )  # fmt: skip
     with progress_shown(progress):
         return run(plan_of(options), options)
@@ -167,5 +169,5 @@ def ending(found: GridRun) -> str:
     from zoo.base.helptext import terminal_columns
 
     run = load(found.folder)
-    times = time_table(run, report=found.report_seconds)
-    return f"\n{times}\n\n{terminal.render(words.ending(run, found.page), terminal_columns()).rstrip()}"
+    blocks = [*time_table(run, report=found.report_seconds), *words.ending(run, found.page)]
+    return f"\n{terminal.render(blocks, terminal_columns()).rstrip()}"

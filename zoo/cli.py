@@ -1,12 +1,11 @@
 """Command lines: a dataclass per command, read by zoo/base/options.py; options that several share are written once."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from zoo import plugins
-from zoo.base.environment import check_device
+from zoo.base.environment import check_device, data_folder, mirror_place
 from zoo.base.errors import ZooError
 from zoo.base.options import EXPERT, MUCH, WHAT, WHERE, option, read
 from zoo.training.track import TRACKERS, check_tracker
@@ -28,9 +27,9 @@ class Machine:
 class Places(Machine):
     """Where things are."""
 
-    data_dir: str = option("data", "folder of the data sets", WHERE, metavar="DIR")
+    data_dir: str = option(str(data_folder()), "folder of the data sets (env ZOO_DATA)", WHERE, metavar="DIR")
     mirror: str | None = option(
-        os.environ.get("ZOO_MIRROR") or None,
+        mirror_place(),
         "folder or address (file://, http://) of MNIST's four published archives (env ZOO_MIRROR)",
         WHERE,
         metavar="PLACE",

@@ -54,6 +54,16 @@ def git_hash() -> str | None:
     return commit.strip() + ("+" if changes.strip() else "")
 
 
+def data_folder(given: str | os.PathLike[str] | None = None) -> Path:
+    """Where data sets are kept: the folder given, the variable ZOO_DATA, or `data` in the working directory."""
+    return Path(given if given is not None else os.environ.get("ZOO_DATA") or "data")
+
+
+def mirror_place(given: str | None = None) -> str | None:
+    """Where MNIST's archives are fetched from: the place given, the variable ZOO_MIRROR, or None for their servers."""
+    return given or os.environ.get("ZOO_MIRROR") or None
+
+
 def has_gpu() -> bool:
     """Whether there is an NVIDIA GPU, asked without importing torch; CUDA_VISIBLE_DEVICES can hide it."""
     return Path("/dev/nvidiactl").exists() and os.environ.get("CUDA_VISIBLE_DEVICES", "0") not in ("", "-1")

@@ -1,13 +1,11 @@
 """Carries out a plan: cells in worker processes, one or a few at once; failures are recorded and the grid goes on."""
 
-import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from zoo.base.errors import Busy, Diverged
-from zoo.base.progress import say
+from zoo.base.progress import bar, in_notebook, say, watched
 from zoo.base.sealed import read_sealed, write_sealed
 from zoo.base.threads import cores
 from zoo.config.control import score_words
@@ -160,14 +158,12 @@ class Watch:
         self.done: set[str] = set()
         self.took, self.estimated = 0.0, 0.0
         self.bars = []
-        if sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns:  # some have no size
-            from tqdm import tqdm
-
-            form = "{desc} |{bar:30}| {n_fmt}/{total_fmt} cells in {elapsed}{postfix}"
+        if watched():
+            form = "{desc} |{bar}| {n_fmt}/{total_fmt} cells in {elapsed}{postfix}"
             total = len(plan.chosen)
-            self.bars = [tqdm(desc=plan.name, total=total, bar_format=form, leave=False, dynamic_ncols=True)]
-            for place in range(1, jobs + 1):
-                self.bars.append(tqdm(position=place, bar_format="{desc}", leave=False, dynamic_ncols=True))
+            self.bars = [bar(desc=plan.name, total=total, bar_format=form, leave=False, dynamic_ncols=True)]
+            for place in range(1, 1 if in_notebook() else jobs + 1):  # a notebook has no cursor to move between lines
+                self.bars.append(bar(position=place, bar_format="{desc}", leave=False, dynamic_ncols=True))
 
     def tick(self, running: Sequence[Job], waiting: Sequence[Cell]) -> None:
         """Show the count, the time left, and the last line of every running cell's log."""
@@ -184,8 +180,8 @@ class Watch:
         columns = grid.format_dict["ncols"] or 80  # a longer line would break those above it
         grid.n = gone
         grid.set_postfix_str(left)
-        for place, bar in enumerate(cells):
-            bar.set_description_str(lines[place][: columns - 1] if place < len(lines) else "")
+        for place, line in enumerate(cells):
+            line.set_description_str(lines[place][: columns - 1] if place < len(lines) else "")
 
     def left(self, running: Sequence[Job], waiting: Sequence[Cell]) -> float:
         """Seconds to go: the estimates, scaled by what this grid's finished cells took of theirs."""
@@ -201,5 +197,5 @@ class Watch:
 
     def close(self) -> None:
         """Remove the lines."""
-        for bar in reversed(self.bars):
-            bar.close()
+        for shown in reversed(self.bars):
+            shown.close()
