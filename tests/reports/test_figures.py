@@ -101,9 +101,9 @@ def test_the_fronts_drawn_are_the_non_dominated_sets(styled, tmp_path):
             number = numbered(run, backbone, setting)
             drawn = {line.get_label(): line.get_xydata() for line in ax.lines}
             assert len(drawn) == max(number.values())
-            for front in set(number.values()):
-                expected = sorted((fid, 100 * acc) for o, (fid, acc) in found.items() if number[o] == front)
-                assert drawn[f"front {front}"] == pytest.approx(np.array(expected))
+            for one in set(number.values()):
+                expected = sorted((fid, 100 * acc) for o, (fid, acc) in found.items() if number[o] == one)
+                assert drawn[f"front {one}"] == pytest.approx(np.array(expected))
             assert {text.get_text() for text in ax.texts} == {o for o in number if number[o] == 1}
             later = [line.get_color() for line in ax.lines if line.get_label() != "front 1"]
             assert later == sorted(later, key=float, reverse=True)  # the last front first, and the faintest
