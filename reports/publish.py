@@ -2,7 +2,8 @@
 
 The run's folder gives report.md with its figures, results.csv, results.json, cells.tar.gz (the JSON of all cells, see
 reports/read/archive.py) and weights.txt (SHA-256 of each cell's weights); report.html too, with --html. README.md there
-is then made from the studies' cells.tar.gz alone; without a run, nothing else is done.
+is then made from the studies' cells.tar.gz alone, and notes.md, what no study can say, stands at its end; without a
+run, nothing else is done.
 """
 
 import shutil
@@ -23,6 +24,7 @@ from zoo.base.options import WHERE, option
 from zoo.cli import parse
 
 PLACE = Path(__file__).parent / "reference"
+NOTES = "notes.md"
 COPIED = ("report.md", "results.csv", "results.json")
 
 
@@ -59,13 +61,15 @@ def publish(folder: Path, place: Path, name: str | None = None, html: bool = Fal
 
 
 def readme(place: Path) -> str:
-    """What README.md of a folder of studies says, from their cells.tar.gz alone."""
+    """What README.md of a folder of studies says, from their cells.tar.gz and notes.md alone."""
     with ExitStack() as stack:
         studies = {
             path.parent.name: stack.enter_context(archive.unpacked(path))
             for path in sorted(place.glob(f"*/{archive.NAME}"))
         }
-        return markdown.render(findings.page(studies))
+        found = markdown.render(findings.page(studies))
+    notes = place / NOTES
+    return f"{found}\n{notes.read_text(encoding='utf-8')}" if notes.is_file() else found
 
 
 def main() -> None:

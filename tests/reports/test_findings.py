@@ -54,12 +54,10 @@ def test_weights_are_listed_as_the_last_checkpoint_says(run, tmp_path):
     assert archive.weights(load(folder)) == {cell: "bb"}
 
 
-def test_a_published_folder_replaces_an_older_one(run, tmp_path):
-    publish.publish(run, tmp_path, "one")
-    (tmp_path / "one" / "old.txt").write_text("old")
-    publish.publish(run, tmp_path, "one")
-    assert not (tmp_path / "one" / "old.txt").exists()
-    assert {path.name for path in (tmp_path / "one").iterdir()} == {
+def test_a_published_folder_replaces_an_older_one(run, place):
+    (place / "one" / "old.txt").write_text("old")
+    publish.publish(run, place, "one")
+    assert {path.name for path in (place / "one").iterdir()} == {
         "report.md", "figures", "results.csv", "results.json", "cells.tar.gz", "weights.txt",
     }  # fmt: skip
 
