@@ -7,6 +7,7 @@ images are random: speed does not depend on what they show.
 
 python -m zoo.bench --minutes 8 --out DIR measures everything that a GPU is asked for in one call, the most valuable
 first: speed, time to quality, and as much of the default grid as fits (--minutes 8 --help explains its options).
+python -m zoo.bench --quality --out DIR measures FID after so many seconds of training (--quality --help).
 """
 
 import json
@@ -61,6 +62,10 @@ class Options:
 
 def main() -> int:
     """The command line; see the module's first line."""
+    if "--quality" in sys.argv[1:]:
+        from zoo.benchmark import quality
+
+        return quality.main()
     if any(word.partition("=")[0] == "--minutes" for word in sys.argv[1:]):
         from zoo.benchmark import call
 

@@ -91,7 +91,8 @@ def notes(found: dict[str, Any]) -> list[str]:
         )
     if (count := found["settings"]) > 1 and found["in_effect"] is not None:
         said.append(
-            f"The {count} control settings count as {found['in_effect']:.1f}: objectives score alike under some of them."
+            f"The {count} control settings count as {found['in_effect']:.1f}: objectives score alike under some of "
+            "them."
         )
     taus = {name: value for name, value in found["sensitivity"].items() if "_" not in name and value is not None}
     if taus:
