@@ -31,7 +31,8 @@ def main() -> None:
         data = load(config.dataset, Path(options.data_dir), options.mirror)
         manifest = train(config, folder, data, device, options.track, preview=Preview)
     say(f"done: {manifest['images']:,} images in {manifest['seconds']:.0f} s, in {folder}")
-    say(f"score it with: python -m eval.fid {folder}")
+    plugin = f" --plugin {options.plugin}" if options.plugin else ""
+    say(f"score it with: python -m eval.fid {folder}{plugin}")
 
 
 if __name__ == "__main__":
