@@ -57,7 +57,7 @@ class Budget(Frozen):
 
     def recipe_of(self, backbone: str) -> dict[str, Any]:
         """The fields of the recipe that a backbone of the grid is trained by."""
-        return changed(self.recipe.model_dump(), self.sizes[backbone].recipe)
+        return changed(dict(self.recipe), self.sizes[backbone].recipe)
 
 
 class Grid(Frozen):
@@ -131,7 +131,7 @@ class Cell:
 
 def changed(recipe: dict[str, Any], changes: Recipe) -> dict[str, Any]:
     """A recipe's fields, those replaced that `changes` was given."""
-    return recipe | changes.model_dump(include=changes.model_fields_set)
+    return recipe | {name: getattr(changes, name) for name in changes.model_fields_set & Recipe.model_fields.keys()}
 
 
 def names() -> list[str]:
