@@ -23,6 +23,7 @@ from zoo.benchmark import RANDOM_IMAGES
 from zoo.benchmark.modes import CEILING, MODES, Plan, checked_config, measured, run, table
 from zoo.cli import parse
 from zoo.config.fits import fit_images, fit_training
+from zoo.grid.device import require_device
 
 
 @dataclass
@@ -69,6 +70,7 @@ def main() -> int:
     if options.one:
         print(json.dumps(measured(plan, options.one)))
         return 0
+    require_device(plan.device)
     found = run(plan)
     print(f"\n{table(found)}")
     if options.json:
