@@ -57,6 +57,14 @@ class TrainOptions(Watched):
         "muon", "muon for the hidden matrices and adamw for the rest, or adamw for all", EXPERT, metavar="NAME"
     )
     learning_rate: float = option(2e-3, "the rate after warm-up", EXPERT)
+    schedule: str = option(
+        "linear", "how the rate goes on after warm-up: linear, cosine, constant or onecycle", EXPERT, metavar="NAME"
+    )
+    warmup_steps: int | None = option(None, "steps of the warm-up, in place of 5% of the run", EXPERT)
+    ema_start: float = option(0.0, "share of the run before which the weights are not averaged", EXPERT)
+    standardise: bool = option(
+        True, "pixels of mean 0 and variance 1", EXPERT, off="pixels from -1 to 1, as they are, not of variance 1"
+    )
     precision: str = option("auto", "auto, float32 or bfloat16", EXPERT, metavar="NAME")
     compile: Literal["auto", "graphs"] | bool = option(
         "auto",

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from zoo.base.errors import ZooError, choose, nearest
 
@@ -19,6 +19,21 @@ class Frozen(BaseModel):
     """Immutable, no unknown keys, no silent conversions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)  # built when first used
+
+
+class Growing(Frozen):
+    """A model whose `LATER` fields are left out of its dumps, and so of keys, while they hold their defaults.
+
+    A field that is added here changes neither the keys nor the files of configurations that do not use it.
+    """
+
+    LATER: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        known: dict[str, Any] = dump(self)
+        unused = {name for name in self.LATER if getattr(self, name) == type(self).model_fields[name].default}
+        return {name: value for name, value in known.items() if name not in unused}
 
 
 def checked(parse: Callable[[str], str]) -> Callable[[str], str]:

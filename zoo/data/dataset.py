@@ -21,6 +21,9 @@ from zoo.data import archives
 from zoo.data.sets import BLANK_SHARE, BLANKS, REAL_CLASSES, check_name
 
 
+HALVES = 0.5, 0.5  # as mean and deviation they map [0, 1] to [-1, 1]
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Real images, uint8 [N, 1, H, W] with labels int64 [N] in 0 .. 9, and the hash of all of them."""
@@ -60,6 +63,11 @@ class Dataset:
         value = torch.arange(256, dtype=torch.float64) / 255
         mean = (counts @ value / counts.sum()).item()
         return mean, math.sqrt((counts @ (value - mean) ** 2 / counts.sum()).item())
+
+
+def scale_of(data: Dataset, standardised: bool) -> tuple[float, float]:
+    """(mean, deviation) by which a run sees a data set: its own, or HALVES for a run that does not standardise."""
+    return data.standard if standardised else HALVES
 
 
 def standardise(images: Tensor, standard: tuple[float, float]) -> Tensor:

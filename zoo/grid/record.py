@@ -5,6 +5,7 @@ from typing import Any
 
 from zoo.base.environment import git_hash, versions
 from zoo.base.sealed import write_sealed
+from zoo.grid.claims import resolved
 from zoo.grid.plan import Plan
 
 
@@ -25,9 +26,15 @@ def write_grid(plan: Plan, options: Any) -> None:
             "seeds": sorted({cell.config.train.seed for cell in plan.cells}),
             "objectives": list(dict.fromkeys(cell.objective for cell in plan.cells)),
             "variants": {
-                name: changes.model_dump(mode="json", include=changes.model_fields_set)
+                name: {field: getattr(changes, field) for field in sorted(changes.model_fields_set)}
                 for name, changes in plan.grid.variants.items()
                 if name
+            },
+            "study": plan.grid.study,
+            "claims": {
+                dataset: resolved(plan.grid.claims, plan.grid.triples[0], {b: s.size for b, s in budget.sizes.items()})
+                for dataset, budget in plan.budgets.items()
+                if plan.grid.claims
             },
             "backbones": list(dict.fromkeys(cell.config.train.backbone for cell in plan.cells)),
             "jobs": plan.jobs,

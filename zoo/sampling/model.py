@@ -20,7 +20,7 @@ from zoo.base.progress import Pulse
 from zoo.config.cell import TrainConfig
 from zoo.config.control import Sampling, Setting
 from zoo.config.schema import explain
-from zoo.data.dataset import Dataset, to_uint8
+from zoo.data.dataset import Dataset, scale_of, to_uint8
 from zoo.data.sets import NUM_CLASSES, REAL_CLASSES
 from zoo.objectives.path import Path
 from zoo.sampling import pictures
@@ -151,7 +151,8 @@ class Preview:
     @cached_property
     def model(self) -> Model:
         """The second network."""
-        manifest = {"config": self.config.model_dump(mode="json"), "standard": self.data.standard}
+        standard = scale_of(self.data, self.config.standardise)
+        manifest = {"config": self.config.model_dump(mode="json"), "standard": standard}
         # the state's tensors change in place, and are taken anew for each picture
         return Model(manifest, self.state.tensors(), self.data.image_shape, self.device, len(self.labels))
 

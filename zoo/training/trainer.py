@@ -16,7 +16,7 @@ from zoo.base.environment import compiled, pick_precision
 from zoo.base.errors import ZooError
 from zoo.base.progress import say
 from zoo.config.cell import TrainConfig
-from zoo.data.dataset import Dataset, affine, standardise
+from zoo.data.dataset import Dataset, affine, scale_of, standardise
 from zoo.data.sets import NUM_CLASSES
 from zoo.objectives.core import Network
 from zoo.training import noise
@@ -59,7 +59,7 @@ class Batches:
     """Step k -> (x, labels, u, eps), drawn from the seed's streams; eps as the objective pairs it with x."""
 
     def __init__(self, config: TrainConfig, data: Dataset, device: torch.device):
-        self.config, self.device, self.standard = config, device, data.standard
+        self.config, self.device, self.standard = config, device, scale_of(data, config.standardise)
         self.coupling = registry.objective(config.objective).coupling
         self.images, self.labels = (part.to(device) for part in data.augmented)
 
