@@ -124,7 +124,6 @@ def test_a_planted_arrow_and_a_planted_circle_are_named(graph):
 LONGEST, SHORTEST = 260, 30
 SHORT = {
     "zoo/train.py",
-    "zoo/grid/times.py",
     "zoo/data/sets.py",
     "eval/ranks/stats.py",
     "zoo/objectives/uncertainty.py",
