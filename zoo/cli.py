@@ -69,6 +69,9 @@ class TrainOptions(Watched):
         False, "compute activations again in the backward pass: less memory, slower, the same numbers", EXPERT
     )
     augment: bool = option(False, "small random affine maps of the training images", EXPERT)
+    set: tuple[str, ...] = option(
+        (), "change any field of the recipe, as in train.weight_decay=0.1", EXPERT, metavar="FIELD=VALUE .."
+    )
     out: str = option("runs/one", "folder of the run", WHERE, metavar="DIR")
 
     def config(self) -> "TrainConfig":
@@ -76,13 +79,15 @@ class TrainOptions(Watched):
         from pydantic import ValidationError
 
         from zoo.config.cell import TrainConfig
+        from zoo.config.changes import changed, read
         from zoo.config.schema import explain
 
         given = {f.name: getattr(self, f.name) for f in fields(self) if f.name in TrainConfig.model_fields}
         try:
-            return TrainConfig(**given)
+            config = TrainConfig(**given)
         except ValidationError as error:
             raise explain(error, TrainConfig, "the options") from None
+        return changed(config, read(self.set, ["train"]).get("train", {}), "train")
 
 
 @dataclass
