@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Machine:
     """Where things run."""
 
-    device: str = option("auto", "auto, cpu, cuda or cuda:N", WHERE, metavar="DEVICE")
+    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps", WHERE, metavar="DEVICE")
     plugin: str | None = option(None, "a Python file that registers objectives of your own", WHAT, metavar="FILE")
 
 

@@ -135,11 +135,11 @@ def test_archives_that_are_none_are_refused(made, tmp_path):
     for number, (path, said) in enumerate(bad.items()):
         with pytest.raises(ZooError, match=said):
             packing.unpack(path, tmp_path / f"out{number}")
+    altered(made[1], tmp_path, lambda cells: None)
+    path = tmp_path / "x" / "cells" / "0000" / "result.json"
+    path.write_text(path.read_text().replace('"done"', '"fine"'))
+    packing._zip(tmp_path / "x", tmp_path / "edited.zip")
     with pytest.raises(ZooError, match="damaged or was edited"):
-        altered(made[1], tmp_path, lambda cells: None)
-        path = tmp_path / "x" / "cells" / "0000" / "result.json"
-        path.write_text(path.read_text().replace('"done"', '"fine"'))
-        packing._zip(tmp_path / "x", tmp_path / "edited.zip")
         packing.unpack(tmp_path / "edited.zip", tmp_path / "y")
 
 
