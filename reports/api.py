@@ -125,8 +125,8 @@ def run_grid(
         return run(plan_of(options), options)
 
 
-def plan_of(options: Any, fetch: bool = True) -> "Plan":
-    """The plan for run_all's options. A budget in time becomes a share of the grid's images, by measuring this machine,
+def plan_of(options: Any, fetch: bool = True, device: bool = True) -> "Plan":
+    """The plan for run_all's options, with the arguments of `plan.make`. A budget in time becomes a share of the grid's images, by measuring this machine,
     or as it was found when the run in the folder began. Raises ZooError for anything that is not allowed."""
     from zoo.grid import plan, speed, wishes
 
@@ -135,7 +135,7 @@ def plan_of(options: Any, fetch: bool = True) -> "Plan":
 
         options.budget_asked = options.budget
         options.budget = pace.share_for(seconds, options, fetch)
-    return speed.scaled(plan.make(options, fetch=fetch), Path(options.data_dir))
+    return speed.scaled(plan.make(options, fetch, device), Path(options.data_dir))
 
 
 def run(made: "Plan", options: Any) -> GridRun:

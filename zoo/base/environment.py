@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Precision = Literal["float32", "bfloat16"]
 PACKAGES = ("torch", "torchvision", "diffusers", "einops", "numpy", "scipy", "scikit-learn", "torchmetrics")
+DEVICES = "auto, cpu, cuda, cuda:N, mps"
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")  # torch knows more, such as meta, on which nothing is computed
 # glibc's M_MMAP_THRESHOLD (bytes, its largest), M_TRIM_THRESHOLD and M_TOP_PAD
 ALLOCATOR = {-3: 32 << 20, -1: (1 << 31) - 1, -2: 64 << 20}
@@ -62,7 +63,7 @@ def has_gpu() -> bool:
 def check_device(name: str) -> str:
     """The name of a device, checked without torch. Raises ZooError for one that is none of those meant."""
     if not DEVICE.fullmatch(name):
-        raise ZooError(f"device {name!r} does not work here: unknown. Allowed: auto, cpu, cuda, cuda:N, mps")
+        raise ZooError(f"device {name!r} does not work here: unknown. Allowed: {DEVICES}")
     return name
 
 
@@ -76,8 +77,8 @@ def pick_device(name: str) -> "torch.device":
     try:
         device = torch.zeros(1, device=name).device
     except (RuntimeError, AssertionError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise ZooError(f"device {name!r} does not work here: {reason}. Allowed: auto, cpu, cuda, cuda:N, mps") from None
+        reason = str(error).splitlines()[0].partition(". ")[0].rstrip(".")  # torch goes on with advice
+        raise ZooError(f"device {name!r} does not work here: {reason}. Allowed: {DEVICES}") from None
     if device.type == "cpu":
         keep_memory()
     if device.type == "cuda":
