@@ -87,5 +87,10 @@ def main() -> int:
     return 1 if lines else 0
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """The console script `objective-zoo`."""
     run_main(main)
+
+
+if __name__ == "__main__":
+    command()

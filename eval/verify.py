@@ -100,9 +100,11 @@ def score_again(
     from zoo.data.dataset import load
     from zoo.sampling.model import Model
     from zoo.training import checkpoint
+    from zoo.training.run import refuse_changed
 
     data = load(cell.config.train.dataset, data_dir, mirror)
     manifest, tensors = checkpoint.find(cell.folder)
+    refuse_changed(manifest["plugins"], cell.folder)
     if manifest["config"] != cell.config.train.model_dump(mode="json"):
         return [], [f"{cell.name}: the weights are of a run of another configuration"]
     if data.sha256 != cell.result["data"]["sha256"]:

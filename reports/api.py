@@ -126,8 +126,11 @@ def run_grid(
 
 
 def plan_of(options: Any, fetch: bool = True, device: bool = True) -> "Plan":
-    """The plan for run_all's options, with the arguments of `plan.make`. A budget in time becomes a share of the grid's images, by measuring this machine,
-    or as it was found when the run in the folder began. Raises ZooError for anything that is not allowed."""
+    """The plan for run_all's options, with the arguments of `plan.make`.
+
+    A budget in time becomes a share of the grid's images, by measuring this machine, or as it was found when the run in
+    the folder began. Raises ZooError for what is not allowed.
+    """
     from zoo.grid import plan, speed, wishes
 
     if (seconds := wishes.seconds_of(options.budget)) is not None:
