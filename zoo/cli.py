@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Machine:
     """Where things run."""
 
-    device: str = option("auto", "auto, cpu, cuda or cuda:N", WHERE, metavar="DEVICE")
+    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps", WHERE, metavar="DEVICE")
     plugin: str | None = option(None, "a Python file that registers objectives of your own", WHAT, metavar="FILE")
 
 
@@ -76,6 +76,9 @@ class TrainOptions(Watched):
         False, "compute activations again in the backward pass: less memory, slower, the same numbers", EXPERT
     )
     augment: bool = option(False, "small random affine maps of the training images", EXPERT)
+    set: tuple[str, ...] = option(
+        (), "change any field of the recipe, as in train.weight_decay=0.1", EXPERT, metavar="FIELD=VALUE .."
+    )
     out: str = option("runs/one", "folder of the run", WHERE, metavar="DIR")
 
     def config(self) -> "TrainConfig":
@@ -83,13 +86,15 @@ class TrainOptions(Watched):
         from pydantic import ValidationError
 
         from zoo.config.cell import TrainConfig
+        from zoo.config.changes import changed, read
         from zoo.config.schema import explain
 
         given = {f.name: getattr(self, f.name) for f in fields(self) if f.name in TrainConfig.model_fields}
         try:
-            return TrainConfig(**given)
+            config = TrainConfig(**given)
         except ValidationError as error:
             raise explain(error, TrainConfig, "the options") from None
+        return changed(config, read(self.set, ["train"]).get("train", {}), "train")
 
 
 @dataclass

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from zoo.backbones.conditioning import TimeEmbedding
+from .conditioning import TimeEmbedding  # relative: the file is exported too (zoo_dit.py)
 
 
 def place_table(rows: int, columns: int, width: int) -> Tensor:

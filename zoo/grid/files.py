@@ -21,6 +21,8 @@ from zoo import registry
 from zoo.base.errors import ZooError, choose
 from zoo.base.names import slug
 from zoo.config.cell import BackboneName, CellConfig, ObjectiveName, Recipe, ScoreConfig, TrainConfig
+from zoo.config.changes import Changes
+from zoo.config.changes import changed as changes_of
 from zoo.config.control import Sampling, Setting
 from zoo.config.schema import Count, Frozen, Positive, checked, distinct, explain
 from zoo.data.sets import DataName
@@ -187,10 +189,19 @@ def load(name: str) -> Grid:
     return grid
 
 
-def cells(grid: Grid, dataset: str, budget: Budget, seeds: int | None = None, images: int | None = None) -> list[Cell]:
+def cells(
+    grid: Grid,
+    dataset: str,
+    budget: Budget,
+    seeds: int | None = None,
+    images: int | None = None,
+    share: float = 1.0,
+    fields: Changes | None = None,
+) -> list[Cell]:
     """All cells of a grid, seeds outermost, so that a grid cut short has whole seeds.
 
-    images: replaces the budget's number of images seen by a cell. Raises ZooError for too many cells, and for names
+    images: replaces the budget's number of images seen by a cell; share: of that number, otherwise. fields: those of
+    every cell's configuration that are changed. Raises ZooError for too many cells, and for names
     that would share a folder.
     """
     triples = grid.triples
@@ -199,7 +210,7 @@ def cells(grid: Grid, dataset: str, budget: Budget, seeds: int | None = None, im
         raise ZooError(f"{count:,} cells are more than {MAX_CELLS:,}: lower --seeds or split the grid")
     made = []
     own = {} if grid.settings is None else {"settings": grid.settings, "best": None}
-    score = budget.score.model_copy(update=own)
+    score = changes_of(budget.score.model_copy(update=own), (fields or {}).get("score", {}), "score")
     chosen = range(grid.first_seed, grid.first_seed + (seeds or grid.seeds))
     for seed, (name, objective, variant) in product(chosen, triples):
         size, changes = budget.sizes[name], grid.variants[variant]
@@ -210,8 +221,9 @@ def cells(grid: Grid, dataset: str, budget: Budget, seeds: int | None = None, im
             backbone=size.size,
             objective=objective,
             seed=seed,
-            images=max(1, round((images or size.images) * changes.times_images)),
+            images=max(1, round((images or max(1, round(share * size.images))) * changes.times_images)),
         )
+        train = changes_of(train, (fields or {}).get("train", {}), "train")
         seconds = size.seconds * train.images / size.images
         made.append(Cell(CellConfig(train=train, score=score), seconds, variant))
     folder, times = Counter(cell.folder for cell in made).most_common(1)[0]

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from zoo import registry
+from zoo.base.environment import exact_device
 from zoo.base.errors import ZooError
 from zoo.base.progress import Pulse
 from zoo.config.cell import TrainConfig
@@ -121,7 +122,7 @@ class Model:
         return to_uint8(x / alpha.hypot(sigma).to(x.dtype), self.standard), to_uint8(x_hat, self.standard)
 
     def _times(self, setting: Setting) -> Tensor:
-        return setting.times(self.objective.path).to(self.device)
+        return setting.times(self.objective.path).to(exact_device(self.device))
 
     def _steps(self, labels: Tensor, setting: Setting, first: int, seed: int | None) -> sampler.Steps:
         self.use(setting.weights)
