@@ -106,9 +106,7 @@ def score(
         check_name(dataset)
     if n < 1 or batch < 1 or judge_seed not in (0, 1):
         raise ZooError(f"n = {n} and batch = {batch} must be at least 1, judge_seed = {judge_seed} is 0 or 1")
-    asked = Asked(
-        n, dataset, data_folder(data_dir), mirror_place(mirror), judge_seed, batch, trust_remote_code
-    )
+    asked = Asked(n, dataset, data_folder(data_dir), mirror_place(mirror), judge_seed, batch, trust_remote_code)
     with progress_shown(progress), tempfile.TemporaryDirectory() as folder:
         if isinstance(what, Run):
             path = what.folder
