@@ -17,6 +17,7 @@ ROOMS = (
     ("zoo.config",),
     ("zoo.training",),
     ("zoo.sampling",),
+    ("zoo.hub",),
     ("zoo.grid",),
     ("zoo.benchmark",),
     ("zoo.*",),

@@ -41,7 +41,7 @@ class Options:
     rounds: int = option(2, "how often each is measured; the first time with a cold cache of compiled code", MUCH)
     seconds: float = option(5.0, "how long training and sampling are timed in each measurement", MUCH)
     jobs: int = option(1, "so many processes at once, which share the CPU's cores; their rates are added up", EXPERT)
-    device: str = option("auto", "auto, cpu, cuda or cuda:N", WHERE, metavar="DEVICE")
+    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps", WHERE, metavar="DEVICE")
     json: str | None = option(None, "also write everything measured to this file", WHERE, metavar="FILE")
     one: str | None = option(None, "measure this alone, in this process, and print JSON", EXPERT, hidden=True)
 

@@ -28,7 +28,7 @@ class Options:
 
     minutes: float | None = option(None, "how long the session may take", MUCH)
     out: str | None = option(None, "folder of the results; an earlier session's goes on", WHERE, metavar="DIR")
-    device: str = option("auto", "auto, cpu, cuda or cuda:N", WHERE, metavar="DEVICE")
+    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps", WHERE, metavar="DEVICE")
     mirror: str | None = option(
         mirror_place(), "folder or address of MNIST's archives (env ZOO_MIRROR)", WHERE, metavar="PLACE"
     )

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from zoo.base.errors import Busy, Diverged
@@ -9,7 +10,7 @@ from zoo.base.progress import bar, in_notebook, say, watched
 from zoo.base.sealed import read_sealed, write_sealed
 from zoo.base.threads import cores
 from zoo.config.control import score_words
-from zoo.grid import before, record
+from zoo.grid import before, record, speed
 from zoo.grid import plan as plans
 from zoo.grid.executor import (
     ATTEMPTS,
@@ -91,6 +92,7 @@ def run(plan: Plan, command: list[str], options: Any, finished: Callable[[], Non
         for worker in idle:
             worker.dismiss()
         record.write_grid(plan, options)
+        speed.keep(plan, Path(options.data_dir))
     return list(_not_done(plan))
 
 
@@ -191,7 +193,7 @@ class Watch:
                 self.done.add(cell.folder)
                 self.took += result["seconds"]["total"]
                 self.estimated += cell.seconds
-        pace, now = self.took / self.estimated if self.estimated else 1.0, time.monotonic()
+        pace, now = self.took / self.estimated if self.estimated else self.plan.pace or 1.0, time.monotonic()
         rest = [max(0.0, pace * job.cell.seconds - (now - job.began)) for job in running]
         return max([(sum(rest) + pace * sum(cell.seconds for cell in waiting)) / self.jobs, *rest])
 

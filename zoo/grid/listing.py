@@ -47,7 +47,8 @@ def _left(plan: Plan) -> str:
         bad = len(states) - states.count("done")
         return f"{states.count('done')} done, {bad} failed or diverged: --retry failed tries these again"
     needed = size(to_write(plan))
-    return f"about {clock(left / plan.jobs)} to go with {plan.jobs} at once, {needed} to write (estimated)"
+    basis = f", at this machine's {plan.pace:.2g} times the grid's seconds" if plan.pace else ""
+    return f"about {clock(left / plan.jobs)} to go with {plan.jobs} at once{basis}, {needed} to write (estimated)"
 
 
 def dry_run(plan: Plan, retry: bool) -> None:
