@@ -89,7 +89,7 @@ class TrainOptions(Watched):
 class SettingOptions:
     """How images are drawn; shared by every command that draws."""
 
-    sampler: str = option("euler", "euler, heun, ancestral, dpmpp_2m or euler_a", metavar="NAME")
+    sampler: str = option("euler", "euler, heun, ancestral, dpmpp_2m, euler_a, map or renoise", metavar="NAME")
     steps: int = option(20, "steps of the sampler; heun takes two network evaluations for each", MUCH)
     step_grid: str = option("flow", "flow, logsnr, karras(7) or trailing", EXPERT, metavar="NAME")
     start: float = option(

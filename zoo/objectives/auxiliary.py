@@ -4,11 +4,16 @@ loss = factor |y_hat - y|^2           plain
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+
+# (x [B, C, H, W], time [B], labels [B]) -> [B, C, H, W]; of two times: (x, time, labels, until [B])
+Network = Callable[..., "Tensor"]
 
 
 class Prediction(NamedTuple):
@@ -22,6 +27,23 @@ class Prediction(NamedTuple):
     error: "Tensor"  # mean |y_hat - y|^2
     factor: "Tensor"
     logsnr: "Tensor"
+    plain: "Tensor | None" = None  # squared error of eps_hat, float64, where `error` is in no units of the target
+
+
+@dataclass(frozen=True)
+class Aid:
+    """What a scheme may ask for besides the batch.
+
+    more: [B] float64 in [0, 1], a second uniform number for each image; progress: the share of the training that is
+    done. average: the network with the moving average of its weights; teacher: with those of the teacher's run, if the
+    scheme has one; eager: the network in float32, not compiled, to be differentiated forward.
+    """
+
+    more: "Tensor"
+    progress: "float | Tensor"
+    average: Network
+    eager: Network
+    teacher: Network | None = None
 
 
 class Auxiliary(ABC):

@@ -87,6 +87,24 @@ def _anatomy() -> tuple[str, ...]:
 COMMON = "rf/lognorm(0,1)"  # whose effective weight all of ANATOMY's matched objectives have
 ANATOMY = _anatomy()
 
+# Objectives for few steps beside three ordinary ones, all trained alike; teachers come before their students.
+FEWSTEPS = (
+    "rf",
+    "rf/lognorm(0,1)",
+    "v/cosine",
+    "meanflow",
+    "imeanflow",
+    "shortcut(128)",
+    "ect",
+    "scm",
+    "reflow(rf)",
+    "reflow(reflow(rf))",
+    "progressive(v/cosine,8)",
+    "progressive(v/cosine,4)",
+    "progressive(v/cosine,2)",
+    "progressive(v/cosine,1)",
+)
+
 BEYOND = (
     "x0/linear",
     "x0/cosine",
