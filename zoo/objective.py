@@ -50,7 +50,7 @@ def main() -> None:
     options = parse(Options, "python -m zoo.objective", __doc__)
     options.check()
     if not options.name:
-        print(listing(map(registry.objective, registry.ZOO), registry.FAMILIES) if options.all else short(columns()))
+        print(listing(map(registry.objective, registry.EVERY), registry.FAMILIES) if options.all else short(columns()))
         return
     chosen = registry.objective(options.name)
     print(describe(chosen))

@@ -115,6 +115,13 @@ PLOTS = {
         effort.evaluations,
         eight=True,
     ),
+    "few-steps": Plot(
+        "Few steps",
+        "Quality against network evaluations: FID under the sampler that serves the objective best at as many, without "
+        "guidance; means over seeds.",
+        effort.few_steps,
+        eight=True,
+    ),
     "samplers": Plot(
         "Settings",
         "FID under every sampler and step grid, a line for each objective; means over seeds.",

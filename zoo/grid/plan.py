@@ -3,6 +3,7 @@
 torch is not imported here, so that `run_all.py --list` answers at once.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -256,4 +257,5 @@ def prepare(plan: Plan) -> None:
         if not path.is_file():
             config = cell.config.model_dump(mode="json")
             variant = {"variant": cell.variant} if cell.variant else {}
-            write_sealed(path, {"key": cell.config.key, "config": config, **variant})
+            teacher = {"teacher": os.path.relpath(cell.teacher.folder, cell.folder)} if cell.teacher else {}
+            write_sealed(path, {"key": cell.config.key, "config": config, **variant, **teacher})

@@ -28,8 +28,9 @@ class ECT(Scheme):
     """Easy consistency tuning (arXiv 2406.14548), from scratch, in `stages` stages of equal length.
 
     In stage i, from 0, r = t (1 - (1 + 8 sigmoid(-t)) / q^(i + 1)), t the paper's noise level sigma; where that is below
-    0, r = 0 and f(x_r, r) = x. The loss is a pseudo-Huber distance times 1 / sigma^2 on the circle, as in the authors'
-    code. The paper begins at a trained diffusion model, so that its first stages are short.
+    0, r = 0 and f(x_r, r) = x. The loss is a pseudo-Huber distance over t - r, both as angles of the circle: the speed of
+    f along it. The authors' code weighs by 1 / sigma^2 instead, which from scratch leaves all but the lowest levels
+    untrained; the paper begins at a trained diffusion model.
     """
 
     q: float = 2.0
@@ -38,7 +39,7 @@ class ECT(Scheme):
     density: ClassVar = "edm(-0.406853,2)"  # the paper's N(-1.1, 2^2), in units of the data's deviation
     renoises: ClassVar = True
     papers: ClassVar = ("2406.14548",)
-    formula: ClassVar = "|f(x_t, t) - f(x_r, r)| / sigma^2, f = x_hat, r = t (1 - (1 + 8 sigmoid(-t)) / q^(stage + 1))"
+    formula: ClassVar = "|f(x_t, t) - f(x_r, r)| / (t - r), f = x_hat, r = t (1 - (1 + 8 sigmoid(-t)) / q^(stage + 1))"
     taught: ClassVar = "x_hat drawn to x_hat at a lower level of the same noise"
 
     def __post_init__(self) -> None:
@@ -67,7 +68,8 @@ class ECT(Scheme):
         x_hat, _ = chosen.target.solve(alpha * x + sigma * eps, found.y_hat, alpha, sigma)
         corner = 0.00054 / SIGMA_DATA * math.sqrt(x[0].numel())  # the paper's c, in units of the data's deviation
         distance = ((x_hat - goal).square().sum(dim=(1, 2, 3)) + corner**2).sqrt() - corner
-        factor = (1 / sigma.flatten().square()).to(x.dtype) / math.sqrt(x[0].numel())
+        apart = chosen.angle(chosen.path.time(logsnr)) - chosen.angle(chosen.path.time(lower))
+        factor = (2 / math.pi / apart).to(x.dtype) / math.sqrt(x[0].numel())
         return found._replace(error=distance, factor=factor, plain=chosen.eps_error(found).detach())
 
     def lower(self, logsnr: "Tensor", progress: "float | Tensor") -> "Tensor":
@@ -92,19 +94,20 @@ class ECT(Scheme):
 class SCM(Scheme):
     """Continuous-time consistency training, sCT (arXiv 2410.11081, algorithm 1), with its learned weight.
 
-    g = -cos^2(t) (F - dx_t/dt) - r cos(t) sin(t) (x_t + dF/dt), over its root mean square + 0.1, is what f's derivative
+    g = -cos^2(t) (F - dx_t/dt) - r cos(t) sin(t) (x_t + dF/dt), over its root mean square + `steady`, is what f's derivative
     asks of F. r rises from 0 to 1 over the share `warmup` of the run: at r = 0 it is the diffusion loss. The paper begins
     at a trained diffusion model.
     """
 
     warmup: float = 0.25
+    steady: float = 0.1
     base: ClassVar = "v/trig"
     density: ClassVar = "edm(-0.306853,1.4)"  # the paper's N(-1, 1.4^2), in units of the data's deviation
     renoises: ClassVar = True
     auxiliary: ClassVar[Auxiliary] = Learned()
     papers: ClassVar = ("2410.11081",)
     formula: ClassVar = (
-        "F drawn to F + g / (|g| + .1), g = -alpha^2 (F - dx_t) - r alpha sigma (x_t + dF), both along the flow"
+        "F drawn to F + g / (|g| + steady), g = -alpha^2 (F - dx_t) - r alpha sigma (x_t + dF), both along the flow"
     )
     taught: ClassVar = "the derivative of x_hat along the flow drawn to 0"
 
@@ -136,6 +139,6 @@ class SCM(Scheme):
             rise = torch.as_tensor(aid.progress, device=x.device).div(self.warmup).clamp(max=1).to(x.dtype)
             g -= rise * (per_image(mixed, x) * x_t + along(chosen, aid.eager, *given))
             size = g.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
-            goal = found.y_hat + g / (size + 0.1)
+            goal = found.y_hat + g / (size + self.steady)
         error = (found.y_hat - goal).square().mean(dim=(1, 2, 3))
         return found._replace(error=error, factor=torch.ones_like(error), plain=chosen.eps_error(found).detach())

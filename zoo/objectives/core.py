@@ -200,8 +200,9 @@ class Scheme(ABC):
 
     base, density: the names of the axes it takes; a name may give another density. two_times: whether the network is told `until`.
     renoises: whether it maps to the data alone, so that further steps begin at fresh noise. from_pairs: whether its
-    images and noise are pairs (noise, what the teacher makes of it). auxiliary: how its errors become a loss. taught:
-    what is trained, in words.
+    images and noise are pairs (noise, what the teacher makes of it). auxiliary: how its errors become a loss. drawn,
+    weighed: whether the levels that are drawn, and the effective weight, are those of the axes, at least where r = t.
+    taught: what is trained, in words.
     """
 
     papers: ClassVar[tuple[str, ...]] = ()
@@ -213,6 +214,8 @@ class Scheme(ABC):
     renoises: ClassVar[bool] = False
     from_pairs: ClassVar[bool] = False
     auxiliary: ClassVar[Auxiliary] = Plain()
+    drawn: ClassVar[bool] = True
+    weighed: ClassVar[bool] = False
 
     @property
     def teacher(self) -> str | None:

@@ -28,8 +28,23 @@ def describe(chosen: Objective) -> str:
     levels = tabulate(
         _levels(chosen), tablefmt="plain", disable_numparse=True, colalign=["left", *len(LEVELS) * ["right"]]
     )
-    lines += ["", *equation(chosen), "", levels, "", NOTE]
+    lines += ["", *equation(chosen), "", *_taught(chosen), levels]
+    lines += ["", NOTE] if chosen.scheme is None or chosen.scheme.weighed else []
     return "\n".join(lines)
+
+
+def _taught(chosen: Objective) -> list[str]:
+    """What a scheme trains, and how far the numbers below describe it; nothing for an objective without one."""
+    scheme = chosen.scheme
+    if scheme is None:
+        return []
+    where = "where r = t" if scheme.two_times else "as for the regression that it is made of"
+    told = [f"trains {scheme.taught}"]
+    told += [f"the network starts at the weights of {scheme.teacher}, which teaches it"] if scheme.teacher else []
+    if scheme.drawn:
+        told.append(f"levels drawn{' and effective weight' if scheme.weighed else ''}: {where}")
+    told += [] if scheme.weighed else ["no effective weight: its loss is no weighted error of eps_hat"]
+    return [*told, ""]
 
 
 def equation(chosen: Objective) -> list[str]:
@@ -40,6 +55,7 @@ def equation(chosen: Objective) -> list[str]:
         ("y =", chosen.target),
     ]
     shown += [("weight =", chosen.weight), ("noise:", chosen.coupling), ("loss =", chosen.auxiliary)]
+    shown += [("scheme:", chosen.scheme)] if chosen.scheme else []
     rows = []
     for head, axis in shown:
         for part in unwrap(axis) if axis is chosen.path else [axis]:
@@ -65,20 +81,20 @@ def _levels(chosen: Objective) -> list[list[str]]:
     import torch
 
     logsnr = torch.tensor(LEVELS, dtype=torch.float64)
-    weight = chosen.effective_weight(logsnr)
+    weight, scheme = chosen.effective_weight(logsnr), chosen.scheme
     skip, out, into = chosen.scalings(logsnr)
     x0_weight = chosen.factor_at(logsnr) / out.square()
-    rows = [
+    drawn = [
         ["share of the training draws", *(f"{100 * share:g}%" for share in SHARES)],
         ["  have logsnr below", *_numbers(quantiles(chosen, SHARES))],
         [],
-        ["at logsnr", *_numbers(LEVELS)],
-        ["effective weight", *_numbers(weight.tolist())],
-        ["c_skip", *_numbers(skip.tolist())],
-        ["c_out", *_numbers(out.tolist())],
-        ["c_in", *_numbers(into.tolist())],
-        ["weight on |x_hat - x|^2", *_numbers(x0_weight.tolist())],
     ]
+    weighed = scheme is None or scheme.weighed
+    rows = drawn if scheme is None or scheme.drawn else []
+    rows += [["at logsnr", *_numbers(LEVELS)]]
+    rows += [["effective weight", *_numbers(weight.tolist())]] if weighed else []
+    rows += [["c_skip", *_numbers(skip.tolist())], ["c_out", *_numbers(out.tolist())], ["c_in", *_numbers(into.tolist())]]
+    rows += [["weight on |x_hat - x|^2", *_numbers(x0_weight.tolist())]] if weighed else []
     return [row + (len(LEVELS) + 1 - len(row)) * [""] for row in rows]
 
 
@@ -102,14 +118,19 @@ def listing(objectives: Iterable[Objective], families: Mapping[str, Sequence[str
     """The zoo as a table: families, the levels that training draws, and the effective weight at two levels."""
     import torch
 
+    several = list(objectives)
     ends, rows = torch.tensor([-4.0, 4.0], dtype=torch.float64), []
-    for chosen in objectives:
+    for chosen in several:
         name = chosen.name
         own = ", ".join(family for family, members in families.items() if name in members)
         low, middle, high = quantiles(chosen, (0.05, 0.5, 0.95))
-        weights = _numbers(chosen.effective_weight(ends).tolist())
+        weights, scheme = _numbers(chosen.effective_weight(ends).tolist()), chosen.scheme
+        weights = weights if scheme is None or scheme.weighed else ["", ""]
         levels = [f"{round(value, 1) + 0.0:.1f}" for value in (low, middle, high)]
+        levels = levels if scheme is None or scheme.drawn else ["", "", ""]
         rows.append([name, own, *levels, *weights, ", ".join(chosen.papers)])
     header = ["objective", "families", "logsnr 5%", "50%", "95%", "w(-4)", "w(4)", "arXiv"]
     table = tabulate(rows, header, disable_numparse=True, colalign=("left", "left", *["right"] * 5, "left"))
-    return f"{table}\n\n{NOTE}; w(-4), w(4)"
+    taught = {one.scheme.taught: one.name for one in reversed(several) if one.scheme}
+    lines = [f"{name} trains {words}" for words, name in reversed(taught.items())]
+    return "\n".join([f"{table}\n\n{NOTE}; w(-4), w(4)", *lines])

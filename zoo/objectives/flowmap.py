@@ -161,6 +161,7 @@ class Shortcut(Scheme):
 
     steps: int
     every: int = 8
+    weighed: ClassVar = True
     two_times: ClassVar = True
     papers: ClassVar = ("2410.12557",)
     formula: ClassVar = "u(x_t, t, t - 2d) = (u(x_t, t, t - d) + u(x_t-d, t - d, t - 2d)) / 2, u(x_t, t, t) = eps - x"

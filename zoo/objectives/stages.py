@@ -42,6 +42,7 @@ class Reflow(Stage):
 
     of: Objective
     from_pairs: ClassVar = True
+    weighed: ClassVar = True
     papers: ClassVar = ("2209.03003",)
     formula: ClassVar = "x = the end of the teacher's flow from eps"
     taught: ClassVar = "the same regression on pairs (noise, what the teacher makes of it)"
@@ -75,6 +76,7 @@ class Progressive(Stage):
 
     steps: int
     of: Objective
+    drawn: ClassVar = False  # its levels are those of its steps
     START: ClassVar[int] = 16  # steps of the first teacher, the objective itself
     papers: ClassVar = ("2202.00512",)
     formula: ClassVar = "x_hat whose one step, of `steps` in all, ends where two of the teacher's do; weight max(snr, 1)"

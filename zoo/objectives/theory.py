@@ -20,7 +20,7 @@ from zoo.objectives.path import Circle, Flow, Path, Sigmoid, Trig, ZeroTerminal
 from zoo.objectives.target import EDM, Eps, FlowTarget, V
 from zoo.objectives.weight import P2, SNR, Flat, SigmoidWeight, SoftMinSNR
 
-AXES = ("target", "path", "density", "weight", "coupling", "auxiliary")
+AXES = ("target", "path", "density", "weight", "coupling", "auxiliary", "scheme")
 EVERYWHERE = (Flow(), Trig(), Sigmoid())  # paths through every logsnr: what is drawn in logsnr is not cut off
 
 
@@ -40,7 +40,7 @@ def same_law(a: Objective, b: Objective) -> bool:
 def same_curve(a: Objective, b: Objective) -> bool:
     """Whether both have the same effective weight, up to a constant: the same expected loss over all denoisers."""
     plain = a.auxiliary == b.auxiliary == Plain() or _output(a) == _output(b)
-    return plain and a.coupling == b.coupling and a.auxiliary == b.auxiliary and _curve(a) == _curve(b)
+    return plain and a.scheme == b.scheme and a.coupling == b.coupling and a.auxiliary == b.auxiliary and _curve(a) == _curve(b)
 
 
 def same(a: Objective, b: Objective) -> bool:
