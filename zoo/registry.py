@@ -14,19 +14,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from zoo.backbones.sizes import Backbone, DiTSize, UNetSize
 from zoo.base.errors import ZooError, choose
 from zoo.base.names import Term, parse_term, spelled, split
-from zoo.objectives.auxiliary import Auxiliary, Contrast, Learned, Plain
+from zoo.objectives.auxiliary import Auxiliary, Contrast, Learned, Plain, PseudoHuber
 from zoo.objectives.compose import arguments, canonical, refuse_senseless
 from zoo.objectives.consistency import ECT, SCM
 from zoo.objectives.core import Objective, Scheme
 from zoo.objectives.coupling import OT, ClassImmiscible, ClassOT, Coupling, Immiscible, Independent, Nearest, Offset
-from zoo.objectives.density import CosMap, Density, EDMLogNormal, Laplace, LogitNormal, Mode, Uniform, natural
-from zoo.objectives.families import ANATOMY, BEYOND, DEFAULT, FEWSTEPS, SD3
+from zoo.objectives.density import CosMap, Density, EDMLogNormal, Laplace, LogitNormal, Mode, Uniform, UShape, natural
+from zoo.objectives.families import ANATOMY, BEYOND, DEFAULT, FEWSTEPS, NINE, SD3
 from zoo.objectives.flowmap import ImprovedMeanFlow, MeanFlow, Shortcut
+from zoo.objectives.guided import Guided
 from zoo.objectives.match import Match
 from zoo.objectives.path import LDM, Cosine, Flow, Linear, Path, Shift, Sigmoid, Trig, ZeroTerminal
 from zoo.objectives.stages import Progressive, Reflow
 from zoo.objectives.target import EDM, X0, Eps, FlowTarget, Target, V
-from zoo.objectives.weight import P2, SNR, Flat, FlowLoss, MinSNR, SigmoidWeight, SoftMinSNR, TruncSNR, Weight
+from zoo.objectives.weight import (
+    P2, SNR, EpsLoss, Flat, FlowLoss, MinSNR, SigmoidWeight, SoftMinSNR, TruncSNR, VLoss, Weight, XLoss,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,43 +42,24 @@ PATHS: dict[str, Callable[..., Path]] = {
 ENDS: dict[str, Callable[..., Path]] = {"ztsnr": ZeroTerminal}
 SHIFTS: dict[str, Callable[..., Path]] = {"shift": Shift}
 DENSITIES: dict[str, Callable[..., Density]] = {
-    "uniform": Uniform,
-    "lognorm": LogitNormal,
-    "mode": Mode,
-    "cosmap": CosMap,
-    "edm": EDMLogNormal,
-    "laplace": Laplace,
-}
+    "uniform": Uniform, "lognorm": LogitNormal, "mode": Mode, "cosmap": CosMap, "edm": EDMLogNormal,
+    "laplace": Laplace, "ushape": UShape,
+}  # fmt: skip
 WEIGHTS: dict[str, Callable[..., Weight]] = {
-    "minsnr": MinSNR,
-    "softminsnr": SoftMinSNR,
-    "p2": P2,
-    "snr": SNR,
-    "truncsnr": TruncSNR,
-    "sigmoid": SigmoidWeight,
-    "flowloss": FlowLoss,
-    "match": Match,
-}
+    "minsnr": MinSNR, "softminsnr": SoftMinSNR, "p2": P2, "snr": SNR, "truncsnr": TruncSNR, "sigmoid": SigmoidWeight,
+    "flowloss": FlowLoss, "xloss": XLoss, "epsloss": EpsLoss, "vloss": VLoss, "match": Match,
+}  # fmt: skip
 # Ways to train a map, for few steps; each a word at the head of a name, which a density and a coupling may follow.
 SCHEMES: dict[str, Callable[..., Scheme]] = {
-    "meanflow": MeanFlow,
-    "imeanflow": ImprovedMeanFlow,
-    "shortcut": Shortcut,
-    "ect": ECT,
-    "scm": SCM,
-    "reflow": Reflow,
-    "progressive": Progressive,
-}
-OF_OBJECTIVE = ("match", "reflow", "progressive")  # words whose first argument is an objective's name
+    "meanflow": MeanFlow, "imeanflow": ImprovedMeanFlow, "shortcut": Shortcut, "ect": ECT, "scm": SCM,
+    "reflow": Reflow, "progressive": Progressive, "guided": Guided,
+}  # fmt: skip
+OF_OBJECTIVE = ("match", "reflow", "progressive", "guided")  # words whose first argument is an objective's name
 COUPLINGS: dict[str, Callable[..., Coupling]] = {
-    "offset": Offset,
-    "ot": OT,
-    "ot_class": ClassOT,
-    "immiscible": Immiscible,
-    "immiscible_class": ClassImmiscible,
+    "offset": Offset, "ot": OT, "ot_class": ClassOT, "immiscible": Immiscible, "immiscible_class": ClassImmiscible,
     "nearest": Nearest,
-}
-AUXILIARIES: dict[str, Callable[..., Auxiliary]] = {"contrast": Contrast, "learned": Learned}
+}  # fmt: skip
+AUXILIARIES: dict[str, Callable[..., Auxiliary]] = {"contrast": Contrast, "learned": Learned, "huber": PseudoHuber}
 MODIFIERS: dict[str, dict[str, Callable[..., Any]]] = {
     "end": ENDS,
     "shift": SHIFTS,
@@ -94,7 +78,7 @@ TABLES: dict[str, dict[str, Callable[..., Any]]] = {
 }
 
 FAMILIES: dict[str, tuple[str, ...]] = {
-    "default": DEFAULT, "sd3": tuple(SD3), "beyond": BEYOND, "anatomy": ANATOMY, "fewsteps": FEWSTEPS,
+    "default": DEFAULT, "sd3": tuple(SD3), "beyond": BEYOND, "anatomy": ANATOMY, "fewsteps": FEWSTEPS, "nine": NINE,
 }  # fmt: skip
 Made = TypeVar("Made", bound=type)
 # The zoo: the names that the tests, the list of objectives and the README's table go through; those of a scheme apart.

@@ -33,7 +33,7 @@ def batch(count: int, seed: int = 0):
 
 
 def aid(more, net, progress=1.0, teacher=None) -> Aid:
-    return Aid(more, progress, net, net, teacher)
+    return Aid(more, progress, net, net, 10, teacher)
 
 
 def smooth(x, time, labels, until=None):
@@ -251,7 +251,7 @@ def test_two_exact_halves_are_the_exact_whole():
 
 def test_ect_s_levels_are_the_paper_s():
     """r = t (1 - (1 + 8 sigmoid(-t)) / q^(stage + 1)), typed, at sigma = t of data of deviation 0.5."""
-    scheme = registry.objective("ect").scheme
+    scheme = registry.objective("ect(stages=8)").scheme
     for t, progress, stage in ((2.0, 0.3, 2), (80.0, 0.0, 0), (0.5, 0.99, 7), (1e-3, 0.5, 4)):
         logsnr = -2 * doubles(t / 0.5).log()
         r = t * (1 - (1 + 8 / (1 + math.exp(t))) / 2 ** (stage + 1))
@@ -394,3 +394,22 @@ def test_straight_is_the_line_at_the_network_s_time():
     alpha, sigma = straight(registry.objective("rf").angle(t))
     torch.testing.assert_close(sigma, t)
     torch.testing.assert_close(alpha, 1 - t)
+
+
+def test_model_guidance_adds_the_class_s_difference_to_the_target():
+    """y + (y_hat - y_hat without class), a constant, but where the label was dropped (arXiv 2502.12154)."""
+    chosen = registry.objective("guided(rf,scale=0.7)")
+    x, _, u, eps, more = batch(30)
+    labels = torch.where(torch.arange(30) % 5 == 0, 10, torch.arange(30) % 10)
+
+    def net(x, time, labels):
+        return smooth(x, time, labels) + 0.1 * labels.view(-1, 1, 1, 1)
+
+    found = chosen.predict(net, x, labels, u, eps, aid(more, net))
+    t = u.view(-1, 1, 1, 1)
+    y_hat = chosen.call(net, (1 - t) * x + t * eps, 1 - u, u, labels)
+    shift = 0.7 * 0.1 * (labels - 10).view(-1, 1, 1, 1)
+    torch.testing.assert_close(found.error, (y_hat - (eps - x + shift)).square().flatten(), rtol=1e-6, atol=1e-12)
+    assert (shift.flatten()[::5] == 0).all()
+    with pytest.raises(ZooError, match="no plain regression"):
+        registry.objective("guided(meanflow)")

@@ -119,7 +119,7 @@ def test_nor_does_a_scheme(name, gpu):
         return x
 
     def losses():
-        prediction = chosen.predict(net, x, labels, u, eps, Aid(more, k / 10, net, net, net))
+        prediction = chosen.predict(net, x, labels, u, eps, Aid(more, k / 10, net, net, 10, net))
         return chosen.auxiliary.loss(prediction, None), chosen.eps_error(prediction)
 
     losses()

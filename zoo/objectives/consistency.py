@@ -28,13 +28,13 @@ class ECT(Scheme):
     """Easy consistency tuning (arXiv 2406.14548), from scratch, in `stages` stages of equal length.
 
     In stage i, from 0, r = t (1 - (1 + 8 sigmoid(-t)) / q^(i + 1)), t the paper's noise level sigma; where that is below
-    0, r = 0 and f(x_r, r) = x. The loss is a pseudo-Huber distance over t - r, both as angles of the circle: the speed of
-    f along it. The authors' code weighs by 1 / sigma^2 instead, which from scratch leaves all but the lowest levels
-    untrained; the paper begins at a trained diffusion model.
+    0, r = 0 and f(x_r, r) = x. The loss is a pseudo-Huber distance over t - r, in units of the data's deviation. The
+    authors' code weighs by 1 / t^2 + 1 instead, which from scratch leaves all but the lowest levels untrained; the paper
+    begins at a trained diffusion model, and goes on to finer stages in longer runs.
     """
 
     q: float = 2.0
-    stages: int = 8
+    stages: int = 4
     base: ClassVar = "v/trig"
     density: ClassVar = "edm(-0.406853,2)"  # the paper's N(-1.1, 2^2), in units of the data's deviation
     renoises: ClassVar = True
@@ -68,8 +68,8 @@ class ECT(Scheme):
         x_hat, _ = chosen.target.solve(alpha * x + sigma * eps, found.y_hat, alpha, sigma)
         corner = 0.00054 / SIGMA_DATA * math.sqrt(x[0].numel())  # the paper's c, in units of the data's deviation
         distance = ((x_hat - goal).square().sum(dim=(1, 2, 3)) + corner**2).sqrt() - corner
-        apart = chosen.angle(chosen.path.time(logsnr)) - chosen.angle(chosen.path.time(lower))
-        factor = (2 / math.pi / apart).to(x.dtype) / math.sqrt(x[0].numel())
+        apart = (-logsnr / 2).exp() - (-lower / 2).exp()
+        factor = (1 / apart).to(x.dtype) / math.sqrt(x[0].numel())
         return found._replace(error=distance, factor=factor, plain=chosen.eps_error(found).detach())
 
     def lower(self, logsnr: "Tensor", progress: "float | Tensor") -> "Tensor":

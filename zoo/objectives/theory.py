@@ -18,7 +18,7 @@ from zoo.objectives.density import CosMap, EDMLogNormal, LogitNormal, Uniform, n
 from zoo.objectives.match import Match
 from zoo.objectives.path import Circle, Flow, Path, Sigmoid, Trig, ZeroTerminal
 from zoo.objectives.target import EDM, Eps, FlowTarget, V
-from zoo.objectives.weight import P2, SNR, Flat, SigmoidWeight, SoftMinSNR
+from zoo.objectives.weight import P2, SNR, Flat, SigmoidWeight, SoftMinSNR, SpaceLoss
 
 AXES = ("target", "path", "density", "weight", "coupling", "auxiliary", "scheme")
 EVERYWHERE = (Flow(), Trig(), Sigmoid())  # paths through every logsnr: what is drawn in logsnr is not cut off
@@ -67,6 +67,8 @@ def _output(one: Objective) -> object:
 def _weight(one: Objective) -> object:
     """The weight on the error of x_hat, up to a constant."""
     match one.weight:
+        case SpaceLoss():
+            return one.weight, one.target  # where it is capped depends on what the network puts out
         case Flat():
             return SNR() if one.target == Eps() else _output(one)
         case SoftMinSNR(gamma) | P2(gamma, 1.0):

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from zoo.config.cell import TrainConfig
 from zoo.data.dataset import Dataset
+from zoo.data.sets import NUM_CLASSES
 from zoo.objectives.auxiliary import Aid
 from zoo.objectives.core import Network, Objective
 from zoo.solvers.sampler import SAMPLERS, last, start
@@ -43,7 +44,7 @@ class Nets:
 
     def aid(self, more: Tensor, progress: float | Tensor) -> Aid:
         """What a scheme is handed at a step."""
-        return Aid(more, progress, self.average, self.module, self.teacher)
+        return Aid(more, progress, self.average, self.module, NUM_CLASSES, self.teacher)
 
 
 def pairs_of(
