@@ -128,8 +128,8 @@ def train(
 
     objective, backbone: names as in `python -m zoo.objective`; images: training images seen; out: the run's folder.
     data_dir: where data sets are kept (default: the variable ZOO_DATA, or `data`); mirror: folder or address of MNIST's
-    archives. track: tensorboard, wandb or trackio. progress: show a bar and messages. teacher: folder of the finished run
-    that teaches a stage such as reflow(rf) (default: it is trained first, within `out`). recipe: further fields of
+    archives. track: tensorboard, wandb or trackio. progress: show a bar and messages. teacher: folder of the finished
+    run that teaches a stage such as reflow(rf) (default: it is trained first, within `out`). recipe: further fields of
     `zoo.config.cell.Recipe`, such as batch=64, learning_rate=1e-3, optimizer="adamw". Raises ZooError for a name or
     value that is not allowed, and if `out` holds a run of another configuration; Diverged if the loss is not finite.
 

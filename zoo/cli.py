@@ -71,7 +71,7 @@ class TrainOptions(Watched):
     augment: bool = option(False, "small random affine maps of the training images", EXPERT)
     out: str = option("runs/one", "folder of the run", WHERE, metavar="DIR")
     teacher: str | None = option(
-        None, "folder of the finished run that teaches a stage such as reflow(rf); else it is trained first, within --out",
+        None, "folder of the finished run that teaches a stage such as reflow(rf); else it is trained first, in --out",
         WHERE, metavar="DIR",
     )  # fmt: skip
 

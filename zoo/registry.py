@@ -28,7 +28,18 @@ from zoo.objectives.path import LDM, Cosine, Flow, Linear, Path, Shift, Sigmoid,
 from zoo.objectives.stages import Progressive, Reflow
 from zoo.objectives.target import EDM, X0, Eps, FlowTarget, Target, V
 from zoo.objectives.weight import (
-    P2, SNR, EpsLoss, Flat, FlowLoss, MinSNR, SigmoidWeight, SoftMinSNR, TruncSNR, VLoss, Weight, XLoss,
+    P2,
+    SNR,
+    EpsLoss,
+    Flat,
+    FlowLoss,
+    MinSNR,
+    SigmoidWeight,
+    SoftMinSNR,
+    TruncSNR,
+    VLoss,
+    Weight,
+    XLoss,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -90,8 +101,8 @@ ZOO: tuple[str, ...] = tuple(name for name in EVERY if name not in TAUGHT)
 def register(kind: str, word: str) -> Callable[[Made], Made]:
     """Class decorator: adds a class to the table of this kind under a word, for names to use.
 
-    kind: target, path, density, weight, coupling, auxiliary, scheme or backbone. Raises ZooError for another kind, and for a
-    word that is taken.
+    kind: target, path, density, weight, coupling, auxiliary, scheme or backbone. Raises ZooError for another kind, and
+    for a word that is taken.
     """
     if kind not in TABLES or kind in ("end", "shift"):
         raise choose("kind of part", kind, TABLES.keys() - {"end", "shift"})
@@ -161,12 +172,15 @@ def _taught(name: str, term: Term, modifiers: list[str]) -> Objective:
     if of := getattr(scheme, "of", None):
         if modifiers:
             raise ZooError(f"objective {name!r}: a stage has its teacher's parts: write them within {term.word}(..)")
-        return replace(of, scheme=scheme, auxiliary=scheme.auxiliary, name=spelled(term.word, scheme))
+        taught: Objective = replace(of, scheme=scheme, auxiliary=scheme.auxiliary, name=spelled(term.word, scheme))
+        return taught
     found: dict[str, str] = {}
     for extra in (parse_term(part, "modifier") for part in modifiers):
         kind = next((kind for kind in ("density", "coupling") if extra.word in MODIFIERS[kind]), None)
         if kind is None or kind in found:
-            raise ZooError(f"objective {name!r}: {term.word} may be followed by one density and one coupling, no {extra}")
+            raise ZooError(
+                f"objective {name!r}: {term.word} may be followed by one density and one coupling, no {extra}"
+            )
         found[kind] = extra.word + arguments(extra.call(kind, MODIFIERS[kind]))
     own = {"density": scheme.density} if scheme.density else {}
     axes = objective("+".join([scheme.base, *(own | found).values()]))

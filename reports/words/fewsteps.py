@@ -1,7 +1,7 @@
 """Quality against network evaluations: each objective's FID in 1, 2, 4 .. evaluations, and what its training cost.
 
-At a number of evaluations an objective is taken under the sampler that serves it best, of those that were scored with as
-many and without guidance: a map under `map`, a denoiser under a solver of higher order, if that is better.
+At a number of evaluations an objective is taken under the sampler that serves it best, of those that were scored with
+as many and without guidance: a map under `map`, a denoiser under a solver of higher order, if that is better.
 """
 
 from statistics import fmean
@@ -16,8 +16,8 @@ from reports.words.forms import NONE, decimals, fid_text, number
 FEW = 4  # evaluations up to which a number counts as few
 ABOUT = (
     "FID in as many network evaluations an image as the column says, without guidance; of several samplers the one of "
-    "the lowest FID for each objective. The sampler map takes the steps of an objective's own map, and Euler's where it "
-    "has none. Seconds: of training, those of the teachers' runs added, and over the seconds of {usual}."
+    "the lowest FID for each objective. The sampler map takes the steps of an objective's own map, and Euler's where "
+    "it has none. Seconds: of training, those of the teachers' runs added, and over the seconds of {usual}."
 )
 
 

@@ -52,10 +52,12 @@ def test_a_finished_teacher_is_reused_and_another_is_refused(tiny, digits, cpu, 
     manifest = training.train(config, tmp_path / "run", digits, cpu, teacher=tmp_path / "teacher")
     assert not (tmp_path / "run/teacher").exists()
     assert manifest["teacher"]["sha256"] == checkpoint.find(tmp_path / "teacher")[0]["sha256"]
+    other = config.model_copy(update={"seed": 1})
     with pytest.raises(ZooError, match="seed: asked 1, found 0"):
-        other = config.model_copy(update={"seed": 1})
         training.train(other, tmp_path / "other", digits, cpu, teacher=tmp_path / "teacher")
-    with pytest.raises(ZooError, match="taught by v/cosine, whose run in .* is not there: train it first"):
+    with pytest.raises(
+        ZooError, match="taught by v/cosine, whose run in .* is not there or not finished: train it first"
+    ):
         training.train(config, tmp_path / "none", digits, cpu, teacher=tmp_path / "nowhere")
 
 

@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from tests.conftest import ROOT
+from zoo import registry
 from zoo.base.errors import Diverged, ZooError
 from zoo.objectives.core import Objective
 from zoo.objectives.coupling import Independent
-from zoo import registry
 from zoo.registry import ZOO, objective
 from zoo.training import checkpoint, noise, trainer
 from zoo.training import run as train

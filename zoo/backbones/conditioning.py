@@ -43,9 +43,10 @@ class SpanEmbedding(nn.Module):
     def __init__(self, width: int, features: int = 256):
         super().__init__()
         self.features = features
-        self.mlp = nn.Sequential(nn.Linear(features, width), nn.SiLU(), nn.Linear(width, width))
-        nn.init.zeros_(self.mlp[2].weight)
-        nn.init.zeros_(self.mlp[2].bias)
+        last = nn.Linear(width, width)
+        self.mlp = nn.Sequential(nn.Linear(features, width), nn.SiLU(), last)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
 
     def forward(self, span: Tensor) -> Tensor:
         out: Tensor = self.mlp(sinusoid(span, self.features, SPAN_SCALE))

@@ -38,7 +38,8 @@ class ByDevice:
 class UNet(nn.Module):
     """forward(x [B, C, H, W], time [B] in [0, 1], labels [B] int64) -> [B, C, H, W]; label `num_classes` means "none".
 
-    until: whether it takes a second time [B] after the labels. Sizes and their defaults: `zoo.backbones.sizes.UNetSize`.
+    until: whether it takes a second time [B] after the labels. Sizes and their defaults:
+    `zoo.backbones.sizes.UNetSize`.
     """
 
     def __init__(

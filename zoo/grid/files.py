@@ -176,8 +176,8 @@ def load(name: str) -> Grid:
 def cells(grid: Grid, dataset: str, budget: Budget, seeds: int | None = None, images: int | None = None) -> list[Cell]:
     """All cells of a grid, seeds outermost, so that a grid cut short has whole seeds; teachers before their students.
 
-    A teacher that the grid does not name is a cell too. images: replaces the budget's number of images seen by a cell. Raises ZooError for too many cells, and for names
-    that would share a folder.
+    A teacher that the grid does not name is a cell too. images: replaces the budget's number of images seen by a cell.
+    Raises ZooError for too many cells, and for names that would share a folder.
     """
     count = (seeds or grid.seeds) * len(grid.objectives) * len(grid.backbones) * len(grid.variants)
     if count > MAX_CELLS:

@@ -27,10 +27,10 @@ SIGMA_DATA = 0.5  # of the papers' images: their noise levels are in these units
 class ECT(Scheme):
     """Easy consistency tuning (arXiv 2406.14548), from scratch, in `stages` stages of equal length.
 
-    In stage i, from 0, r = t (1 - (1 + 8 sigmoid(-t)) / q^(i + 1)), t the paper's noise level sigma; where that is below
-    0, r = 0 and f(x_r, r) = x. The loss is a pseudo-Huber distance over t - r, in units of the data's deviation. The
-    authors' code weighs by 1 / t^2 + 1 instead, which from scratch leaves all but the lowest levels untrained; the paper
-    begins at a trained diffusion model, and goes on to finer stages in longer runs.
+    In stage i, from 0, r = t (1 - (1 + 8 sigmoid(-t)) / q^(i + 1)), t the paper's noise level sigma; where that is
+    below 0, r = 0 and f(x_r, r) = x. The loss is a pseudo-Huber distance over t - r, in units of the data's deviation.
+    The authors' code weighs by 1 / t^2 + 1 instead, which from scratch leaves all but the lowest levels untrained; the
+    paper begins at a trained diffusion model, and goes on to finer stages in longer runs.
     """
 
     q: float = 2.0
@@ -94,9 +94,9 @@ class ECT(Scheme):
 class SCM(Scheme):
     """Continuous-time consistency training, sCT (arXiv 2410.11081, algorithm 1), with its learned weight.
 
-    g = -cos^2(t) (F - dx_t/dt) - r cos(t) sin(t) (x_t + dF/dt), over its root mean square + `steady`, is what f's derivative
-    asks of F. r rises from 0 to 1 over the share `warmup` of the run: at r = 0 it is the diffusion loss. The paper begins
-    at a trained diffusion model.
+    g = -cos^2(t) (F - dx_t/dt) - r cos(t) sin(t) (x_t + dF/dt), over its root mean square + `steady`, is what f's
+    derivative asks of F. r rises from 0 to 1 over the share `warmup` of the run: at r = 0 it is the diffusion loss. The
+    paper begins at a trained diffusion model.
     """
 
     warmup: float = 0.25
@@ -135,7 +135,14 @@ class SCM(Scheme):
         with torch.no_grad():
             g = -cos.square() * (found.y_hat - slope)
             # the path's time is 2 / pi of the angle along which the derivative is meant
-            given = x_t, chosen.path.time(found.logsnr), labels, None, per_image(mixed, x) * slope, mixed * (2 / math.pi)
+            given = (
+                x_t,
+                chosen.path.time(found.logsnr),
+                labels,
+                None,
+                per_image(mixed, x) * slope,
+                mixed * (2 / math.pi),
+            )
             rise = torch.as_tensor(aid.progress, device=x.device).div(self.warmup).clamp(max=1).to(x.dtype)
             g -= rise * (per_image(mixed, x) * x_t + along(chosen, aid.eager, *given))
             size = g.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()

@@ -7,8 +7,8 @@ The network's input has unit variance for standardised data, and its time is the
 in [0, 1]: at equal logsnr every objective shows its network the same input. Both are constants of the benchmark.
 
 A scheme replaces the regression: it trains a *map* from x_t to the same image at a lower noise level, which the network
-may be told as a second time, `until`. A map is a denoiser for one step: from the (x_hat, eps_hat) that it gives at t for
-until r, the image at r is alpha_r x_hat + sigma_r eps_hat. So samplers need no second protocol.
+may be told as a second time, `until`. A map is a denoiser for one step: from the (x_hat, eps_hat) that it gives at t
+for until r, the image at r is alpha_r x_hat + sigma_r eps_hat. So samplers need no second protocol.
 """
 
 import math
@@ -117,7 +117,7 @@ class Objective:
         return self.weight.log_factor(logsnr, log_x0_error, lambda: self.log_density(logsnr)).exp()
 
     def eps_error(self, prediction: Prediction) -> "Tensor":
-        """The squared error of eps_hat behind a prediction, [B] float64: one scale for all objectives; NaN: there is none."""
+        """The squared error of eps_hat behind a prediction, [B] float64: one scale for all; NaN where there is none."""
         if prediction.plain is not None:
             return prediction.plain
         alpha, sigma = self.path.coefficients(prediction.logsnr)
@@ -198,11 +198,11 @@ class Objective:
 class Scheme(ABC):
     """Trains something else than the regression of the target on x_t; the axes say where it is trained.
 
-    base, density: the names of the axes it takes; a name may give another density. two_times: whether the network is told `until`.
-    renoises: whether it maps to the data alone, so that further steps begin at fresh noise. from_pairs: whether its
-    images and noise are pairs (noise, what the teacher makes of it). auxiliary: how its errors become a loss. drawn,
-    weighed: whether the levels that are drawn, and the effective weight, are those of the axes, at least where r = t.
-    taught: what is trained, in words.
+    base, density: the names of the axes it takes; a name may give another density. two_times: whether the network is
+    told `until`. renoises: whether it maps to the data alone, so that further steps begin at fresh noise. from_pairs:
+    whether its images and noise are pairs (noise, what the teacher makes of it). auxiliary: how its errors become a
+    loss. drawn, weighed: whether the levels that are drawn, and the effective weight, are those of the axes, at least
+    where r = t. taught: what is trained, in words.
     """
 
     papers: ClassVar[tuple[str, ...]] = ()
@@ -219,7 +219,7 @@ class Scheme(ABC):
 
     @property
     def teacher(self) -> str | None:
-        """The name of the objective whose run teaches this one, and whose weights it starts from; None: there is none."""
+        """The name of the objective whose run teaches this one, and at whose weights it begins, or None."""
         return None
 
     @abstractmethod

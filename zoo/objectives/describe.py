@@ -93,7 +93,11 @@ def _levels(chosen: Objective) -> list[list[str]]:
     rows = drawn if scheme is None or scheme.drawn else []
     rows += [["at logsnr", *_numbers(LEVELS)]]
     rows += [["effective weight", *_numbers(weight.tolist())]] if weighed else []
-    rows += [["c_skip", *_numbers(skip.tolist())], ["c_out", *_numbers(out.tolist())], ["c_in", *_numbers(into.tolist())]]
+    rows += [
+        ["c_skip", *_numbers(skip.tolist())],
+        ["c_out", *_numbers(out.tolist())],
+        ["c_in", *_numbers(into.tolist())],
+    ]
     rows += [["weight on |x_hat - x|^2", *_numbers(x0_weight.tolist())]] if weighed else []
     return [row + (len(LEVELS) + 1 - len(row)) * [""] for row in rows]
 

@@ -17,7 +17,9 @@ def draw(chosen: Objective, reference: Objective | None = None, kind: str = "png
         shown = [(reference, GREY, 1.0)] if reference and chosen.name != reference.name else []
         for one, colour, width in [*shown, (chosen, PALETTE[0], 1.8)]:
             if one.scheme is None or one.scheme.drawn:
-                density.plot(logsnr, one.log_density(logsnr).exp(), color=colour, linewidth=width, label=short(one.name))
+                density.plot(
+                    logsnr, one.log_density(logsnr).exp(), color=colour, linewidth=width, label=short(one.name)
+                )
             if one.scheme is None or one.scheme.weighed:
                 w = one.effective_weight(logsnr)
                 weight.plot(logsnr[w > 0], w[w > 0], color=colour, linewidth=width)

@@ -14,8 +14,8 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from zoo.objectives.auxiliary import Prediction
-from zoo.objectives.core import Aid, Network, Objective, Scheme, per_image
+from zoo.objectives.auxiliary import Aid, Network, Prediction
+from zoo.objectives.core import Objective, Scheme, per_image
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -84,8 +84,9 @@ def along(
 ) -> "Tensor":
     """dy_hat along dx_t = tangent, dt = pace (1), dr = 0, [B, C, H, W].
 
-    x_t, tangent: [B, C, H, W]; t, pace: [B] float64; until: the network's time, [B]. By differentiating a gradient in its
-    own direction, which is linear there: on a CPU that takes half as long as torch's forward mode, for the same number.
+    x_t, tangent: [B, C, H, W]; t, pace: [B] float64; until: the network's time, [B]. By differentiating a gradient in
+    its own direction, which is linear there: on a CPU that takes half as long as torch's forward mode, for the same
+    number.
     """
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -124,8 +125,8 @@ class ImprovedMeanFlow(MeanVelocity):
     """Improved MeanFlow (arXiv 2512.02012): dx_t/dt is u(x_t, t, t), the network's own velocity.
 
     u + (t - r) du/dt is regressed on eps - x, which depends on no network. The share with r < t is a quarter, as for
-    MeanFlow; the paper has a half, a second output for v, and guidance inside the target, which this benchmark applies in
-    sampling.
+    MeanFlow; the paper has a half, a second output for v, and guidance inside the target, which this benchmark applies
+    in sampling.
     """
 
     every: int = 4

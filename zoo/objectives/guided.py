@@ -1,6 +1,6 @@
 """Guidance inside the target: what classifier-free guidance does in sampling, learned, so that sampling needs one call.
 
-    guided(OBJECTIVE)    y + w (y_hat - y_hat without class), the difference a constant: model guidance (arXiv 2502.12154)
+guided(OBJECTIVE)    y + w (y_hat - y_hat without class), the difference a constant: model guidance (arXiv 2502.12154)
 """
 
 from dataclasses import dataclass

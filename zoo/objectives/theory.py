@@ -40,7 +40,13 @@ def same_law(a: Objective, b: Objective) -> bool:
 def same_curve(a: Objective, b: Objective) -> bool:
     """Whether both have the same effective weight, up to a constant: the same expected loss over all denoisers."""
     plain = a.auxiliary == b.auxiliary == Plain() or _output(a) == _output(b)
-    return plain and a.scheme == b.scheme and a.coupling == b.coupling and a.auxiliary == b.auxiliary and _curve(a) == _curve(b)
+    return (
+        plain
+        and a.scheme == b.scheme
+        and a.coupling == b.coupling
+        and a.auxiliary == b.auxiliary
+        and _curve(a) == _curve(b)
+    )
 
 
 def same(a: Objective, b: Objective) -> bool:

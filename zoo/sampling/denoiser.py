@@ -7,7 +7,8 @@ x_t = alpha x_hat + sigma eps_hat, the same for every objective.
 from typing import TYPE_CHECKING
 
 from zoo.config.control import Sampling
-from zoo.objectives.core import Network, Objective
+from zoo.objectives.auxiliary import Network
+from zoo.objectives.core import Objective
 from zoo.objectives.path import Path
 from zoo.solvers.sampler import SAMPLERS, Denoiser, Sampler
 

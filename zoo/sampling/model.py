@@ -28,8 +28,8 @@ from zoo.sampling.denoiser import denoiser_of, sampler_of, wrap
 from zoo.solvers import sampler
 from zoo.solvers.sampler import Denoiser
 from zoo.training import checkpoint, noise
+from zoo.training.network import initialise, network
 from zoo.training.state import State
-from zoo.training.trainer import initialise, network
 
 PREVIEW_STEPS = 12
 NOISE_CHUNK = 100  # images whose noise is drawn together, whatever the batch

@@ -11,7 +11,7 @@ from zoo.base.errors import ZooError
 from zoo.base.progress import say
 from zoo.config.cell import TrainConfig
 from zoo.data.sets import NUM_CLASSES
-from zoo.objectives.core import Network
+from zoo.objectives.auxiliary import Network
 from zoo.training import noise
 
 

@@ -66,10 +66,10 @@ def train(
     """Train a run in its folder, from its newest checkpoint if it has one, to its end.
 
     track: what shows it meanwhile, as `--track`; preview makes the function that draws its picture. snapshots,
-    candidates: the weights are kept in SNAPSHOTS at so many `points` of either kind. teacher: the folder of the teacher's
-    finished run, for an objective that has one; None: it is trained first, in the folder TEACHER. Returns the last checkpoint's
-    manifest. Raises Diverged, Interrupted (state saved), DiskFull, or ZooError if the folder holds a run of another
-    configuration.
+    candidates: the weights are kept in SNAPSHOTS at so many `points` of either kind. teacher: the folder of the
+    teacher's finished run, for an objective that has one; None: it is trained first, in the folder TEACHER. Returns the
+    last checkpoint's manifest. Raises Diverged, Interrupted (state saved), DiskFull, or ZooError if the folder holds a
+    run of another configuration.
     """
     began = time.perf_counter()
     found = checkpoint.newest(folder, say)
@@ -167,7 +167,8 @@ def taught_by(
         train(wanted, place, data, device)
     found = checkpoint.newest(place, say)
     if not found or found[0]["step"] < wanted.steps:
-        raise ZooError(f"{config.objective} is taught by {scheme.teacher}, whose run in {place} is not there: train it first")
+        who = f"{config.objective} is taught by {scheme.teacher}"
+        raise ZooError(f"{who}, whose run in {place} is not there or not finished: train it first")
     refuse_other(wanted, found[0], place)
     return found
 

@@ -6,8 +6,8 @@ from torch import Tensor, nn
 from zoo.config.cell import TrainConfig
 from zoo.data.dataset import Dataset
 from zoo.data.sets import NUM_CLASSES
-from zoo.objectives.auxiliary import Aid
-from zoo.objectives.core import Network, Objective
+from zoo.objectives.auxiliary import Aid, Network
+from zoo.objectives.core import Objective
 from zoo.solvers.sampler import SAMPLERS, last, start
 from zoo.solvers.steps import step_grid
 from zoo.training import checkpoint, noise
@@ -61,12 +61,16 @@ def pairs_of(
     def denoiser(x_t: Tensor, t: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         return objective.denoise(net, x_t, t, labels)
 
+    def unused(step: int) -> Tensor:
+        raise NotImplementedError  # these steps are deterministic
+
     with torch.no_grad():
         for k in range(batches):
             generator = noise.generator(config.seed, "pairs", k, device)
             eps = torch.randn(config.batch, *data.image_shape, generator=generator, device=device)
             labels = every[torch.randint(len(every), (config.batch,), generator=generator, device=device)]
             x = start(objective.path, times[0], eps)
-            found.append((last(SAMPLERS["heun"](denoiser, objective.path, times, x, labels, lambda _, x=x: x)), eps, labels))
+            steps = SAMPLERS["heun"](denoiser, objective.path, times, x, labels, unused)
+            found.append((last(steps), eps, labels))
     x, eps, labels = (torch.cat(parts) for parts in zip(*found, strict=True))
     return x, eps, labels

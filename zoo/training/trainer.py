@@ -7,6 +7,7 @@ objective (common random numbers).
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -127,7 +128,7 @@ class Trainer:
         run: Callable[..., None] = self.recorded or self.learn
         run(*self.given(k))
 
-    def given(self, k: int) -> tuple[Tensor | float, ...]:
+    def given(self, k: int) -> tuple[Any, ...]:
         """What `learn` takes for step k: all that differs from step to step."""
         more = (self.batches.more(k),) if self.nets else ()
         return *self.batches(k), k, *self.state.rates(k), *more
