@@ -51,7 +51,7 @@ def main() -> int:
     from reports import api
     from zoo.grid import listing
 
-    made = api.plan_of(options, fetch=not (options.list or options.dry_run))
+    made = api.plan_of(options, fetch=not (options.list or options.dry_run), device=not options.list)
     if options.list:
         listing.show(made)
         return 0

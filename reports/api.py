@@ -120,11 +120,11 @@ def run_grid(
         return run(plan_of(options), options)
 
 
-def plan_of(options: Any, fetch: bool = True) -> "Plan":
-    """The plan for run_all's options. Raises ZooError for anything that is not allowed."""
+def plan_of(options: Any, fetch: bool = True, device: bool = True) -> "Plan":
+    """The plan for run_all's options, with the arguments of `plan.make`. Raises ZooError for what is not allowed."""
     from zoo.grid import plan
 
-    return plan.make(options, fetch=fetch)
+    return plan.make(options, fetch, device)
 
 
 def run(made: "Plan", options: Any) -> GridRun:

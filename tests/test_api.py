@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import zoo
-from tests.conftest import ROOT
+from tests.conftest import ROOT, near
 from zoo.base.files import sha256
 
 SIZE = "dit(width=32,depth=1)"
@@ -94,7 +94,8 @@ def test_nothing_is_printed_unless_asked(tmp_path, data, capsys):
 
 def test_the_command_line_trains_the_same_run(trained, tmp_path, command):
     what = ["--objective", "rf", "--backbone", SIZE, "--dataset", "digits", "--images", "640", "--device", "cpu"]
-    assert command("-m", "zoo.train", *what, "--out", str(tmp_path)).returncode == 0
+    threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}  # equal bits are promised for equal threads
+    assert command("-m", "zoo.train", *what, "--out", str(tmp_path), **threads).returncode == 0
     ours, theirs = (sorted(folder.glob("step-*.safetensors"))[-1] for folder in (trained.folder, tmp_path))
     assert sha256(ours) == sha256(theirs)
 
@@ -111,7 +112,7 @@ def test_scores_do_not_depend_on_the_form_of_the_images(trained, tmp_path, data)
     np.savez(path, arr_0=images.permute(0, 2, 3, 1).numpy(), arr_1=np.array(labels))
     in_memory = zoo.score(images, labels, dataset="digits", data_dir=data, device="cpu")
     from_file = zoo.score(path, dataset="digits", data_dir=data, device="cpu")
-    assert in_memory.fid == from_file.fid
+    assert in_memory.fid == near(from_file.fid)
     assert in_memory.acc == from_file.acc
     unlabelled = zoo.score(images, dataset="digits", data_dir=data, device="cpu")
     assert unlabelled.acc is None

@@ -7,6 +7,7 @@ images are random: speed does not depend on what they show.
 
 python -m zoo.bench --minutes 8 --out DIR measures everything that a GPU is asked for in one call, the most valuable
 first: speed, time to quality, and as much of the default grid as fits (--minutes 8 --help explains its options).
+python -m zoo.bench --quality --out DIR measures FID after so many seconds of training (--quality --help).
 """
 
 import json
@@ -23,6 +24,7 @@ from zoo.benchmark import RANDOM_IMAGES
 from zoo.benchmark.modes import CEILING, MODES, Plan, checked_config, measured, run, table
 from zoo.cli import parse
 from zoo.config.fits import fit_images, fit_training
+from zoo.grid.device import require_device
 
 
 @dataclass
@@ -60,6 +62,10 @@ class Options:
 
 def main() -> int:
     """The command line; see the module's first line."""
+    if "--quality" in sys.argv[1:]:
+        from zoo.benchmark import quality
+
+        return quality.main()
     if any(word.partition("=")[0] == "--minutes" for word in sys.argv[1:]):
         from zoo.benchmark import call
 
@@ -69,6 +75,7 @@ def main() -> int:
     if options.one:
         print(json.dumps(measured(plan, options.one)))
         return 0
+    require_device(plan.device)
     found = run(plan)
     print(f"\n{table(found)}")
     if options.json:

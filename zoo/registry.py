@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from zoo.backbones.sizes import Backbone, DiTSize, UNetSize
 from zoo.base.errors import ZooError, choose
 from zoo.base.names import Term, parse_term, spelled, split
+from zoo.objectives import weight
 from zoo.objectives.auxiliary import Auxiliary, Contrast, Learned, Plain, PseudoHuber
 from zoo.objectives.compose import arguments, canonical, refuse_senseless
 from zoo.objectives.consistency import ECT, SCM
@@ -27,20 +28,6 @@ from zoo.objectives.match import Match
 from zoo.objectives.path import LDM, Cosine, Flow, Linear, Path, Shift, Sigmoid, Trig, ZeroTerminal
 from zoo.objectives.stages import Progressive, Reflow
 from zoo.objectives.target import EDM, X0, Eps, FlowTarget, Target, V
-from zoo.objectives.weight import (
-    P2,
-    SNR,
-    EpsLoss,
-    Flat,
-    FlowLoss,
-    MinSNR,
-    SigmoidWeight,
-    SoftMinSNR,
-    TruncSNR,
-    VLoss,
-    Weight,
-    XLoss,
-)  # fmt: skip
 
 if TYPE_CHECKING:
     from torch import nn
@@ -56,9 +43,10 @@ DENSITIES: dict[str, Callable[..., Density]] = {
     "uniform": Uniform, "lognorm": LogitNormal, "mode": Mode, "cosmap": CosMap, "edm": EDMLogNormal,
     "laplace": Laplace, "ushape": UShape,
 }  # fmt: skip
-WEIGHTS: dict[str, Callable[..., Weight]] = {
-    "minsnr": MinSNR, "softminsnr": SoftMinSNR, "p2": P2, "snr": SNR, "truncsnr": TruncSNR, "sigmoid": SigmoidWeight,
-    "flowloss": FlowLoss, "xloss": XLoss, "epsloss": EpsLoss, "vloss": VLoss, "match": Match,
+WEIGHTS: dict[str, Callable[..., weight.Weight]] = {
+    "minsnr": weight.MinSNR, "softminsnr": weight.SoftMinSNR, "p2": weight.P2, "snr": weight.SNR,
+    "truncsnr": weight.TruncSNR, "sigmoid": weight.SigmoidWeight, "flowloss": weight.FlowLoss, "xloss": weight.XLoss,
+    "epsloss": weight.EpsLoss, "vloss": weight.VLoss, "match": Match,
 }  # fmt: skip
 # Ways to train a map, for few steps; each a word at the head of a name, which a density and a coupling may follow.
 SCHEMES: dict[str, Callable[..., Scheme]] = {
@@ -155,7 +143,7 @@ def objective(name: str) -> Objective:
         path=path_made,
         target=target.call("target", TARGETS),
         density=parts.get("density", natural(path_made)),
-        weight=parts.get("weight", Flat()),
+        weight=parts.get("weight", weight.Flat()),
         coupling=parts.get("coupling", Independent()),
         auxiliary=parts.get("auxiliary", Plain()),
         name="",

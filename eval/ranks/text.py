@@ -89,6 +89,11 @@ def notes(found: dict[str, Any]) -> list[str]:
             f"Agreement of mean fronts with Stable Diffusion 3's published ones, over {a['n']} objectives: Kendall's "
             f"tau {a['tau']:.2f} (p = {a['tau_p']:.2g}), Spearman's rho {a['rho']:.2f} (p = {a['rho_p']:.2g})."
         )
+    if (count := found["settings"]) > 1 and found["in_effect"] is not None:
+        said.append(
+            f"The {count} control settings count as {found['in_effect']:.1f}: objectives score alike under some of "
+            "them."
+        )
     taus = {name: value for name, value in found["sensitivity"].items() if "_" not in name and value is not None}
     if taus:
         each = ", ".join(f"{name} {value:.2f}" for name, value in taus.items())

@@ -11,13 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from torch import Tensor
 
 from eval.scores.few import best_case, drawn, part_of
 from eval.scores.score import Bench, Scored, copies_png, path_png, score, tile_png
 from eval.scores.validation import validation
-from zoo.base.errors import Busy, DiskFull, Interrupted, ZooError
+from zoo.base.errors import Busy, DiskFull, Interrupted, OutOfMemory, ZooError, explained
 from zoo.base.files import write_atomic
 from zoo.base.progress import say
 from zoo.config.cell import ScoreConfig
@@ -28,7 +27,7 @@ from zoo.training.run import points
 
 T = TypeVar("T")
 
-AGAIN = (OSError, MemoryError, torch.OutOfMemoryError, DiskFull, Busy, Interrupted)  # the setting is not to blame
+AGAIN = (OSError, DiskFull, OutOfMemory, Busy, Interrupted)  # the setting is not to blame
 
 
 @dataclass
@@ -134,9 +133,9 @@ def _attempt(action: Callable[[], T]) -> T | str:
         row = found.row if isinstance(found, Scored) else found if isinstance(found, dict) else {}
         bad = [name for name, value in row.items() if isinstance(value, float) and not math.isfinite(value)]
         return f"{', '.join(bad)} {'is' if len(bad) == 1 else 'are'} not finite" if bad else found
-    except AGAIN:
-        raise
     except Exception as error:  # a sampler, a step grid or an objective may come from a plugin
+        if isinstance(error, AGAIN) or isinstance(explained(error), AGAIN):
+            raise
         text = " ".join(str(error).split())
         return text if isinstance(error, ZooError) else f"{type(error).__name__}: {text}"
 

@@ -12,6 +12,7 @@ from eval.ranks.table import Entry, scores_of
 from reports.read.run import Run
 from reports.read.setting import Setting
 from reports.words.agreement import by_fronts, over_training, varies
+from reports.words.best import at_best
 from reports.words.document import Block, Bold, Bullets, Code, Mark, Paragraph, Text
 from reports.words.fewsteps import one_step
 from reports.words.forms import FEW, counted, end_text, names, percent
@@ -66,6 +67,8 @@ def sentences(run: Run, entries: Sequence[Entry], objectives: Sequence[str], fou
         if rows[0]["low"] is None:
             told.append(_by_sampling(lead, others, entries, found["seeds"]))
         told.append(by_fronts(scores, lead, found["sensitivity"].get("mean Pareto fronts of FID and accuracy")))
+        fids = {row["objective"]: row["fid"] for row in rows if row["fid"] is not None}
+        told.append(at_best(run, entries, objectives, fids))
     told.append(varies(scores, lambda control: scores.families[control.backbone], "backbone"))
     if len(found["datasets"]) > 1:
         told.append(varies(scores, lambda control: control.dataset, "data set"))

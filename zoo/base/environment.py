@@ -76,7 +76,7 @@ def pick_device(name: str) -> "torch.device":
     try:
         device = torch.zeros(1, device=name).device
     except (RuntimeError, AssertionError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].partition(". ")[0].rstrip(".")  # torch goes on with advice
         raise ZooError(f"device {name!r} does not work here: {reason}. Allowed: auto, cpu, cuda, cuda:N") from None
     if device.type == "cpu":
         keep_memory()

@@ -131,7 +131,7 @@ class Job:
             result = read_sealed(self.folder / "result.json")
             score, missing = result["scores"][0], len(result.get("unscored") or [])
             took = clock(time.monotonic() - self.began)
-            more = f"; {missing} settings could not be scored" if missing else ""
+            more = f"; {missing} setting{'s' if missing > 1 else ''} could not be scored" if missing else ""
             return f"{self.head}: {score_words(score)}, in {took}{more}"
         if status == Busy.exit_code:
             return f"{self.head}: another process is at work on it"

@@ -19,6 +19,7 @@ from zoo.data import archives
 from zoo.data.sets import check_name
 from zoo.grid import files as grid
 from zoo.grid import notice as notices
+from zoo.grid.device import require_device
 from zoo.grid.files import Budget, Cell, Grid
 from zoo.grid.held import holding
 
@@ -52,8 +53,8 @@ class Plan:
     def head(self, cell: Cell) -> str:
         """What a line about a cell begins with."""
         train = cell.config.train
-        place = f"[{self.chosen.index(cell) + 1}/{len(self.chosen)}]"
-        return f"{place} {cell.objective} on {train.backbone}, seed {train.seed}"
+        place = f"{self.chosen.index(cell) + 1}/{len(self.chosen)}"
+        return f"[{place}] {cell.objective} on {train.backbone}, seed {train.seed}"
 
     def status(self, cell: Cell) -> str:
         """done, failed, diverged, unreadable, started or to do."""
@@ -116,10 +117,10 @@ class Plan:
         return told
 
 
-def make(options: Any, fetch: bool) -> Plan:
-    """The plan for run_all's options. fetch: whether the data set may be downloaded now.
+def make(options: Any, fetch: bool, device: bool = True) -> Plan:
+    """The plan for run_all's options. fetch: whether a data set may be downloaded; device: whether its device is tried.
 
-    Raises ZooError for anything unknown, and for a data set that was asked for and is not available.
+    Raises ZooError for anything unknown, and for a device or a data set that was asked for and is not available.
     """
     loaded = grid.load(options.grid)
     if options.backbone:
@@ -137,6 +138,8 @@ def make(options: Any, fetch: bool) -> Plan:
         raise ZooError(f"--seeds {options.seeds} is too small: --seeds must be at least 1")
     if not options.timeout > 0:
         raise ZooError(f"--timeout {options.timeout:g} is too small: --timeout must be above 0 seconds")
+    if device:
+        require_device(options.device)
     earlier = _earlier(out)
     datasets, notice, cause = _datasets(wishes, earlier, options, fetch)
     budgets = {dataset: loaded.budget(kind, dataset) for dataset in datasets}
@@ -231,10 +234,8 @@ def _jobs(wish: int | None, kind: str) -> int:
 
 
 def check(plan: Plan) -> None:
-    """Say what there is to know of the output folder; raise ZooError for a cell of another configuration.
-
-    The keys that differ are named. And for ways to draw that an objective's path has no times for.
-    """
+    """Say what there is to know of the output folder. Raise ZooError for a cell of another configuration, with the keys
+    that differ, and for ways to draw that an objective's path has no times for."""
     grid.check_times(plan.chosen)
     for note in plan.notes():
         say(note)
