@@ -19,6 +19,10 @@ ABOUT = (
     "the lowest FID for each objective. The sampler map takes the steps of an objective's own map, and Euler's where "
     "it has none. Seconds: of training, those of the teachers' runs added, and over the seconds of {usual}."
 )
+CAPTION = (
+    "Quality against network evaluations: FID under the sampler that serves the objective best at as many, without "
+    "guidance; means over seeds."
+)
 
 
 def by_count(run: Run, backbone: str, objective: str) -> dict[int, tuple[Setting, Stat]]:

@@ -256,7 +256,6 @@ def prepare(plan: Plan) -> None:
     for cell in plan.chosen:
         path = plan.folder(cell) / "cell.json"
         if not path.is_file():
-            config = cell.config.model_dump(mode="json")
-            variant = {"variant": cell.variant} if cell.variant else {}
-            teacher = {"teacher": os.path.relpath(cell.teacher.folder, cell.folder)} if cell.teacher else {}
-            write_sealed(path, {"key": cell.config.key, "config": config, **variant, **teacher})
+            config, taught = cell.config.model_dump(mode="json"), cell.teacher
+            more = {"variant": cell.variant, "teacher": taught and os.path.relpath(taught.folder, cell.folder)}
+            write_sealed(path, {"key": cell.config.key, "config": config, **{k: v for k, v in more.items() if v}})

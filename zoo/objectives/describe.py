@@ -106,7 +106,7 @@ def _numbers(values: Iterable[float]) -> list[str]:
     return [f"{value if abs(value) > ZERO else 0:.3g}" for value in values]
 
 
-def summary(families: Mapping[str, Sequence[str]], width: int = 80, most: int = 8) -> str:
+def summary(families: Mapping[str, Sequence[str]], width: int = 80, most: int = 5) -> str:
     """The zoo in short: each family, how many objectives it has, and the first of them."""
     lines = []
     for family, members in families.items():
