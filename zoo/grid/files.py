@@ -5,6 +5,7 @@ the backbones are, how many images a cell sees and how it is scored; `budgets = 
 is not imported here.
 """
 
+import os
 import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -125,6 +126,11 @@ class Cell:
             return None
         train = self.config.train.model_copy(update={"objective": registry.objective(scheme.teacher).name})
         return Cell(self.config.model_copy(update={"train": train}), self.seconds, self.variant)
+
+    @property
+    def taught_in(self) -> str:
+        """The teacher's folder, seen from this cell's; "" where there is none."""
+        return os.path.relpath(self.teacher.folder, self.folder) if self.teacher else ""
 
     @property
     def objective(self) -> str:

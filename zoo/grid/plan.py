@@ -3,7 +3,6 @@
 torch is not imported here, so that `run_all.py --list` answers at once.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -256,6 +255,5 @@ def prepare(plan: Plan) -> None:
     for cell in plan.chosen:
         path = plan.folder(cell) / "cell.json"
         if not path.is_file():
-            config, taught = cell.config.model_dump(mode="json"), cell.teacher
-            more = {"variant": cell.variant, "teacher": taught and os.path.relpath(taught.folder, cell.folder)}
+            config, more = cell.config.model_dump(mode="json"), {"variant": cell.variant, "teacher": cell.taught_in}
             write_sealed(path, {"key": cell.config.key, "config": config, **{k: v for k, v in more.items() if v}})
