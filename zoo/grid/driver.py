@@ -58,9 +58,10 @@ def run(plan: Plan, command: list[str], options: Any, finished: Callable[[], Non
         finished()
     try:
         while waiting or running:
-            while waiting and len(running) < jobs:
+            while len(running) < jobs and (cell := _ready(waiting, running)):
+                waiting.remove(cell)
                 worker = idle.pop() if idle else Worker([*command, *places], threads)
-                job = Job(plan, waiting.pop(0), worker)
+                job = Job(plan, cell, worker)
                 tries[job.head] = tries.get(job.head, 0) + 1
                 running.append(job)
                 say(f"{job.head}: begins; about {clock(watch.left(running, waiting))} to go")
@@ -106,6 +107,12 @@ def _to_do(plan: Plan, retry: bool) -> list[Cell]:
         else:
             cells.append(cell)
     return cells
+
+
+def _ready(waiting: Sequence[Cell], running: "Sequence[Job]") -> Cell | None:
+    """The first cell whose teacher, if it has one, is neither waiting nor at work."""
+    busy = {cell.folder for cell in (*waiting, *(job.cell for job in running))}
+    return next((cell for cell in waiting if cell.teacher is None or cell.teacher.folder not in busy), None)
 
 
 class Job:
