@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from eval.judging.net import Judge
     from eval.scores.reference import Reference
 
-POINT = ("images", "seconds", "n", "fid", "fid_se", "acc")  # of a snapshot
+POINT = ("images", "seconds", "n", "fid", "fid_se", "acc", "loss")  # of a snapshot
 PATIENCE_SECONDS = 30.0  # for the cell of a driver that was killed just now to save its state and end
 
 
@@ -83,7 +83,9 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     bench = Bench.load(data, data_dir, device)  # before hours of training: what fails here fails now
     loading = time.perf_counter() - ready
     kept = config.score.snapshots, config.score.candidates
-    trained = train(config.train, folder, data, device, places.track, *kept, Preview)
+    teacher = read_sealed(folder / "cell.json").get("teacher")
+    taught = folder / teacher if teacher else None
+    trained = train(config.train, folder, data, device, places.track, *kept, Preview, taught)
     done = time.perf_counter()
     judge, real = bench.judge, bench.real
     manifest, last = checkpoint.find(folder, selected=False)
@@ -117,6 +119,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
             "selected_step": min(selection, key=lambda one: (one["loss"], -one["step"]))["step"]
             if selection
             else trained["step"],
+            "teacher_seconds": trained.get("teacher", {}).get("seconds", 0.0),
             "clipped": trained["clipped_steps"] / trained["step"],
             "images_per_s": trained["images"] / trained["seconds"],
             "flop_per_image": backbone_size(config.train.backbone).forward_flop(data.image_shape, NUM_CLASSES),
@@ -129,7 +132,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
         "scores": made.scores,
         "unscored": made.unscored,
         "best": chosen,
-        "snapshots": [{key: point[key] for key in POINT} for point in points],
+        "snapshots": [{key: point[key] for key in POINT if key in point} for point in points],
         "selection": selection,
         "fingerprint": fingerprint(objective(config.train.objective)),
         "validation": errors,

@@ -143,7 +143,10 @@ class Fingerprint(Frozen):
 
 
 class Point(Frozen):
-    """A point of training: images seen, seconds, and what its weights score under the first control setting."""
+    """A point of training: images seen, seconds, and what its weights score under the first control setting.
+
+    loss: the EMA weights' validation loss there, where the grid asks for it.
+    """
 
     images: Count
     seconds: Number
@@ -151,6 +154,7 @@ class Point(Frozen):
     fid: Number
     fid_se: Number
     acc: Number
+    loss: Number | None = None
 
 
 class Candidate(Frozen):
@@ -164,7 +168,8 @@ class TrainFacts(Frozen):
     """How the run went: seconds and rates of training without setup, and what it ran on.
 
     clipped: share of the steps whose gradient was longer than the recipe allows, and was shortened.
-    selected_step: the step whose weights were scored.
+    selected_step: the step whose weights were scored. teacher_seconds: of training of the run that taught this one, and
+    of its own teacher's; 0 where there is none.
     """
 
     images: Count
@@ -177,6 +182,7 @@ class TrainFacts(Frozen):
     clipped: Share
     parameters: Count
     selected_step: Count
+    teacher_seconds: Number = 0.0
     precision: Literal["float32", "bfloat16"]
     compiled: bool
     device: str

@@ -80,8 +80,8 @@ def newest(folder: Path, say: Callable[[str], None]) -> tuple[dict[str, Any], di
 def find(path: Path, selected: bool = True) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The checkpoint that a user points at: a run's folder, a manifest, or the safetensors file.
 
-    Of a folder it is the one that its scores are of, the selected one if there is one, else the newest. Damaged ones are
-    named on stderr, and the one before taken.
+    Of a folder it is the one that its scores are of, the selected one if there is one, else the newest. If that is
+    damaged, it is named on stderr, and the one before is taken.
 
     selected: whether that one counts. Raises ZooError, with what to do, for anything else.
     """
