@@ -1,4 +1,4 @@
-"""Names -> objectives and backbones. This is the one place to touch to add either.
+"""Names -> objectives and backbones. This is the one place to touch to add either; data sets are in `data/sets.py`.
 
 A new combination is one line in `families.py`. A new idea on one axis is one final class in that axis' file and one
 line in its table here. Everything else (command line, tests, report rows, references) iterates over these tables.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from zoo.backbones.sizes import Backbone, DiTSize, UNetSize
 from zoo.base.errors import ZooError, choose
 from zoo.base.names import Term, parse_term, split
+from zoo.data.sets import SETS
 from zoo.objectives.auxiliary import Auxiliary, Contrast, Learned, Plain
 from zoo.objectives.core import Objective
 from zoo.objectives.coupling import OT, ClassImmiscible, ClassOT, Coupling, Immiscible, Independent, Nearest, Offset
@@ -76,6 +77,7 @@ TABLES: dict[str, dict[str, Callable[..., Any]]] = {
     "path": PATHS,
     **MODIFIERS,
     "backbone": BACKBONES,
+    "dataset": SETS,
 }
 
 FAMILIES: dict[str, tuple[str, ...]] = {"default": DEFAULT, "sd3": tuple(SD3), "beyond": BEYOND, "anatomy": ANATOMY}
@@ -87,8 +89,8 @@ ZOO: tuple[str, ...] = tuple(dict.fromkeys(name for family in FAMILIES.values() 
 def register(kind: str, word: str) -> Callable[[Made], Made]:
     """Class decorator: adds a class to the table of this kind under a word, for names to use.
 
-    kind: target, path, density, weight, coupling, auxiliary or backbone. Raises ZooError for another kind, and for a
-    word that is taken.
+    kind: target, path, density, weight, coupling, auxiliary, backbone or dataset. Raises ZooError for another kind, and
+    for a word that is taken.
     """
     if kind not in TABLES or kind in ("end", "shift"):
         raise choose("kind of part", kind, TABLES.keys() - {"end", "shift"})

@@ -17,9 +17,10 @@ from zoo.config.control import Setting
 from zoo.data.imagefile import read_image
 from zoo.data.images import doubts, read_images
 from zoo.data.npz import read_npz
+from zoo.data.sets import source
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (7, 5), dtype=np.uint8)
-SIDE = (1, 8, 8)
+SIDE = source("digits").spec
 TURNS = {  # EXIF's orientation -> what turns the upright image into the stored one
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,

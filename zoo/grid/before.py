@@ -18,7 +18,7 @@ from zoo.base.lock import exclusive
 from zoo.base.progress import say
 from zoo.base.threads import cores, threads_asked
 from zoo.config.cell import TrainConfig
-from zoo.data.sets import IMAGE_SHAPES
+from zoo.data import sets
 from zoo.grid.plan import Plan
 
 TRY = "from zoo.base import environment, errors; errors.run_main(lambda: environment.pick_device({!r}) and 0)"
@@ -106,7 +106,7 @@ def to_write(plan: Plan) -> int:
 
 def _weight_bytes(config: TrainConfig) -> int:
     """About how many bytes a network's weights take; 0 where its size is not known."""
-    least, _ = registry.backbone_size(config.backbone).least(IMAGE_SHAPES[config.dataset])
+    least, _ = registry.backbone_size(config.backbone).least(sets.source(config.dataset).spec.image_shape)
     return round(BYTES * MORE * least)
 
 

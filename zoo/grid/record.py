@@ -1,5 +1,6 @@
 """grid.json: what the report needs to know of a grid besides its cells' results, and the command that repeats it."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def _settings(plan: Plan, dataset: str) -> dict[str, Any]:
 
 def reproduce(plan: Plan, options: Any) -> str:
     """The command that gives the same cells on any machine; no folders of this one."""
-    given = {"--grid": plan.name, "--dataset": ",".join(plan.budgets), "--seeds": str(plan.seeds)}
+    given = {"--grid": plan.name, "--dataset": shlex.quote(",".join(plan.budgets)), "--seeds": str(plan.seeds)}
     given["--budget"] = plan.budget_requested if plan.budget_requested.isdecimal() else plan.kind
     given |= {"--backbone": options.backbone} if options.backbone else {}
     given |= {"--plugin": Path(options.plugin).name} if options.plugin else {}

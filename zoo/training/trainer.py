@@ -5,6 +5,7 @@ objective (common random numbers).
 """
 
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from zoo.base.errors import ZooError
 from zoo.base.progress import say
 from zoo.config.cell import TrainConfig
 from zoo.data.dataset import Dataset, affine, standardise
-from zoo.data.sets import NUM_CLASSES
+from zoo.data.spec import Spec
 from zoo.objectives.core import Network
 from zoo.training import noise
 from zoo.training.capture import Captured
@@ -25,11 +26,11 @@ from zoo.training.runlog import Metrics
 from zoo.training.state import State
 
 
-def initialise(config: TrainConfig, image_shape: tuple[int, int, int], device: torch.device) -> nn.Module:
+def initialise(config: TrainConfig, spec: Spec, device: torch.device) -> nn.Module:
     """The backbone with the initial weights of the seed, the same for every objective."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(noise.generator(config.seed, "init").initial_seed())
-        module = registry.backbone(config.backbone, image_shape, NUM_CLASSES).to(device)
+        module = registry.backbone(config.backbone, spec.image_shape, spec.num_classes).to(device)
     if device.type == "cuda":  # what tensor cores want; in float32 on a CPU group norm is many times slower so
         module.to(memory_format=torch.channels_last)
     if config.checkpointing:
@@ -62,20 +63,21 @@ class Batches:
         self.config, self.device, self.standard = config, device, data.standard
         self.coupling = registry.objective(config.objective).coupling
         self.images, self.labels = (part.to(device) for part in data.augmented)
+        self.none, self.flips = data.spec.num_classes, data.flips
 
     def __call__(self, k: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         batch = self.config.batch
         chosen = noise.batch_indices(self.config.seed, k, batch, len(self.images), self.device)
         images, labels = self.images[chosen], self.labels[chosen]
         if self.config.augment:
-            images = affine(images.float() / 255, self._stream("augment", k))
+            images = affine(images.float() / 255, self._stream("augment", k), self.flips)
         x = standardise(images, self.standard)
         dropped = torch.rand(batch, generator=self._stream("drop", k), device=self.device) < self.config.label_dropout
         u = noise.stratified(batch, self._stream("u", k))
         eps = torch.randn(x.shape, generator=self._stream("noise", k), device=self.device)
         more = self._stream("coupling", k)
         eps = self.coupling.pair(x, labels, eps, lambda shape: torch.randn(shape, generator=more, device=self.device))
-        return x, labels.masked_fill(dropped, NUM_CLASSES), u, eps
+        return x, labels.masked_fill(dropped, self.none), u, eps
 
     def _stream(self, name: str, k: int) -> torch.Generator:
         return noise.generator(self.config.seed, name, k, self.device)
@@ -86,12 +88,12 @@ class Trainer:
 
     def __init__(self, config: TrainConfig, data: Dataset, folder: Path, device: torch.device):
         self.objective = registry.objective(config.objective)
-        self.module = initialise(config, data.image_shape, device)
+        self.module = initialise(config, data.spec, device)
         if auxiliary := self.objective.auxiliary.module():
             auxiliary.to(device)
         self.auxiliary, self.state = auxiliary, State(self.module, config, auxiliary)
         self.metrics, self.batches = Metrics(folder, device, config.clip), Batches(config, data, device)
-        self.net, self.how = network(config, self.module, device, data.train[0].numel())
+        self.net, self.how = network(config, self.module, device, prod(data.image_shape[1:]))
         self.graphs = config.compile == "graphs" and device.type == "cuda"
         self.recorded: Captured | None = None
 
