@@ -143,16 +143,8 @@ def tiles_of(run: Run, backbone: str, objective: str, setting: Setting) -> np.nd
 
 def place(figure: Figure, picture: np.ndarray, x: float, y: float) -> None:
     """Put a picture [H, W, 1 or 3] in [0, 1] on a figure, its lower left corner x, y pixels from the figure's."""
-    figure.figimage(
-        picture.squeeze(2) if picture.shape[2] == 1 else picture,
-        round(x),
-        round(y),
-        cmap="gray",
-        vmin=0,
-        vmax=1,
-        origin="upper",
-        zorder=-1,
-    )
+    shown = picture.squeeze(2) if picture.shape[2] == 1 else picture
+    figure.figimage(shown, round(x), round(y), cmap="gray", vmin=0, vmax=1, origin="upper", zorder=-1)
 
 
 def _of(

@@ -80,7 +80,7 @@ def test_shipped_weights(name, digits):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_features_are_those_of_an_independent_forward_pass(name, digits):
     found = shipped(name, digits)
-    images = np.random.default_rng(0).integers(0, 256, (16, *found.image_shape), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (16, *found.spec.image_shape), dtype=np.uint8)
     images[8:] = np.where(images[8:] > 200, images[8:], 0)
     features, logits = judge_images(found, torch.from_numpy(images), batch=5)
     assert (features.dtype, logits.shape) == (torch.float32, (16, 10))
