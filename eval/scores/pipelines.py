@@ -17,7 +17,6 @@ from zoo.base.errors import ZooError
 from zoo.base.progress import Pulse
 from zoo.config.control import Setting
 from zoo.data.dataset import Dataset
-from zoo.data.sets import REAL_CLASSES
 
 INDEX = "model_index.json"
 WORDS = {"guidance": "guidance_scale", "rescale": "guidance_rescale", "start": "start", "clip": "clip"}
@@ -90,7 +89,7 @@ def draw(
     """
     pipe = load_pipeline(folder, trust_code, device)
     options, by_class = options_of(pipe, setting), "class_labels" in inspect.signature(type(pipe).__call__).parameters
-    labels = torch.arange(REAL_CLASSES).repeat_interleave(torch.tensor(label_counts(n, data)))
+    labels = torch.arange(data.spec.real).repeat_interleave(torch.tensor(label_counts(n, data)))
     generator, pulse = torch.Generator().manual_seed(0), Pulse()
     parts: list[np.ndarray] = []
     for chosen in labels.split(batch):

@@ -13,8 +13,9 @@ from reports.words.fewsteps import CAPTION
 from zoo.base.errors import ZooError
 from zoo.base.figure import PALETTE, png, style
 from zoo.base.names import slug
+from zoo.data import sets
 
-GREYS = 16  # of pictures of digits: their noise is most of a page's bytes
+GREYS = 16  # of pictures of samples: their noise is most of a page's bytes
 Each = dict[str, tuple[Any, ...]]  # the end of a file's name -> what is drawn there, as further arguments
 
 
@@ -64,7 +65,7 @@ class Plot:
 PLOTS = {
     "strip": Plot(
         "Opening",
-        "One sample of each digit under the highest guidance, on the backbone that draws best; the objectives by rank, "
+        "One sample of each class under the highest guidance, on the backbone that draws best; the objectives by rank, "
         "real test images first. Same noise and labels for all.",
         strip.strip,
         whole=True,
@@ -210,7 +211,7 @@ def draw(run: Run) -> dict[str, bytes]:
     with style():
         drawn = {f"{stem}{end}.png": figure for stem, end, figure in _figures(run, whole=True)}
         for dataset in run.datasets:
-            prefix = f"{dataset}-" if len(run.datasets) > 1 else ""
+            prefix = f"{sets.short(dataset)}-" if len(run.datasets) > 1 else ""
             part = _figures(run.on(dataset), whole=False)
             drawn |= {f"{prefix}{stem}{end}.png": figure for stem, end, figure in part}
     return drawn

@@ -11,7 +11,7 @@ from zoo.base.lock import exclusive
 from zoo.base.progress import say
 from zoo.base.threads import cores, threads_asked
 from zoo.config.cell import TrainConfig
-from zoo.data.sets import IMAGE_SHAPES
+from zoo.data import sets
 from zoo.grid.plan import Plan
 
 OVERHEAD = 1 << 20  # bytes of a cell's pictures, log and results
@@ -77,7 +77,7 @@ def to_write(plan: Plan) -> int:
 
 def _weight_bytes(config: TrainConfig) -> int:
     """About how many bytes a network's weights take; 0 where its size is not known."""
-    least, _ = registry.backbone_size(config.backbone).least(IMAGE_SHAPES[config.dataset])
+    least, _ = registry.backbone_size(config.backbone).least(sets.source(config.dataset).spec.image_shape)
     return round(BYTES * MORE * least)
 
 

@@ -13,26 +13,28 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import product
+from math import log, prod
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator
 
 from zoo import registry
 from zoo.base.errors import ZooError, choose
 from zoo.base.names import slug
-from zoo.config.cell import BackboneName, CellConfig, ObjectiveName, Recipe, ScoreConfig, TrainConfig
+from zoo.config.cell import BackboneName, CellConfig, DataName, ObjectiveName, Recipe, ScoreConfig, TrainConfig
 from zoo.config.changes import Changes
 from zoo.config.changes import changed as changes_of
 from zoo.config.control import Sampling, Setting
 from zoo.config.schema import Count, Frozen, Positive, checked, distinct, explain
-from zoo.data.sets import DataName
+from zoo.data import sets
 from zoo.grid import claims as asked
 from zoo.grid.claims import Claim, Triple
 
 FOLDER = Path(__file__).parent / "grids"
 MAX_CELLS = 10_000
-Wish = Literal["auto", "mnist", "fashion", "digits"]
+AUTO = "auto"  # the first data set of the grid's budgets that is available
+Wish = Annotated[str, AfterValidator(checked(lambda name: sets.check_name(name, (AUTO,))))]
 
 
 VariantName = Annotated[str, AfterValidator(checked(lambda name: slug(name) and name))]
@@ -119,12 +121,27 @@ class Grid(Frozen):
         return [triple for triple in every if sum(a != b for a, b in zip(triple, first, strict=True)) <= most]
 
     def budget(self, name: str, dataset: str) -> Budget:
-        """The budget of this name for a data set. Raises ZooError if the grid has none."""
-        for budget in self.budgets:
-            if budget.name == name and dataset in budget.datasets:
+        """The budget of this name for a data set; for one that no budget names, that of the nearest in size.
+
+        Its seconds are scaled by the number of pixels. Raises ZooError if the grid has none of this name.
+        """
+        known = [(other, budget) for budget in self.budgets if budget.name == name for other in budget.datasets]
+        for other, budget in known:
+            if other == dataset:
                 return budget
-        known = ", ".join(f"{b.name} for {'/'.join(b.datasets)}" for b in self.budgets)
-        raise ZooError(f"the grid has no budget {name!r} for data set {dataset!r}. It has: {known}")
+        if known:
+            pixels = {n: prod(sets.source(n).spec.image_shape[1:]) for n in (dataset, *(other for other, _ in known))}
+            more = {other: pixels[dataset] / pixels[other] for other, _ in known}
+            other, budget = min(known, key=lambda pair: abs(log(more[pair[0]])))
+            sizes = {
+                word: size.model_copy(update={"seconds": size.seconds * more[other]})
+                for word, size in budget.sizes.items()
+            }
+            note = f"{dataset} has no budget of its own in this grid, and takes that of {other}."
+            told = " ".join(filter(None, [budget.note, note]))
+            return budget.model_copy(update={"datasets": (dataset,), "sizes": sizes, "note": told})
+        has = ", ".join(f"{b.name} for {'/'.join(b.datasets)}" for b in self.budgets)
+        raise ZooError(f"the grid has no budget {name!r} for data set {dataset!r}. It has: {has}")
 
 
 @dataclass(frozen=True)
@@ -140,7 +157,7 @@ class Cell:
         """DATASET/BACKBONE/OBJECTIVE/[VARIANT/]seedN"""
         train = self.config.train
         within = f"/{slug(self.variant)}" if self.variant else ""
-        return f"{train.dataset}/{slug(train.backbone)}/{slug(train.objective)}{within}/seed{train.seed}"
+        return f"{sets.short(train.dataset)}/{slug(train.backbone)}/{slug(train.objective)}{within}/seed{train.seed}"
 
     @cached_property
     def teacher(self) -> "Cell | None":
@@ -232,7 +249,7 @@ def cells(
         recipe = changed(budget.recipe_of(name), changes)
         train = TrainConfig(
             **{**recipe, "learning_rate": recipe["learning_rate"] * changes.times_rate},
-            dataset=cast(DataName, dataset),  # checked here
+            dataset=dataset,
             backbone=size.size,
             objective=objective,
             seed=seed,

@@ -76,6 +76,7 @@ def train(
     if found:
         refuse_other(config, found[0], folder)
         refuse_changed(found[0]["plugins"], folder)
+        refuse_other_images(data, found[0]["data_sha256"], folder)
         if found[0]["step"] >= config.steps:
             return found[0]
     taught = taught_by(config, folder, data, device, teacher)
@@ -100,6 +101,7 @@ def train(
     facts = {
         "config": config.model_dump(mode="json"),
         "data_sha256": data.sha256,
+        "data": data.spec.plain(),
         "standard": trainer.batches.standard,
         "setup_seconds": time.perf_counter() - began,
         "parameters": sum(p.numel() for p in trainer.module.parameters()),
@@ -199,4 +201,13 @@ def refuse_changed(before: dict[str, str], folder: Path) -> None:
         raise ZooError(
             f"{folder} was begun with another version of {', '.join(changed)}, and half of each would be neither; "
             "restore it, or choose another --out"
+        )
+
+
+def refuse_other_images(data: Dataset, before: str, folder: Path) -> None:
+    """Raise ZooError if the images are not those that the run in the folder began with."""
+    if data.sha256 != before:
+        raise ZooError(
+            f"{folder} was begun with other images than {data.name} holds now: SHA-256 {before} then, {data.sha256} "
+            "now. Restore them, or choose another --out"
         )
