@@ -83,7 +83,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     bench = Bench.load(data, data_dir, device)  # before hours of training: what fails here fails now
     loading = time.perf_counter() - ready
     kept = config.score.snapshots, config.score.candidates
-    trained = train(config.train, folder, data, device, places.track, *kept, Preview)
+    trained = train(config.train, folder, data, device, places.track, *kept, Preview, config.score.pictures)
     done = time.perf_counter()
     judge, real = bench.judge, bench.real
     manifest, last = checkpoint.find(folder, selected=False)

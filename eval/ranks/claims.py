@@ -66,7 +66,7 @@ def verdict(expect: Expect, found: Difference | None, p: float | None) -> str:
         return OPEN
     sure = p <= 1 - LEVEL
     if expect == "no effect":
-        if -MARGIN < found.low and found.high < MARGIN:
+        if found.low > -MARGIN and found.high < MARGIN:
             return HOLDS
         return FAILS if sure else OPEN
     sign = -1 if expect == "better" else 1

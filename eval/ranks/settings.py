@@ -30,4 +30,3 @@ def effective_settings(values: np.ndarray) -> float:
     squares = ((objectives - 1) * (ranks.T @ ranks) ** 2 - 1) / (objectives - 2)
     np.fill_diagonal(squares, 0)
     return float(settings**2 / (settings + np.clip(squares.sum(), 0, settings * (settings - 1))))
-

@@ -20,7 +20,6 @@ from zoo.base.errors import ZooError
 from zoo.data import archives
 from zoo.data.sets import BLANK_SHARE, BLANKS, REAL_CLASSES, check_name
 
-
 HALVES = 0.5, 0.5  # as mean and deviation they map [0, 1] to [-1, 1]
 
 

@@ -11,9 +11,11 @@ from zoo.objectives.core import Objective, unwrap
 from zoo.objectives.families import SD3
 from zoo.objectives.fingerprint import quantiles
 from zoo.objectives.match import Match
+from zoo.objectives.sentences import sentences
 
 SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 LEVELS = (-8.0, -4.0, -2.0, 0.0, 2.0, 4.0, 8.0)
+WIDTH = 100  # columns of running text
 ZERO = 1e-9  # what is nearer to 0 is rounding
 NOTE = "effective weight: density of logsnr x weight on the error of eps_hat, over its value at logsnr 0"
 
@@ -28,8 +30,13 @@ def describe(chosen: Objective) -> str:
     levels = tabulate(
         _levels(chosen), tablefmt="plain", disable_numparse=True, colalign=["left", *len(LEVELS) * ["right"]]
     )
-    lines += ["", *equation(chosen), "", levels, "", NOTE]
+    lines += ["", *equation(chosen), "", *_wrapped(sentences(chosen)), "", levels, "", NOTE]
     return "\n".join(lines)
+
+
+def _wrapped(texts: Iterable[str]) -> list[str]:
+    """Sentences, each from a line of its own on."""
+    return [line for text in texts for line in textwrap.wrap(text, WIDTH, subsequent_indent="  ")]
 
 
 def equation(chosen: Objective) -> list[str]:
