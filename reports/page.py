@@ -27,7 +27,7 @@ from reports.words.opening import notice, opening
 from reports.words.pairs import pairs
 from reports.words.published import notes, study
 from reports.words.recipes import recipes
-from reports.words.scaling import studies
+from reports.words.scaling import studied
 from zoo.base.files import write_atomic
 
 COST = (
@@ -124,7 +124,7 @@ def _sections(run: Run, figures: list[str], prefix: str, where: str) -> list[Blo
         return training
     blocks: list[Block] = [Heading(f"Comparison{where}"), sentences.leaders(run), tables.comparison(run)]
     blocks += [sentences.how_to_read(run), *notes(run), *show("Comparison"), *_folded("Pareto fronts", show("Fronts"))]
-    blocks += [*claims(run, where), *studies(run, where, show("Scaling"))]
+    blocks += [*claims(run, where), *studied(run, where, show("Scaling"))]
     first, *others = show("Samples") or [Paragraph("No pictures.")]
     blocks += [Heading(f"Samples{where}"), first, *_folded("More samples", others)]
     blocks += [*best_case(run, where), *anatomy(run, where), *pairs(run, where, show("Pairs"))]

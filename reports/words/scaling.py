@@ -17,8 +17,8 @@ from reports.words.forms import NONE, acc_mean, fid_at, fid_mean
 from reports.words.tables import TRAINING
 
 SCALING = (
-    "Each size was trained for several lengths, the rate decaying over each. Compute is that of training: three forward "
-    "passes for each image seen. Loss is the EMA weights' validation loss."
+    "Each size was trained for several lengths, the rate decaying over each. Compute is that of training: three "
+    "forward passes for each image seen. Loss is the EMA weights' validation loss."
 )
 LAW = (
     "A power law of all runs, L = E + A N^-alpha + B D^-beta in parameters N and images seen D (arXiv 2203.15556), has "
@@ -27,13 +27,13 @@ LAW = (
 )
 NO_LAW = "A power law in parameters and images seen cannot be fitted to these runs: they do not fix its exponents."
 SWITCHES = (
-    "Images per second of training and the largest memory of a run (on a GPU what was allocated, on a CPU the process's "
-    "resident set), means over seeds, and their ratios to the first row's with 95% intervals over seeds. Timings hold "
+    "Images per second of training and the largest memory of a run (on a GPU what was allocated, on a CPU the "
+    "process's resident set), means over seeds, and their ratios to the first row's with 95% intervals over seeds. Timings hold "
     "for the machine that the facts above name, with as much else at work there as there was."
 )
 
 
-def studies(run: Run, where: str = "", pictures: Sequence[Block] = ()) -> list[Block]:
+def studied(run: Run, where: str = "", pictures: Sequence[Block] = ()) -> list[Block]:
     """The section of one data set (`run.on(..)`) that the grid asks for; [] if it asks for none."""
     asked = run.grid.get("study")
     if not asked or not run.done:

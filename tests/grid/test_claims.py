@@ -58,7 +58,7 @@ def test_claims_are_resolved_to_sizes_and_labels(tmp_path):
     ("old", "new", "said"),
     [
         ('variant = "fast"', 'variant = "fats"', ["claims.0.changed", "'fats'", "Did you mean 'fast'"]),
-        ('variant = "fast"', 'objective = "v/cosine"', ["claims.0.changed", "'v/cosine'", "rf, eps/cosine"]),
+        ('variant = "fast"', 'objective = "v/cosine"', ["claims.0.changed", "'v/cosine'", "eps/cosine, rf"]),
         ('variant = "fast"', 'variant = "base"', ["claims.0", "compares cells with themselves"]),
         ('variant = "fast"', 'variant = "fast", objective = "eps/cosine"', ["no cell of", "crossed"]),
         ('over = "cells"', 'over = "celts"', ["claims.1.over = 'celts'", "Did you mean 'cells'"]),

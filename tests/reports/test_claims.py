@@ -8,7 +8,7 @@ from reports.page import build, page
 from reports.read.load import load
 from reports.words.claims import answers, claims, lead
 from reports.words.document import Heading, Table, plain
-from reports.words.scaling import studies
+from reports.words.scaling import studied
 from tests.reports.test_reports import edit, write_run
 from zoo.base.sealed import read_sealed, write_sealed
 
@@ -97,7 +97,7 @@ def test_one_seed_tells_nothing_but_the_error_of_sampling(tmp_path):
 
 def test_a_grid_without_claims_has_no_such_section(tmp_path):
     run = load(written(tmp_path))
-    assert claims(run.on("mnist")) == studies(run.on("mnist")) == lead(run) == []
+    assert claims(run.on("mnist")) == studied(run.on("mnist")) == lead(run) == []
 
 
 @pytest.mark.parametrize("study", ["scaling", "switches"])
@@ -108,7 +108,7 @@ def test_studies_have_a_section_and_a_picture_where_they_are_asked_for(study, tm
     assert f"## {study.title()}" in text
     assert (folder / "figures" / "scaling.png").is_file() == (study == "scaling")
     assert (folder / "figures" / "validation-loss.png").is_file()
-    (first, *_) = [block for block in studies(load(folder).on("mnist")) if isinstance(block, Table)]
+    (first, *_) = [block for block in studied(load(folder).on("mnist")) if isinstance(block, Table)]
     if study == "scaling":
         assert [plain(field) for field in first.rows[0][3:7]] == ["1,110,000", "30,000", "0.03", "0.3000"]
         assert "cannot be fitted" in text
