@@ -92,6 +92,43 @@ def test_nothing_is_printed_unless_asked(tmp_path, data, capsys):
     assert "images/s" in capsys.readouterr().out
 
 
+def test_a_function_gets_the_rows_that_training_logs_and_nothing_is_printed(tmp_path, capsys):
+    rows = []
+    run = zoo.train("rf", SIZE, dataset="digits", images=640, out=tmp_path, device="cpu", progress=rows.append)
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "")
+    assert [row["step"] for row in rows] == list(run.metrics["step"]) == list(range(1, 11))
+    assert [row["loss"] for row in rows] == list(run.metrics["loss"])
+
+
+def test_a_function_that_raises_ends_training_and_the_same_call_goes_on(tmp_path, trained):
+    def stop(row: dict) -> None:
+        if row["step"] == 5:
+            raise RuntimeError("seen enough")
+
+    how = {"dataset": "digits", "images": 640, "out": tmp_path, "device": "cpu"}
+    with pytest.raises(RuntimeError, match="seen enough"):
+        zoo.train("rf", SIZE, **how, progress=stop)
+    again = zoo.train("rf", SIZE, **how)
+    ours, theirs = (sorted(folder.glob("step-*.safetensors"))[-1] for folder in (trained.folder, again.folder))
+    assert sha256(ours) == sha256(theirs)
+
+
+def test_the_environment_names_the_data_folder_for_python_and_commands(trained, tmp_path, command, monkeypatch):
+    """Both write what they work out of the training images there; an argument goes before the variable."""
+    for name in ("python", "command", "argument", "variable"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("ZOO_DATA", str(tmp_path / "python"))
+    zoo.score(trained, n=256, steps=1, device="cpu")
+    what = ("-m", "eval.fid", str(trained.folder), "--n", "256", "--steps", "1")
+    assert command(*what, ZOO_DATA=str(tmp_path / "command")).returncode == 0
+    given = ("--data-dir", str(tmp_path / "argument"))
+    assert command(*what, *given, ZOO_DATA=str(tmp_path / "variable")).returncode == 0
+    assert "ZOO_DATA" in command("run_all.py", "--help").stdout
+    found = {name for name in ("python", "command", "argument", "variable") if any((tmp_path / name).iterdir())}
+    assert found == {"python", "command", "argument"}
+
+
 def test_the_command_line_trains_the_same_run(trained, tmp_path, command):
     what = ["--objective", "rf", "--backbone", SIZE, "--dataset", "digits", "--images", "640", "--device", "cpu"]
     threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}  # equal bits are promised for equal threads

@@ -1,12 +1,11 @@
 """Command lines: a dataclass per command, read by zoo/base/options.py; options that several share are written once."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from zoo import plugins
-from zoo.base.environment import check_device
+from zoo.base.environment import check_device, data_folder, mirror_place
 from zoo.base.errors import ZooError
 from zoo.base.options import EXPERT, MUCH, WHAT, WHERE, option, read
 from zoo.training.track import TRACKERS, check_tracker
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 class Machine:
     """Where things run."""
 
-    device: str = option("auto", "auto, cpu, cuda or cuda:N", WHERE, metavar="DEVICE")
+    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps", WHERE, metavar="DEVICE")
     plugin: str | None = option(None, "a Python file that registers objectives of your own", WHAT, metavar="FILE")
 
 
@@ -28,9 +27,9 @@ class Machine:
 class Places(Machine):
     """Where things are."""
 
-    data_dir: str = option("data", "folder of the data sets", WHERE, metavar="DIR")
+    data_dir: str = option(str(data_folder()), "folder of the data sets (env ZOO_DATA)", WHERE, metavar="DIR")
     mirror: str | None = option(
-        os.environ.get("ZOO_MIRROR") or None,
+        mirror_place(),
         "folder or address (file://, http://) of MNIST's four published archives (env ZOO_MIRROR)",
         WHERE,
         metavar="PLACE",
@@ -77,27 +76,36 @@ class TrainOptions(Watched):
         False, "compute activations again in the backward pass: less memory, slower, the same numbers", EXPERT
     )
     augment: bool = option(False, "small random affine maps of the training images", EXPERT)
+    set: tuple[str, ...] = option(
+        (), "change any field of the recipe, as in train.weight_decay=0.1", EXPERT, metavar="FIELD=VALUE .."
+    )
     out: str = option("runs/one", "folder of the run", WHERE, metavar="DIR")
+    teacher: str | None = option(
+        None, "folder of the finished run that teaches a stage such as reflow(rf); else it is trained first, in --out",
+        WHERE, metavar="DIR",
+    )  # fmt: skip
 
     def config(self) -> "TrainConfig":
         """The checked configuration. Raises ZooError."""
         from pydantic import ValidationError
 
         from zoo.config.cell import TrainConfig
+        from zoo.config.changes import changed, read
         from zoo.config.schema import explain
 
         given = {f.name: getattr(self, f.name) for f in fields(self) if f.name in TrainConfig.model_fields}
         try:
-            return TrainConfig(**given)
+            config = TrainConfig(**given)
         except ValidationError as error:
             raise explain(error, TrainConfig, "the options") from None
+        return changed(config, read(self.set, ["train"]).get("train", {}), "train")
 
 
 @dataclass
 class SettingOptions:
     """How images are drawn; shared by every command that draws."""
 
-    sampler: str = option("euler", "euler, heun, ancestral, dpmpp_2m or euler_a", metavar="NAME")
+    sampler: str = option("euler", "euler, heun, ancestral, dpmpp_2m, euler_a, map or renoise", metavar="NAME")
     steps: int = option(20, "steps of the sampler; heun takes two network evaluations for each", MUCH)
     step_grid: str = option("flow", "flow, logsnr, karras(7) or trailing", EXPERT, metavar="NAME")
     start: float = option(

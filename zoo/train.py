@@ -16,7 +16,7 @@ def main() -> None:
     """The command line; see the module's first line."""
     options = parse(TrainOptions, "python -m zoo.train", __doc__)
     config = options.config()
-    folder = Path(options.out)
+    folder, taught = Path(options.out), Path(options.teacher) if options.teacher else None
     from zoo.base.limits import require_writable
     from zoo.config.fits import fit_training
 
@@ -29,9 +29,10 @@ def main() -> None:
     device = pick_device(options.device)
     with locked(folder):
         data = load(config.dataset, Path(options.data_dir), options.mirror)
-        manifest = train(config, folder, data, device, options.track, preview=Preview)
+        manifest = train(config, folder, data, device, options.track, preview=Preview, teacher=taught)
     say(f"done: {manifest['images']:,} images in {manifest['seconds']:.0f} s, in {folder}")
-    say(f"score it with: python -m eval.fid {folder}")
+    plugin = f" --plugin {options.plugin}" if options.plugin else ""
+    say(f"score it with: python -m eval.fid {folder}{plugin}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from reports.figures import curves, effort, forest, fronts, losses, scores, sheets, strip, study
 from reports.figures.each import Each, backbones, families, headline, once
 from reports.read.run import Run
+from reports.words.fewsteps import CAPTION
 from zoo.base.figure import PALETTE, png, style
 
 GREYS = 16  # of pictures of digits: their noise is most of a page's bytes
@@ -88,6 +89,7 @@ PLOTS = {
         effort.evaluations,
         eight=True,
     ),
+    "few-steps": Plot("Few steps", CAPTION, effort.few_steps, eight=True),
     "samplers": Plot(
         "Settings",
         "FID under every sampler and step grid, a line for each objective; means over seeds.",

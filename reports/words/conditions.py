@@ -74,7 +74,7 @@ def by_loss(studies: Studies) -> Table | None:
                 both = [(e, level[name]) for name, e in error.items() if e is not None and np.isfinite(level[name])]
                 if len(both) < LEAST:
                     continue
-                rho = stats.spearmanr(*zip(*both, strict=True))
+                rho = stats.spearmanr([e for e, _ in both], [fid for _, fid in both])
                 place = f"{backbone} on {dataset}"
                 rows.append([study, place, words, f"{rho.statistic:.2f}", f"{rho.pvalue:.2g}", f"{len(both)}"])
     header = ["study", "backbone", "held-out error", "Spearman's rho with FID", "p", "objectives"]

@@ -6,7 +6,7 @@ from zoo import registry
 from zoo.objectives.sentences import plainer, sentences
 
 
-@pytest.mark.parametrize("name", registry.ZOO)
+@pytest.mark.parametrize("name", [name for name in registry.ZOO if registry.objective(name).scheme is None])
 def test_every_objective_has_five_whole_sentences(name):
     found = sentences(registry.objective(name))
     assert len(found) == 5

@@ -116,11 +116,12 @@ def _is_branch(where: tuple[int | str, ...]) -> bool:
 def _fields_at(model: type[BaseModel], where: tuple[int | str, ...]) -> list[str]:
     for part in where:
         if part in model.model_fields:  # list positions and keys of a table lead to the same model
-            model = _model_in(model.model_fields[part].annotation) or model
+            model = model_in(model.model_fields[part].annotation) or model
     return list(model.model_fields)
 
 
-def _model_in(annotation: object) -> type[BaseModel] | None:
+def model_in(annotation: object) -> type[BaseModel] | None:
+    """The model that a field's type is, or holds; None where there is none."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+    return next((found for part in get_args(annotation) if (found := model_in(part))), None)

@@ -1,17 +1,16 @@
 """Carries out a plan: cells in worker processes, one or a few at once; failures are recorded and the grid goes on."""
 
-import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from zoo.base.errors import Busy, Diverged
-from zoo.base.progress import say
+from zoo.base.progress import bar, in_notebook, say, watched
 from zoo.base.sealed import read_sealed, write_sealed
 from zoo.base.threads import cores
 from zoo.config.control import score_words
-from zoo.grid import before, record
+from zoo.grid import before, record, speed
 from zoo.grid import plan as plans
 from zoo.grid.executor import (
     ATTEMPTS,
@@ -59,9 +58,10 @@ def run(plan: Plan, command: list[str], options: Any, finished: Callable[[], Non
         finished()
     try:
         while waiting or running:
-            while waiting and len(running) < jobs:
+            while len(running) < jobs and (cell := _ready(waiting, running)):
+                waiting.remove(cell)
                 worker = idle.pop() if idle else Worker([*command, *places], threads)
-                job = Job(plan, waiting.pop(0), worker)
+                job = Job(plan, cell, worker)
                 tries[job.head] = tries.get(job.head, 0) + 1
                 running.append(job)
                 say(f"{job.head}: begins; about {clock(watch.left(running, waiting))} to go")
@@ -93,6 +93,7 @@ def run(plan: Plan, command: list[str], options: Any, finished: Callable[[], Non
         for worker in idle:
             worker.dismiss()
         record.write_grid(plan, options)
+        speed.keep(plan, Path(options.data_dir))
     return list(_not_done(plan))
 
 
@@ -106,6 +107,12 @@ def _to_do(plan: Plan, retry: bool) -> list[Cell]:
         else:
             cells.append(cell)
     return cells
+
+
+def _ready(waiting: Sequence[Cell], running: "Sequence[Job]") -> Cell | None:
+    """The first cell whose teacher, if it has one, is neither waiting nor at work."""
+    busy = {cell.folder for cell in (*waiting, *(job.cell for job in running))}
+    return next((cell for cell in waiting if cell.teacher is None or cell.teacher.folder not in busy), None)
 
 
 class Job:
@@ -160,14 +167,12 @@ class Watch:
         self.done: set[str] = set()
         self.took, self.estimated = 0.0, 0.0
         self.bars = []
-        if sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns:  # some have no size
-            from tqdm import tqdm
-
-            form = "{desc} |{bar:30}| {n_fmt}/{total_fmt} cells in {elapsed}{postfix}"
+        if watched():
+            form = "{desc} |{bar}| {n_fmt}/{total_fmt} cells in {elapsed}{postfix}"
             total = len(plan.chosen)
-            self.bars = [tqdm(desc=plan.name, total=total, bar_format=form, leave=False, dynamic_ncols=True)]
-            for place in range(1, jobs + 1):
-                self.bars.append(tqdm(position=place, bar_format="{desc}", leave=False, dynamic_ncols=True))
+            self.bars = [bar(desc=plan.name, total=total, bar_format=form, leave=False, dynamic_ncols=True)]
+            for place in range(1, 1 if in_notebook() else jobs + 1):  # a notebook has no cursor to move between lines
+                self.bars.append(bar(position=place, bar_format="{desc}", leave=False, dynamic_ncols=True))
 
     def tick(self, running: Sequence[Job], waiting: Sequence[Cell]) -> None:
         """Show the count, the time left, and the last line of every running cell's log."""
@@ -184,8 +189,8 @@ class Watch:
         columns = grid.format_dict["ncols"] or 80  # a longer line would break those above it
         grid.n = gone
         grid.set_postfix_str(left)
-        for place, bar in enumerate(cells):
-            bar.set_description_str(lines[place][: columns - 1] if place < len(lines) else "")
+        for place, line in enumerate(cells):
+            line.set_description_str(lines[place][: columns - 1] if place < len(lines) else "")
 
     def left(self, running: Sequence[Job], waiting: Sequence[Cell]) -> float:
         """Seconds to go: the estimates, scaled by what this grid's finished cells took of theirs."""
@@ -195,11 +200,11 @@ class Watch:
                 self.done.add(cell.folder)
                 self.took += result["seconds"]["total"]
                 self.estimated += cell.seconds
-        pace, now = self.took / self.estimated if self.estimated else 1.0, time.monotonic()
+        pace, now = self.took / self.estimated if self.estimated else self.plan.pace or 1.0, time.monotonic()
         rest = [max(0.0, pace * job.cell.seconds - (now - job.began)) for job in running]
         return max([(sum(rest) + pace * sum(cell.seconds for cell in waiting)) / self.jobs, *rest])
 
     def close(self) -> None:
         """Remove the lines."""
-        for bar in reversed(self.bars):
-            bar.close()
+        for shown in reversed(self.bars):
+            shown.close()

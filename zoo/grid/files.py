@@ -5,26 +5,30 @@ the backbones are, how many images a cell sees and how it is scored; `budgets = 
 is not imported here.
 """
 
+import os
 import tomllib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Literal, cast
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator
 
 from zoo import registry
 from zoo.base.errors import ZooError, choose
 from zoo.base.names import slug
-from zoo.config.cell import BackboneName, CellConfig, ObjectiveName, Recipe, ScoreConfig, TrainConfig
+from zoo.config.cell import BackboneName, CellConfig, ObjectiveName, TrainConfig
+from zoo.config.changes import Changes
+from zoo.config.changes import changed as changes_of
 from zoo.config.control import Sampling, Setting
-from zoo.config.schema import Count, Frozen, Positive, checked, distinct, explain
+from zoo.config.schema import Count, Frozen, checked, distinct, explain
 from zoo.data.sets import DataName
 from zoo.grid import claims as asked
+from zoo.grid.budgets import Budget, Variant, changed
 from zoo.grid.claims import Claim, Triple
 
 FOLDER = Path(__file__).parent / "grids"
@@ -33,40 +37,6 @@ Wish = Literal["auto", "mnist", "fashion", "digits"]
 
 
 VariantName = Annotated[str, AfterValidator(checked(lambda name: slug(name) and name))]
-
-
-class Size(Frozen):
-    """What a backbone of the grid is at a budget: its sizes, images seen by a cell, and seconds a cell takes.
-
-    recipe: what it has of its own in the budget's recipe, for all objectives alike.
-    """
-
-    size: BackboneName
-    images: Count
-    seconds: Positive
-    recipe: Recipe = Recipe()
-
-
-class Variant(Recipe):
-    """Changes of the recipe, and multiples of what differs from budget to budget: the rate, and images seen."""
-
-    times_rate: Positive = 1.0
-    times_images: Positive = 1.0
-
-
-class Budget(Frozen):
-    """One kind of device and the data sets it is meant for. `sizes` is keyed by the grid's backbone names."""
-
-    name: Literal["cpu", "gpu"]
-    datasets: Annotated[tuple[DataName, ...], Field(min_length=1, strict=False)]
-    sizes: dict[str, Size]
-    recipe: Recipe = Recipe()
-    score: ScoreConfig = ScoreConfig()
-    note: str = ""
-
-    def recipe_of(self, backbone: str) -> dict[str, Any]:
-        """The fields of the recipe that a backbone of the grid is trained by."""
-        return changed(dict(self.recipe), self.sizes[backbone].recipe)
 
 
 class Grid(Frozen):
@@ -139,6 +109,20 @@ class Cell:
         within = f"/{slug(self.variant)}" if self.variant else ""
         return f"{train.dataset}/{slug(train.backbone)}/{slug(train.objective)}{within}/seed{train.seed}"
 
+    @cached_property
+    def teacher(self) -> "Cell | None":
+        """The cell whose run teaches this one, the same but for its objective; None where there is no such thing."""
+        scheme = registry.objective(self.config.train.objective).scheme
+        if scheme is None or scheme.teacher is None:
+            return None
+        train = self.config.train.model_copy(update={"objective": registry.objective(scheme.teacher).name})
+        return Cell(self.config.model_copy(update={"train": train}), self.seconds, self.variant)
+
+    @property
+    def taught_in(self) -> str:
+        """The teacher's folder, seen from this cell's; "" where there is none."""
+        return os.path.relpath(self.teacher.folder, self.folder) if self.teacher else ""
+
     @property
     def objective(self) -> str:
         """Its name, and its variant's in brackets."""
@@ -149,11 +133,6 @@ class Cell:
         """What --only matches: `DATASET BACKBONE OBJECTIVE seedN`."""
         train = self.config.train
         return f"{train.dataset} {train.backbone} {self.objective} seed{train.seed}"
-
-
-def changed(recipe: dict[str, Any], changes: Recipe) -> dict[str, Any]:
-    """A recipe's fields, those replaced that `changes` was given."""
-    return recipe | {name: getattr(changes, name) for name in changes.model_fields_set & Recipe.model_fields.keys()}
 
 
 def names() -> list[str]:
@@ -187,11 +166,20 @@ def load(name: str) -> Grid:
     return grid
 
 
-def cells(grid: Grid, dataset: str, budget: Budget, seeds: int | None = None, images: int | None = None) -> list[Cell]:
-    """All cells of a grid, seeds outermost, so that a grid cut short has whole seeds.
+def cells(
+    grid: Grid,
+    dataset: str,
+    budget: Budget,
+    seeds: int | None = None,
+    images: int | None = None,
+    share: float = 1.0,
+    fields: Changes | None = None,
+) -> list[Cell]:
+    """All cells of a grid, seeds outermost, so that a grid cut short has whole seeds; teachers before their students.
 
-    images: replaces the budget's number of images seen by a cell. Raises ZooError for too many cells, and for names
-    that would share a folder.
+    A teacher that the grid does not name is a cell too. images: replaces the budget's number of images seen by a cell;
+    share: of that number, otherwise. fields: those of every cell's configuration that are changed. Raises ZooError for
+    too many cells, and for names that would share a folder.
     """
     triples = grid.triples
     count = (seeds or grid.seeds) * len(triples)
@@ -199,7 +187,7 @@ def cells(grid: Grid, dataset: str, budget: Budget, seeds: int | None = None, im
         raise ZooError(f"{count:,} cells are more than {MAX_CELLS:,}: lower --seeds or split the grid")
     made = []
     own = {} if grid.settings is None else {"settings": grid.settings, "best": None}
-    score = budget.score.model_copy(update=own)
+    score = changes_of(budget.score.model_copy(update=own), (fields or {}).get("score", {}), "score")
     chosen = range(grid.first_seed, grid.first_seed + (seeds or grid.seeds))
     for seed, (name, objective, variant) in product(chosen, triples):
         size, changes = budget.sizes[name], grid.variants[variant]
@@ -210,24 +198,39 @@ def cells(grid: Grid, dataset: str, budget: Budget, seeds: int | None = None, im
             backbone=size.size,
             objective=objective,
             seed=seed,
-            images=max(1, round((images or size.images) * changes.times_images)),
+            images=max(1, round((images or max(1, round(share * size.images))) * changes.times_images)),
         )
+        train = changes_of(train, (fields or {}).get("train", {}), "train")
         seconds = size.seconds * train.images / size.images
         made.append(Cell(CellConfig(train=train, score=score), seconds, variant))
     folder, times = Counter(cell.folder for cell in made).most_common(1)[0]
     if times > 1:
         raise ZooError(f"two cells would share the folder {folder}; give the backbones different sizes")
-    return made
+    return _with_teachers(made, {cell.folder: cell for cell in made})
+
+
+def _with_teachers(wanted: Sequence[Cell], known: Mapping[str, Cell]) -> list[Cell]:
+    """The cells, each once, and before each the one that teaches it; known: cells by folder, instead of new ones."""
+    found: dict[str, Cell] = {}
+    for cell in wanted:
+        chain = [cell]
+        while teacher := chain[-1].teacher:
+            chain.append(known.get(teacher.folder, teacher))
+        found |= {one.folder: one for one in reversed(chain) if one.folder not in found}
+    return list(found.values())
 
 
 def select(cells: Sequence[Cell], pattern: str | None) -> list[Cell]:
-    """The cells whose name contains the pattern, where * and ? stand for any text. Raises ZooError if none does."""
+    """The cells whose name contains the pattern, where * and ? stand for any text, and those that teach them.
+
+    Raises ZooError if none does.
+    """
     if pattern is None:
         return list(cells)
     found = [cell for cell in cells if fnmatchcase(cell.name, f"*{pattern}*")]
     if not found:
         raise choose("pattern for --only", pattern, {c.config.train.objective for c in cells})
-    return found
+    return _with_teachers(found, {cell.folder: cell for cell in cells})
 
 
 def check_times(cells: Sequence[Cell]) -> None:

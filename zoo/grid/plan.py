@@ -7,22 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.base.environment import has_gpu
 from zoo.base.errors import ZooError, choose
 from zoo.base.progress import say
 from zoo.base.sealed import read_sealed, write_sealed
-from zoo.base.threads import workers
 from zoo.config.cell import differences
 from zoo.config.fits import fit
 from zoo.data import archives
 from zoo.data.sets import check_name
 from zoo.grid import files as grid
 from zoo.grid import notice as notices
+from zoo.grid import wishes as asked
 from zoo.grid.device import require_device
 from zoo.grid.files import Budget, Cell, Grid
 from zoo.grid.held import holding
 
-MOST_JOBS = 1024
 SHOWN = 6  # names in a sentence
 UNREADABLE = "unreadable"  # the status of a cell with a damaged file
 
@@ -44,6 +42,8 @@ class Plan:
     out: Path
     cells: list[Cell]
     chosen: list[Cell]
+    set: tuple[str, ...] = ()  # what --set changed
+    pace: float | None = None  # what cells take here of their estimates, where that is known
 
     def folder(self, cell: Cell) -> Path:
         """A cell's folder."""
@@ -84,7 +84,7 @@ class Plan:
     def seconds(self, cell: Cell) -> float:
         """What a finished cell took, or the estimate for another."""
         result = self.result(cell)
-        return float(result["seconds"]["total"]) if result else cell.seconds
+        return float(result["seconds"]["total"]) if result else cell.seconds * (self.pace or 1.0)
 
     def result(self, cell: Cell) -> dict[str, Any] | None:
         """A finished cell's result; None if there is none, or one that cannot be used."""
@@ -131,8 +131,9 @@ def make(options: Any, fetch: bool, device: bool = True) -> Plan:
     wishes = options.dataset.split(",") if options.dataset else list(loaded.dataset)
     for wish in wishes:
         check_name(wish, more=("auto",))
-    kind, images = _budget(options.budget, options.device)
-    jobs = _jobs(options.jobs, kind)
+    wish = asked.budget(options.budget, options.device)
+    jobs = asked.jobs(options.jobs, wish.kind)
+    changes = asked.changes(options.set, loaded)
     if options.seeds is not None and options.seeds < 1:
         raise ZooError(f"--seeds {options.seeds} is too small: --seeds must be at least 1")
     if not options.timeout > 0:
@@ -141,8 +142,9 @@ def make(options: Any, fetch: bool, device: bool = True) -> Plan:
         require_device(options.device)
     earlier = _earlier(out)
     datasets, notice, cause = _datasets(wishes, earlier, options, fetch)
-    budgets = {dataset: loaded.budget(kind, dataset) for dataset in datasets}
-    cells = [c for d, budget in budgets.items() for c in grid.cells(loaded, d, budget, options.seeds, images)]
+    budgets = {dataset: loaded.budget(wish.kind, dataset) for dataset in datasets}
+    amount = options.seeds, wish.images, wish.share, changes
+    cells = [c for d, budget in budgets.items() for c in grid.cells(loaded, d, budget, *amount)]
     cells.sort(key=lambda cell: cell.config.train.seed)  # a grid cut short has whole seeds
     if earlier and set(earlier.get("datasets", ())) != set(datasets):
         found, wanted = (", ".join(names) for names in (earlier.get("datasets", ()), datasets))
@@ -154,13 +156,14 @@ def make(options: Any, fetch: bool, device: bool = True) -> Plan:
         dataset_requested=wishes,
         notice=notice,
         cause=cause,
-        kind=kind,
+        kind=wish.kind,
         budget_requested=options.budget,
         seeds=options.seeds or loaded.seeds,
         jobs=jobs,
         out=out,
         cells=cells,
         chosen=grid.select(cells, options.only),
+        set=tuple(options.set),
     )
 
 
@@ -213,25 +216,6 @@ def _dataset(wish: str, options: Any, fetch: bool, fallback: bool) -> tuple[str,
     return name, None, None
 
 
-def _budget(wish: str, device: str) -> tuple[str, int | None]:
-    """(cpu or gpu, images seen by a cell if a number was given)."""
-    here = "gpu" if device.startswith("cuda") or (device == "auto" and has_gpu()) else "cpu"
-    if wish == "auto":
-        return here, None
-    if wish in ("cpu", "gpu"):
-        return wish, None
-    if wish.isdecimal() and int(wish) > 0:
-        return here, int(wish)
-    raise ZooError(f"--budget {wish!r} is none of auto, cpu, gpu, or a number of images seen by each cell")
-
-
-def _jobs(wish: int | None, kind: str) -> int:
-    """Cells at once: on a CPU as many as fill up to four cores, by one thread each or as OMP_NUM_THREADS says."""
-    if wish is not None and not 1 <= wish <= MOST_JOBS:
-        raise ZooError(f"--jobs {wish:,} must be at least 1, and at most {MOST_JOBS:,}")
-    return wish or (1 if kind == "gpu" else min(4, workers()))
-
-
 def check(plan: Plan) -> None:
     """Say what there is to know of the output folder. Raise ZooError for a cell of another configuration, with the keys
     that differ, and for ways to draw that an objective's path has no times for."""
@@ -255,6 +239,5 @@ def prepare(plan: Plan) -> None:
     for cell in plan.chosen:
         path = plan.folder(cell) / "cell.json"
         if not path.is_file():
-            config = cell.config.model_dump(mode="json")
-            variant = {"variant": cell.variant} if cell.variant else {}
-            write_sealed(path, {"key": cell.config.key, "config": config, **variant})
+            config, more = cell.config.model_dump(mode="json"), {"variant": cell.variant, "teacher": cell.taught_in}
+            write_sealed(path, {"key": cell.config.key, "config": config, **{k: v for k, v in more.items() if v}})

@@ -26,7 +26,9 @@ START = -10.0  # logsnr at which sampling begins unless the path ends before
 
 def plainer(chosen: Objective) -> Objective | None:
     """The objective without what its name adds to target and path; of one that adds nothing the one that predicts eps
-    on the same path; None for that."""
+    on the same path; None for that, and for one that is no regression."""
+    if chosen.scheme is not None:
+        return None
     path = unwrap(chosen.path)[0]
     bare = Objective(path, chosen.target, natural(path), Flat(), Independent(), Plain())
     if replace(chosen, name="") == bare:
