@@ -28,8 +28,8 @@ LAW = (
 NO_LAW = "A power law in parameters and images seen cannot be fitted to these runs: they do not fix its exponents."
 SWITCHES = (
     "Images per second of training and the largest memory of a run (on a GPU what was allocated, on a CPU the "
-    "process's resident set), means over seeds, and their ratios to the first row's with 95% intervals over seeds. Timings hold "
-    "for the machine that the facts above name, with as much else at work there as there was."
+    "process's resident set), means over seeds, and their ratios to the first row's with 95% intervals over seeds. "
+    "Timings hold for the machine that the facts above name, with as much else at work there as there was."
 )
 
 
