@@ -84,7 +84,8 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     kept = config.score.snapshots, config.score.candidates
     teacher = read_sealed(folder / "cell.json").get("teacher")
     taught = folder / teacher if teacher else None
-    trained = train(config.train, folder, data, device, places.track, *kept, Preview, taught)
+    pictures = config.score.pictures
+    trained = train(config.train, folder, data, device, places.track, *kept, Preview, taught, pictures)
     done = time.perf_counter()
     judge, real = bench.judge, bench.real
     manifest, last = checkpoint.find(folder, selected=False)

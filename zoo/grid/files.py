@@ -15,20 +15,21 @@ from functools import cached_property
 from itertools import product
 from math import log, prod
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator
 
 from zoo import registry
 from zoo.base.errors import ZooError, choose
 from zoo.base.names import slug
-from zoo.config.cell import BackboneName, CellConfig, DataName, ObjectiveName, Recipe, ScoreConfig, TrainConfig
+from zoo.config.cell import BackboneName, CellConfig, ObjectiveName, TrainConfig
 from zoo.config.changes import Changes
 from zoo.config.changes import changed as changes_of
 from zoo.config.control import Sampling, Setting
-from zoo.config.schema import Count, Frozen, Positive, checked, distinct, explain
+from zoo.config.schema import Count, Frozen, checked, distinct, explain
 from zoo.data import sets
 from zoo.grid import claims as asked
+from zoo.grid.budgets import Budget, Variant, changed
 from zoo.grid.claims import Claim, Triple
 
 FOLDER = Path(__file__).parent / "grids"
@@ -38,40 +39,6 @@ Wish = Annotated[str, AfterValidator(checked(lambda name: sets.check_name(name, 
 
 
 VariantName = Annotated[str, AfterValidator(checked(lambda name: slug(name) and name))]
-
-
-class Size(Frozen):
-    """What a backbone of the grid is at a budget: its sizes, images seen by a cell, and seconds a cell takes.
-
-    recipe: what it has of its own in the budget's recipe, for all objectives alike.
-    """
-
-    size: BackboneName
-    images: Count
-    seconds: Positive
-    recipe: Recipe = Recipe()
-
-
-class Variant(Recipe):
-    """Changes of the recipe, and multiples of what differs from budget to budget: the rate, and images seen."""
-
-    times_rate: Positive = 1.0
-    times_images: Positive = 1.0
-
-
-class Budget(Frozen):
-    """One kind of device and the data sets it is meant for. `sizes` is keyed by the grid's backbone names."""
-
-    name: Literal["cpu", "gpu"]
-    datasets: Annotated[tuple[DataName, ...], Field(min_length=1, strict=False)]
-    sizes: dict[str, Size]
-    recipe: Recipe = Recipe()
-    score: ScoreConfig = ScoreConfig()
-    note: str = ""
-
-    def recipe_of(self, backbone: str) -> dict[str, Any]:
-        """The fields of the recipe that a backbone of the grid is trained by."""
-        return changed(dict(self.recipe), self.sizes[backbone].recipe)
 
 
 class Grid(Frozen):
@@ -183,11 +150,6 @@ class Cell:
         """What --only matches: `DATASET BACKBONE OBJECTIVE seedN`."""
         train = self.config.train
         return f"{train.dataset} {train.backbone} {self.objective} seed{train.seed}"
-
-
-def changed(recipe: dict[str, Any], changes: Recipe) -> dict[str, Any]:
-    """A recipe's fields, those replaced that `changes` was given."""
-    return recipe | {name: getattr(changes, name) for name in changes.model_fields_set & Recipe.model_fields.keys()}
 
 
 def names() -> list[str]:
