@@ -17,8 +17,9 @@ from zoo.data.sets import check_name
 from zoo.grid import files as grid
 from zoo.grid import notice as notices
 from zoo.grid import wishes as asked
+from zoo.grid.cell import Cell
 from zoo.grid.device import require_device
-from zoo.grid.files import Budget, Cell, Grid
+from zoo.grid.files import Budget, Grid
 from zoo.grid.held import holding
 
 SHOWN = 6  # names in a sentence
