@@ -12,6 +12,7 @@ from zoo.base.threads import cores
 from zoo.config.control import score_words
 from zoo.grid import before, record, speed
 from zoo.grid import plan as plans
+from zoo.grid.cell import Cell
 from zoo.grid.executor import (
     ATTEMPTS,
     LOG,
@@ -22,7 +23,6 @@ from zoo.grid.executor import (
     stop,
     worth_retrying,
 )
-from zoo.grid.files import Cell
 from zoo.grid.listing import clock, skipped
 from zoo.grid.notice import tell
 from zoo.grid.plan import Plan

@@ -17,8 +17,10 @@ from zoo.data import sets
 from zoo.grid import available
 from zoo.grid import files as grid
 from zoo.grid import wishes as asked
+from zoo.grid.budgets import Budget
+from zoo.grid.cell import Cell
 from zoo.grid.device import require_device
-from zoo.grid.files import Budget, Cell, Grid
+from zoo.grid.files import Grid
 from zoo.grid.held import holding
 
 SHOWN = 6  # names in a sentence
