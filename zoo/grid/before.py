@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import registry
+from zoo.base import ranks
 from zoo.base.environment import has_gpu
 from zoo.base.errors import DiskFull, ZooError
 from zoo.base.lock import exclusive
@@ -19,6 +20,7 @@ from zoo.base.progress import say
 from zoo.base.threads import cores, threads_asked
 from zoo.config.cell import TrainConfig
 from zoo.data.sets import IMAGE_SHAPES
+from zoo.grid import slots
 from zoo.grid.plan import Plan
 
 TRY = "from zoo.base import environment, errors; errors.run_main(lambda: environment.pick_device({!r}) and 0)"
@@ -38,7 +40,9 @@ def check(plan: Plan, options: Any, say: Callable[[str], None] = say) -> None:
     there = next(folder for folder in (plan.out, *plan.out.parents) if folder.exists())
     if not there.is_dir():
         raise ZooError(f"cannot write {plan.out}: {there} is a file. Choose another --out")
-    check_device(options.device)
+    check_shares(plan, options)
+    if options.executor == "local":
+        check_device(options.device)
     if why := unwritable(Path(options.data_dir)):
         say(
             f"the data folder {options.data_dir} cannot be written ({why}): what is kept there between cells is worked "
@@ -53,12 +57,23 @@ def check(plan: Plan, options: Any, say: Callable[[str], None] = say) -> None:
     if needed:
         say(f"about {size(needed)} will be written below {plan.out} (estimated); {size(free)} are free")
     threads = threads_asked() or 1
-    if plan.kind == "cpu" and plan.jobs * threads > cores():
+    if options.executor == "local" and plan.kind == "cpu" and plan.jobs * threads > cores():
         say(
             f"{plan.jobs} cells at once, of {threads} thread{'s' if threads > 1 else ''} each, on {cores()} "
             f"core{'s' if cores() > 1 else ''}: they wait for one another, and all take longer. Lower --jobs or "
             "OMP_NUM_THREADS"
         )
+
+
+def check_shares(plan: Plan, options: Any) -> None:
+    """Raise ZooError for a cell whose batches cannot be shared out over the ranks that are asked for."""
+    count = slots.ranks(options)
+    for cell in plan.chosen if count * options.accumulate != 1 else ():
+        joined = registry.objective(cell.config.train.objective).auxiliary.across
+        try:
+            ranks.check(cell.config.train.batch, count, options.accumulate, ranks.JOINED if joined else "")
+        except ZooError as error:
+            raise ZooError(f"{cell.name}: {error}") from None
 
 
 def check_device(name: str) -> None:

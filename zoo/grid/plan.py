@@ -4,6 +4,7 @@ torch is not imported here, so that `run_all.py --list` answers at once.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,16 @@ from zoo.base.environment import has_gpu
 from zoo.base.errors import ZooError, choose
 from zoo.base.progress import say
 from zoo.base.sealed import read_sealed, write_sealed
-from zoo.base.threads import workers
 from zoo.config.cell import differences
 from zoo.config.fits import fit
 from zoo.data import archives
 from zoo.data.sets import check_name
 from zoo.grid import files as grid
 from zoo.grid import notice as notices
+from zoo.grid import slots
 from zoo.grid.files import Budget, Cell, Grid
 from zoo.grid.held import holding
 
-MOST_JOBS = 1024
 SHOWN = 6  # names in a sentence
 UNREADABLE = "unreadable"  # the status of a cell with a damaged file
 
@@ -44,6 +44,11 @@ class Plan:
     cells: list[Cell]
     chosen: list[Cell]
 
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The number of each chosen cell, from 1, by its folder."""
+        return {cell.folder: number for number, cell in enumerate(self.chosen, 1)}
+
     def folder(self, cell: Cell) -> Path:
         """A cell's folder."""
         return self.out / cell.folder
@@ -51,7 +56,7 @@ class Plan:
     def head(self, cell: Cell) -> str:
         """What a line about a cell begins with."""
         train = cell.config.train
-        place = f"[{self.chosen.index(cell) + 1}/{len(self.chosen)}]"
+        place = f"[{self.places[cell.folder]}/{len(self.chosen)}]"
         return f"{place} {cell.objective} on {train.backbone}, seed {train.seed}"
 
     def status(self, cell: Cell) -> str:
@@ -131,7 +136,7 @@ def make(options: Any, fetch: bool) -> Plan:
     for wish in wishes:
         check_name(wish, more=("auto",))
     kind, images = _budget(options.budget, options.device)
-    jobs = _jobs(options.jobs, kind)
+    jobs = slots.jobs(options, kind)
     if options.seeds is not None and options.seeds < 1:
         raise ZooError(f"--seeds {options.seeds} is too small: --seeds must be at least 1")
     if not options.timeout > 0:
@@ -220,13 +225,6 @@ def _budget(wish: str, device: str) -> tuple[str, int | None]:
     if wish.isdecimal() and int(wish) > 0:
         return here, int(wish)
     raise ZooError(f"--budget {wish!r} is none of auto, cpu, gpu, or a number of images seen by each cell")
-
-
-def _jobs(wish: int | None, kind: str) -> int:
-    """Cells at once: on a CPU as many as fill up to four cores, by one thread each or as OMP_NUM_THREADS says."""
-    if wish is not None and not 1 <= wish <= MOST_JOBS:
-        raise ZooError(f"--jobs {wish:,} must be at least 1, and at most {MOST_JOBS:,}")
-    return wish or (1 if kind == "gpu" else min(4, workers()))
 
 
 def check(plan: Plan) -> None:

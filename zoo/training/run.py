@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from zoo import plugins
+from zoo.base import ranks
 from zoo.base.environment import peak_memory, reset_peak_memory
 from zoo.base.errors import Interrupted, ZooError
 from zoo.base.progress import Progress, say
@@ -60,23 +61,25 @@ def train(
     snapshots: int = 0,
     candidates: int = 0,
     preview: Preview | None = None,
+    parts: int = 1,
 ) -> dict[str, Any]:
     """Train a run in its folder, from its newest checkpoint if it has one, to its end.
 
     track: what shows it meanwhile, as `--track`; preview makes the function that draws its picture. snapshots,
-    candidates: the weights are kept in SNAPSHOTS at so many `points` of either kind. Returns the last checkpoint's
-    manifest. Raises Diverged, Interrupted (state saved), DiskFull, or ZooError if the folder holds a run of another
-    configuration.
+    candidates: the weights are kept in SNAPSHOTS at so many `points` of either kind. parts: as `Trainer` has it.
+    Returns the last checkpoint's manifest. Raises Diverged, Interrupted (state saved), DiskFull, or ZooError if the
+    folder holds a run of another configuration.
     """
     began = time.perf_counter()
     found = checkpoint.newest(folder, say)
+    ranks.same(found[0]["step"] if found else -1, "the newest checkpoint")
     if found:
         refuse_other(config, found[0], folder)
         refuse_changed(found[0]["plugins"], folder)
         if found[0]["step"] >= config.steps:
             return found[0]
     reset_peak_memory(device)
-    trainer, clock, first = Trainer(config, data, folder, device), Clock(), 0
+    trainer, clock, first = Trainer(config, data, folder, device, parts), Clock(), 0
     metrics = trainer.metrics
     if found:
         first, clock.before = found[0]["step"], found[0]["seconds"]
@@ -97,6 +100,7 @@ def train(
         "plugins": dict(plugins.LOADED),
         "device": device.type,
         "threads": torch.get_num_threads(),
+        "ranks": ranks.size(),
         **trainer.how,
     }
 
@@ -120,7 +124,7 @@ def train(
     log_every, save_every = max(1, config.steps // LOG_ROWS), -(-config.steps // SAVES)
     shots = points(config.steps, snapshots) | points(config.steps, candidates)
     draw = preview(config, data, trainer.state, device) if preview else None
-    tracking = Tracking(track, config, folder, rows, first, draw)
+    tracking = Tracking(track if ranks.leads() else None, config, folder, rows, first, draw)
     clock.start()
     with StopSignal() as stop, closing(metrics), closing(Progress(config.steps, first)) as shown, tracking:
         for k in range(first, config.steps):
@@ -136,10 +140,12 @@ def train(
                     tracking.tell(done, row, drawing=saving)
             if done in shots:  # before the checkpoint, behind which a resumed run does not come back
                 save(done, snapshot=True)
-            if saving or stop.signal:
+            stopping = ranks.most(stop.signal)
+            if saving or stopping:
                 manifest = save(done)
-            if stop.signal and done < config.steps:
-                raise Interrupted(f"stopped at step {done:,}, saved in {folder}; run again to go on", stop.signal)
+            if stopping and done < config.steps:
+                raise Interrupted(f"stopped at step {done:,}, saved in {folder}; run again to go on", stopping)
+    ranks.wait()  # until the first one has written what the others read
     return manifest
 
 

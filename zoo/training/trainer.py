@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo import registry
+from zoo.base import ranks
 from zoo.base.environment import compiled, pick_precision
 from zoo.base.errors import ZooError
 from zoo.base.progress import say
@@ -22,6 +23,7 @@ from zoo.objectives.core import Network
 from zoo.training import noise
 from zoo.training.capture import Captured
 from zoo.training.runlog import Metrics
+from zoo.training.spread import Loss, Spread
 from zoo.training.state import State
 
 
@@ -56,7 +58,10 @@ def network(
 
 
 class Batches:
-    """Step k -> (x, labels, u, eps), drawn from the seed's streams; eps as the objective pairs it with x."""
+    """Step k -> (x, labels, u, eps), drawn from the seed's streams; eps as the objective pairs it with x.
+
+    Of the whole batch, which all ranks draw alike, each takes its slice.
+    """
 
     def __init__(self, config: TrainConfig, data: Dataset, device: torch.device):
         self.config, self.device, self.standard = config, device, data.standard
@@ -75,16 +80,19 @@ class Batches:
         eps = torch.randn(x.shape, generator=self._stream("noise", k), device=self.device)
         more = self._stream("coupling", k)
         eps = self.coupling.pair(x, labels, eps, lambda shape: torch.randn(shape, generator=more, device=self.device))
-        return x, labels.masked_fill(dropped, NUM_CLASSES), u, eps
+        return tuple(map(ranks.mine, (x, labels.masked_fill(dropped, NUM_CLASSES), u, eps)))
 
     def _stream(self, name: str, k: int) -> torch.Generator:
         return noise.generator(self.config.seed, name, k, self.device)
 
 
 class Trainer:
-    """A run at work: its network, its optimiser's state, its batches and its running sums."""
+    """A run at work: its network, its optimiser's state, its batches and its running sums.
 
-    def __init__(self, config: TrainConfig, data: Dataset, folder: Path, device: torch.device):
+    parts: into how many a rank's slice of a batch is cut, one after the other, so that less of it is in memory at once.
+    """
+
+    def __init__(self, config: TrainConfig, data: Dataset, folder: Path, device: torch.device, parts: int = 1):
         self.objective = registry.objective(config.objective)
         self.module = initialise(config, data.image_shape, device)
         if auxiliary := self.objective.auxiliary.module():
@@ -92,12 +100,16 @@ class Trainer:
         self.auxiliary, self.state = auxiliary, State(self.module, config, auxiliary)
         self.metrics, self.batches = Metrics(folder, device, config.clip), Batches(config, data, device)
         self.net, self.how = network(config, self.module, device, data.train[0].numel())
-        self.graphs = config.compile == "graphs" and device.type == "cuda"
+        joined = ranks.JOINED if self.objective.auxiliary.across else ""
+        ranks.check(config.batch, ranks.size(), parts, joined)
+        whole = ranks.size() * parts == 1
+        self.spread = None if whole else Spread(Loss(self.objective, self.net, self.module, auxiliary), parts)
+        self.graphs = config.compile == "graphs" and device.type == "cuda" and whole
         self.recorded: Captured | None = None
 
     def warm_up(self) -> None:
         """Compile and touch everything once, outside the timed steps; weights and random numbers stay as they are."""
-        x, labels, _, _ = self.batches(0)
+        x, labels, *_ = (part.chunk(self.spread.parts)[0] if self.spread else part for part in self.batches(0))
         self.net(x, torch.full((len(x),), 0.5, device=x.device), labels).float().square().mean().backward()
         self.module.zero_grad()
         if self.graphs:
@@ -137,6 +149,10 @@ class Trainer:
         share: float | Tensor,
     ) -> None:
         """A step on a batch; the last three are numbers, or tensors [] on the GPU in a recording."""
+        if self.spread:
+            losses, logsnr, error = self.spread.backward(x, labels, u, eps)
+            self.metrics.add(k, losses, self.state.step(rate, share), logsnr, error)
+            return
         prediction = self.objective.predict(self.net, x, labels, u, eps)
         losses = self.objective.auxiliary.loss(prediction, self.auxiliary)
         losses.mean().backward()
