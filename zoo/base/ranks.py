@@ -90,8 +90,8 @@ def joined(device: str, wanted: int | None) -> Iterator[str]:
         torch.cuda.set_device(own)
     backend = "cpu:gloo,cuda:nccl" if own.startswith("cuda") else "gloo"
     number = int(os.environ["RANK"])
-    where = {"init_method": f"file://{os.environ[MEETING]}"} if MEETING in os.environ else {}
-    dist.init_process_group(backend, rank=number, world_size=count, timeout=PATIENCE, **where)
+    where = f"file://{os.environ[MEETING]}" if MEETING in os.environ else "env://"
+    dist.init_process_group(backend, where, rank=number, world_size=count, timeout=PATIENCE)
     _place = number, count
     try:
         with progress_shown(number == 0):

@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,29 +23,13 @@ from zoo.base.progress import say
 from zoo.base.threads import threads_asked
 from zoo.grid import connect, parcel
 from zoo.grid.executor import GRACE_SECONDS, LOG, LOST, ROOT
-from zoo.grid.needs import Traffic, Wanted
+from zoo.grid.needs import Place, Traffic, Wanted
 from zoo.grid.seat import Order, Outcome, Seat
 
 LOOK_SECONDS = 5.0  # between two looks at the cluster's nodes
 LINE_SECONDS = 2.0  # between two questions for a cell's last line
 START_SECONDS = 90.0  # for the first seat of a node to stand ready
 COMPARED = ("code", "torch")  # what must be the same everywhere
-
-
-@dataclass
-class Place:
-    """A seat as the driver sees it."""
-
-    node: str
-    address: str
-    actor: Any
-    facts: Any  # a reference until it stands ready
-    ready: bool = False
-    work: Any = None
-    folder: Path | None = None
-    said: str = ""
-    asked: Any = None
-    asked_at: float = 0.0
 
 
 class Cluster:

@@ -30,6 +30,7 @@ STORE_BYTES = 1 << 29  # of a cluster of our own, for what travels
 LOOPBACK = "127.0.0.2"  # 127.0.0.1 would be replaced by this machine's outward address
 TOKEN = Path(".ray") / "auth_token"  # in the home folder, where Ray looks
 SAFE = {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+EQUAL = {"RAY_worker_niceness": "0"}  # a cell is as urgent as one that the driver starts itself
 QUIET: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False, "configure_logging": False}
 TRY = """
 import sys, ray
@@ -46,7 +47,7 @@ def connected(address: str | None, gpus: int | None, code: Path) -> Iterator[Any
     """
     if importlib.util.find_spec("ray") is None:
         raise ZooError("--executor ray needs the package ray, which is not installed: pip install 'objective-zoo[ray]'")
-    for name, value in SAFE.items():
+    for name, value in (SAFE | EQUAL).items():
         os.environ.setdefault(name, value)
     with tempfile.TemporaryDirectory(prefix="zoo-ray-", ignore_cleanup_errors=True) as folder, _own_signals():
         how: dict[str, Any] = {**QUIET, "runtime_env": {"working_dir": str(code)}}

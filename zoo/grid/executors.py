@@ -34,11 +34,11 @@ def _cluster(plan: Plan, command: list[str], options: Any, fresh: bool) -> Execu
     from zoo.grid.cluster import Cluster
     from zoo.grid.needs import Needs, Wanted
 
-    data = {}
+    home, data = Path(options.data_dir), {}
     for name in plan.budgets:
-        folder = archives.raw_folder(name, Path(options.data_dir)) if name in archives.SHA256 else None
-        for file in archives.SHA256[name] if folder else ():
-            data[str((folder / file).relative_to(options.data_dir))] = folder / file
+        for file in archives.SHA256.get(name, ()):
+            path = archives.raw_folder(name, home) / file
+            data[path.relative_to(home).as_posix()] = path
     gpus = options.gpus_per_cell
     if gpus is None:
         gpus = float(ranks(options)) if plan.kind == "gpu" else 0.0

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -62,3 +63,19 @@ class Wanted:
     plugin: Path | None
     data: dict[str, Path]
     kinds: dict[Path, list[str]] = field(default_factory=dict)
+
+
+@dataclass
+class Place:
+    """A seat as the driver sees it."""
+
+    node: str
+    address: str
+    actor: Any
+    facts: Any  # a reference until it stands ready
+    ready: bool = False
+    work: Any = None
+    folder: Path | None = None
+    said: str = ""
+    asked: Any = None
+    asked_at: float = 0.0

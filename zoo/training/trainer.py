@@ -80,7 +80,8 @@ class Batches:
         eps = torch.randn(x.shape, generator=self._stream("noise", k), device=self.device)
         more = self._stream("coupling", k)
         eps = self.coupling.pair(x, labels, eps, lambda shape: torch.randn(shape, generator=more, device=self.device))
-        return tuple(map(ranks.mine, (x, labels.masked_fill(dropped, NUM_CLASSES), u, eps)))
+        labels = labels.masked_fill(dropped, NUM_CLASSES)
+        return ranks.mine(x), ranks.mine(labels), ranks.mine(u), ranks.mine(eps)
 
     def _stream(self, name: str, k: int) -> torch.Generator:
         return noise.generator(self.config.seed, name, k, self.device)
