@@ -19,6 +19,7 @@ from eval.judging.store import load_judge
 from eval.scores.measure import measure, second_opinion
 from eval.scores.metrics import Copies
 from eval.scores.reference import Reference, references
+from zoo.base.environment import exact_device
 from zoo.config.control import Setting
 from zoo.data.dataset import Dataset
 from zoo.data.sets import BLANKS, NUM_CLASSES, REAL_CLASSES
@@ -44,6 +45,7 @@ class Bench:
     @staticmethod
     def load(data: Dataset, data_dir: Path, device: torch.device, first: int = 0) -> "Bench":
         """The judges of a data set, that of seed `first` leading."""
+        device = exact_device(device)
         judges = [load_judge(data, data_dir, seed, device) for seed in (first, 1 - first)]
         reals = references(judges, data, data_dir, device)
         return Bench(data, judges[0], reals[0], judges[1], reals[1])
@@ -72,6 +74,7 @@ def score(model: Model, setting: Setting, n: int, bench: Bench, first: int = 0) 
     began = time.perf_counter()
     film = Film(int((labels == FILMED).nonzero()[0]))
     images = model.images(labels, setting, first, film=film)
+    images = images.to(bench.real.features.device)
     drawn = time.perf_counter()
     real_images, real_labels = images[:n], labels[:n]
     measured, found = measure(real_images, real_labels, bench.judge, bench.real)

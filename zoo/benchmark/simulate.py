@@ -156,13 +156,14 @@ def told(given: Case, costs: Costs, found: Found) -> str:
     first = max((name for name in shares if name != "seats"), key=lambda name: shares[name])
     a_cell = sum(found.busy[name] for name in shares if name != "seats") / given.cells
     most = given.seconds / a_cell
+    ideal = given.cells * given.seconds / given.nodes / given.seats
     return "\n".join([
         f"{given.cells:,.0f} cells of {given.seconds:g} s on {given.nodes:g} nodes of {given.seats:g} seats: "
-        f"{found.seconds / 3600:,.2f} h, of which {given.cells * given.seconds / given.nodes / given.seats / 3600:,.2f} h "
-        f"would pass if nothing but cells took time; {given.cells * given.mb / 1000:,.0f} GB come back; "
+        f"{found.seconds / 3600:,.2f} h, of which {ideal / 3600:,.2f} h would pass if nothing but cells took time; "
+        f"{given.cells * given.mb / 1000:,.0f} GB come back; "
         f"{found.again} cells begin again after lost nodes",
-        f"measured here, for a cell of {given.mb:g} MB: {costs.write * 1000:.1f} ms to write, {costs.read * 1000:.2f} ms "
-        "to read its result",
+        f"measured here, for a cell of {given.mb:g} MB: {costs.write * 1000:.1f} ms to write, "
+        f"{costs.read * 1000:.2f} ms to read its result",
         "",
         tabulate(rows, ["part", "busy", "of the time", "when it is too slow"], disable_numparse=True),
         "",

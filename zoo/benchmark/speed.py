@@ -14,7 +14,7 @@ from zoo.base.environment import compiled, peak_memory, pick_device, pick_precis
 from zoo.benchmark import RANDOM_IMAGES
 from zoo.config.cell import Recipe, TrainConfig
 from zoo.config.control import Setting
-from zoo.data.dataset import Dataset
+from zoo.data.dataset import Dataset, scale_of
 from zoo.data.sets import NUM_CLASSES
 from zoo.registry import backbone_size
 from zoo.sampling.model import Model
@@ -68,7 +68,7 @@ def measure(config: TrainConfig, size: int, device_name: str, seconds: float) ->
     activations = activation_bytes(lambda: trainer.learn(*trainer.given(next(steps))))
     train = config.batch * _rate(lambda: trainer.step(next(steps)), device, seconds)
     memory = peak_memory(device)
-    manifest = {"config": config.model_dump(mode="json"), "standard": data.standard}
+    manifest = {"config": config.model_dump(mode="json"), "standard": scale_of(data, config.standardise)}
     tensors = {name: tensor.detach() for name, tensor in trainer.tensors().items()}
     began = time.perf_counter()
     model = Model(manifest, tensors, shape, device, config.batch)

@@ -20,6 +20,8 @@ from zoo.base.errors import ZooError
 from zoo.data import archives
 from zoo.data.sets import BLANK_SHARE, BLANKS, REAL_CLASSES, check_name
 
+HALVES = 0.5, 0.5  # as mean and deviation they map [0, 1] to [-1, 1]
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -62,6 +64,11 @@ class Dataset:
         return mean, math.sqrt((counts @ (value - mean) ** 2 / counts.sum()).item())
 
 
+def scale_of(data: Dataset, standardised: bool) -> tuple[float, float]:
+    """(mean, deviation) by which a run sees a data set: its own, or HALVES for a run that does not standardise."""
+    return data.standard if standardised else HALVES
+
+
 def standardise(images: Tensor, standard: tuple[float, float]) -> Tensor:
     """uint8 images, or floats in [0, 1], to zero mean and unit variance, float32."""
     mean, deviation = standard
@@ -78,10 +85,10 @@ def to_uint8(x: Tensor, standard: tuple[float, float]) -> Tensor:
 def affine(images: Tensor, generator: torch.Generator) -> Tensor:
     """Small random affine maps: 10 degrees, 10% in size, 2 pixels of 28 in place, shear 0.15; zero outside.
 
-    images: [B, 1, H, W] float in [0, 1], on the generator's device.
+    images: [B, 1, H, W] float in [0, 1].
     """
     count, device = len(images), images.device
-    r = torch.rand(6, count, generator=generator, device=device) * 2 - 1
+    r = torch.rand(6, count, generator=generator, device=generator.device).to(device) * 2 - 1
     angle, scale, shear = r[0] * math.radians(10), 1 + 0.1 * r[1], 0.15 * r[2]
     cos, sin = angle.cos() / scale, angle.sin() / scale
     shift = 2 * 2 / 28  # in units of half the image, as affine_grid counts

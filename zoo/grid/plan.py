@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from zoo.base.environment import has_gpu
 from zoo.base.errors import ZooError, choose
 from zoo.base.progress import say
 from zoo.base.sealed import read_sealed, write_sealed
@@ -19,6 +18,8 @@ from zoo.data.sets import check_name
 from zoo.grid import files as grid
 from zoo.grid import notice as notices
 from zoo.grid import slots
+from zoo.grid import wishes as asked
+from zoo.grid.device import require_device
 from zoo.grid.files import Budget, Cell, Grid
 from zoo.grid.held import holding
 
@@ -43,6 +44,8 @@ class Plan:
     out: Path
     cells: list[Cell]
     chosen: list[Cell]
+    set: tuple[str, ...] = ()  # what --set changed
+    pace: float | None = None  # what cells take here of their estimates, where that is known
 
     @cached_property
     def places(self) -> dict[str, int]:
@@ -88,7 +91,7 @@ class Plan:
     def seconds(self, cell: Cell) -> float:
         """What a finished cell took, or the estimate for another."""
         result = self.result(cell)
-        return float(result["seconds"]["total"]) if result else cell.seconds
+        return float(result["seconds"]["total"]) if result else cell.seconds * (self.pace or 1.0)
 
     def result(self, cell: Cell) -> dict[str, Any] | None:
         """A finished cell's result; None if there is none, or one that cannot be used."""
@@ -120,10 +123,10 @@ class Plan:
         return told
 
 
-def make(options: Any, fetch: bool) -> Plan:
-    """The plan for run_all's options. fetch: whether the data set may be downloaded now.
+def make(options: Any, fetch: bool, device: bool = True) -> Plan:
+    """The plan for run_all's options. fetch: whether a data set may be downloaded; device: whether its device is tried.
 
-    Raises ZooError for anything unknown, and for a data set that was asked for and is not available.
+    Raises ZooError for anything unknown, and for a device or a data set that was asked for and is not available.
     """
     loaded = grid.load(options.grid)
     if options.backbone:
@@ -135,16 +138,20 @@ def make(options: Any, fetch: bool) -> Plan:
     wishes = options.dataset.split(",") if options.dataset else list(loaded.dataset)
     for wish in wishes:
         check_name(wish, more=("auto",))
-    kind, images = _budget(options.budget, options.device)
-    jobs = slots.jobs(options, kind)
+    wish = asked.budget(options.budget, options.device)
+    jobs = slots.jobs(options, wish.kind)
+    changes = asked.changes(options.set, loaded)
     if options.seeds is not None and options.seeds < 1:
         raise ZooError(f"--seeds {options.seeds} is too small: --seeds must be at least 1")
     if not options.timeout > 0:
         raise ZooError(f"--timeout {options.timeout:g} is too small: --timeout must be above 0 seconds")
+    if device and options.executor == "local":
+        require_device(options.device)
     earlier = _earlier(out)
     datasets, notice, cause = _datasets(wishes, earlier, options, fetch)
-    budgets = {dataset: loaded.budget(kind, dataset) for dataset in datasets}
-    cells = [c for d, budget in budgets.items() for c in grid.cells(loaded, d, budget, options.seeds, images)]
+    budgets = {dataset: loaded.budget(wish.kind, dataset) for dataset in datasets}
+    amount = options.seeds, wish.images, wish.share, changes
+    cells = [c for d, budget in budgets.items() for c in grid.cells(loaded, d, budget, *amount)]
     cells.sort(key=lambda cell: cell.config.train.seed)  # a grid cut short has whole seeds
     if earlier and set(earlier.get("datasets", ())) != set(datasets):
         found, wanted = (", ".join(names) for names in (earlier.get("datasets", ()), datasets))
@@ -156,13 +163,14 @@ def make(options: Any, fetch: bool) -> Plan:
         dataset_requested=wishes,
         notice=notice,
         cause=cause,
-        kind=kind,
+        kind=wish.kind,
         budget_requested=options.budget,
         seeds=options.seeds or loaded.seeds,
         jobs=jobs,
         out=out,
         cells=cells,
         chosen=grid.select(cells, options.only),
+        set=tuple(options.set),
     )
 
 
@@ -215,23 +223,9 @@ def _dataset(wish: str, options: Any, fetch: bool, fallback: bool) -> tuple[str,
     return name, None, None
 
 
-def _budget(wish: str, device: str) -> tuple[str, int | None]:
-    """(cpu or gpu, images seen by a cell if a number was given)."""
-    here = "gpu" if device.startswith("cuda") or (device == "auto" and has_gpu()) else "cpu"
-    if wish == "auto":
-        return here, None
-    if wish in ("cpu", "gpu"):
-        return wish, None
-    if wish.isdecimal() and int(wish) > 0:
-        return here, int(wish)
-    raise ZooError(f"--budget {wish!r} is none of auto, cpu, gpu, or a number of images seen by each cell")
-
-
 def check(plan: Plan) -> None:
-    """Say what there is to know of the output folder; raise ZooError for a cell of another configuration.
-
-    The keys that differ are named. And for ways to draw that an objective's path has no times for.
-    """
+    """Say what there is to know of the output folder. Raise ZooError for a cell of another configuration, with the keys
+    that differ, and for ways to draw that an objective's path has no times for."""
     grid.check_times(plan.chosen)
     for note in plan.notes():
         say(note)

@@ -16,12 +16,13 @@ from torch import Tensor
 
 from zoo import registry
 from zoo.base import ranks
+from zoo.base.environment import exact_device
 from zoo.base.errors import ZooError
 from zoo.base.progress import Pulse
 from zoo.config.cell import TrainConfig
 from zoo.config.control import Sampling, Setting
 from zoo.config.schema import explain
-from zoo.data.dataset import Dataset, to_uint8
+from zoo.data.dataset import Dataset, scale_of, to_uint8
 from zoo.data.sets import NUM_CLASSES, REAL_CLASSES
 from zoo.objectives.path import Path
 from zoo.sampling import pictures
@@ -140,7 +141,7 @@ class Model:
         return to_uint8(x / alpha.hypot(sigma).to(x.dtype), self.standard), to_uint8(x_hat, self.standard)
 
     def _times(self, setting: Setting) -> Tensor:
-        return setting.times(self.objective.path).to(self.device)
+        return setting.times(self.objective.path).to(exact_device(self.device))
 
     def _steps(self, labels: Tensor, setting: Setting, first: int, seed: int | None) -> sampler.Steps:
         self.use(setting.weights)
@@ -170,7 +171,8 @@ class Preview:
     @cached_property
     def model(self) -> Model:
         """The second network."""
-        manifest = {"config": self.config.model_dump(mode="json"), "standard": self.data.standard}
+        standard = scale_of(self.data, self.config.standardise)
+        manifest = {"config": self.config.model_dump(mode="json"), "standard": standard}
         # the state's tensors change in place, and are taken anew for each picture
         return Model(manifest, self.state.tensors(), self.data.image_shape, self.device, len(self.labels))
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from zoo.base import ranks
+from zoo.base.environment import exact_device
 from zoo.objectives.core import Network, Objective
 
 
@@ -28,7 +29,8 @@ class Loss(nn.Module):
         prediction = self.objective.predict(self.net, x, labels, u, eps)
         losses = self.objective.auxiliary.loss(prediction, self.auxiliary)
         error = self.objective.eps_error(prediction)
-        logged = torch.stack([part.detach().double() for part in (losses, prediction.logsnr, error)])
+        exact = {"device": exact_device(x.device), "dtype": torch.float64}
+        logged = torch.stack([part.detach().to(**exact) for part in (losses, prediction.logsnr, error)])
         return losses, logged
 
 
