@@ -29,8 +29,8 @@ class Loss(nn.Module):
         prediction = self.objective.predict(self.net, x, labels, u, eps)
         losses = self.objective.auxiliary.loss(prediction, self.auxiliary)
         error = self.objective.eps_error(prediction)
-        exact = {"device": exact_device(x.device), "dtype": torch.float64}
-        logged = torch.stack([part.detach().to(**exact) for part in (losses, prediction.logsnr, error)])
+        exact = exact_device(x.device)
+        logged = torch.stack([part.detach().to(exact, torch.float64) for part in (losses, prediction.logsnr, error)])
         return losses, logged
 
 
