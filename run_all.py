@@ -19,7 +19,9 @@ from zoo.cli import Watched, parse
 class Options(Watched):
     """Run a grid."""
 
-    grid: str = option("default", "default, sd3, beyond, samplers, recipe, smoke, or a TOML file", metavar="GRID")
+    grid: str = option(
+        "default", "default, sd3, beyond, fewsteps, nine, samplers, recipe, smoke, or a TOML file", metavar="GRID"
+    )
     only: str | None = option(
         None, "only cells whose name contains this; * and ? stand for any text, any letter", metavar="TEXT"
     )

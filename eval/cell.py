@@ -86,7 +86,9 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     bench = Bench.load(data, data_dir, device)  # before hours of training: what fails here fails now
     loading = time.perf_counter() - ready
     kept = config.score.snapshots, config.score.candidates
-    trained = train(config.train, folder, data, device, places.track, *kept, Preview, places.accumulate)
+    teacher = read_sealed(folder / "cell.json").get("teacher")
+    taught = folder / teacher if teacher else None
+    trained = train(config.train, folder, data, device, places.track, *kept, Preview, taught, places.accumulate)
     done = time.perf_counter()
     judge, real = bench.judge, bench.real
     manifest, last = checkpoint.find(folder, selected=False)
@@ -120,6 +122,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
             "selected_step": min(selection, key=lambda one: (one["loss"], -one["step"]))["step"]
             if selection
             else trained["step"],
+            "teacher_seconds": trained.get("teacher", {}).get("seconds", 0.0),
             "clipped": trained["clipped_steps"] / trained["step"],
             "images_per_s": trained["images"] / trained["seconds"],
             "flop_per_image": backbone_size(config.train.backbone).forward_flop(data.image_shape, NUM_CLASSES),

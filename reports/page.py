@@ -21,6 +21,7 @@ from reports.words.anatomy import anatomy
 from reports.words.best import best_case
 from reports.words.bibtex import papers
 from reports.words.document import Block, Bold, Fold, Heading, Paragraph, Picture, Table, filled
+from reports.words.fewsteps import few_steps
 from reports.words.glossary import glossary
 from reports.words.opening import notice, opening
 from reports.words.pairs import pairs
@@ -122,6 +123,7 @@ def _sections(run: Run, figures: list[str], prefix: str, where: str) -> list[Blo
         return training
     blocks: list[Block] = [Heading(f"Comparison{where}"), sentences.leaders(run), tables.comparison(run)]
     blocks += [sentences.how_to_read(run), *notes(run), *show("Comparison"), *_folded("Pareto fronts", show("Fronts"))]
+    blocks += few_steps(run, where, [*_pictures(run, figures, "Few steps", prefix)])
     first, *others = show("Samples") or [Paragraph("No pictures.")]
     blocks += [Heading(f"Samples{where}"), first, *_folded("More samples", others)]
     blocks += [*best_case(run, where), *anatomy(run, where), *pairs(run, where, show("Pairs"))]

@@ -117,6 +117,7 @@ BAD = {
     "images beyond the disk": (sample.main, ["@/run", "--npz", "@/x.npz", "--n", "600000000"], "600,000,000", "100"),
     "damaged checkpoint": (sample.main, ["@/damaged", "--out", "@/x.png"], "step-000001.json", "JSON"),
     "set": (fid.main, ["@/none"], "none", "npz"),
+    "set of a device": (fid.main, ["/dev/null", "--dataset", "digits"], "/dev/null", "folder"),
     "no set": (fid.main, [], "which images", ".npz"),
     "no such GPU to score on": (fid.main, ["@/run", "--device", "cuda:99"], "'cuda:99' does not work", "cuda:N"),
     "few images": (fid.main, ["@/run", "--n", "10"], "10", "256"),

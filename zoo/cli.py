@@ -88,6 +88,10 @@ class TrainOptions(Watched):
         (), "change any field of the recipe, as in train.weight_decay=0.1", EXPERT, metavar="FIELD=VALUE .."
     )
     out: str = option("runs/one", "folder of the run", WHERE, metavar="DIR")
+    teacher: str | None = option(
+        None, "folder of the finished run that teaches a stage such as reflow(rf); else it is trained first, in --out",
+        WHERE, metavar="DIR",
+    )  # fmt: skip
 
     def config(self) -> "TrainConfig":
         """The checked configuration. Raises ZooError."""
@@ -109,7 +113,7 @@ class TrainOptions(Watched):
 class SettingOptions:
     """How images are drawn; shared by every command that draws."""
 
-    sampler: str = option("euler", "euler, heun, ancestral, dpmpp_2m or euler_a", metavar="NAME")
+    sampler: str = option("euler", "euler, heun, ancestral, dpmpp_2m, euler_a, map or renoise", metavar="NAME")
     steps: int = option(20, "steps of the sampler; heun takes two network evaluations for each", MUCH)
     step_grid: str = option("flow", "flow, logsnr, karras(7) or trailing", EXPERT, metavar="NAME")
     start: float = option(

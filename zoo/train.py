@@ -8,6 +8,7 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
+from zoo import registry
 from zoo.base import group, ranks
 from zoo.base.environment import pick_device
 from zoo.base.errors import run_main
@@ -20,12 +21,16 @@ def main() -> int:
     """The command line; see the module's first line."""
     options = parse(TrainOptions, "python -m zoo.train", __doc__)
     config = options.config()
-    folder, count = Path(options.out), ranks.asked() or options.ranks or 1
+    folder, count = Path(options.out), ranks.asked() or (1 if options.ranks is None else options.ranks)
+    taught = Path(options.teacher) if options.teacher else None
     from zoo.base.limits import require_writable
     from zoo.config.fits import fit_training
 
     fit_training(config)
-    ranks.check(config.batch, count, options.accumulate)
+    if count * options.accumulate != 1:
+        from zoo.training.spread import joined
+
+        ranks.check(config.batch, count, options.accumulate, joined(registry.objective(config.objective)))
     require_writable(folder / "metrics.jsonl", "--out")
     if count > 1 and ranks.asked() is None:
         return group.launch(["-m", "zoo.train", *sys.argv[1:]], count)
@@ -36,10 +41,11 @@ def main() -> int:
     with ranks.joined(options.device, options.ranks) as own:
         device = pick_device(own)
         with locked(folder) if ranks.leads() else nullcontext():
-            data = load(config.dataset, Path(options.data_dir), options.mirror)
-            manifest = train(config, folder, data, device, options.track, preview=Preview, parts=options.accumulate)
+            data, parts = load(config.dataset, Path(options.data_dir), options.mirror), options.accumulate
+            manifest = train(config, folder, data, device, options.track, preview=Preview, teacher=taught, parts=parts)
         say(f"done: {manifest['images']:,} images in {manifest['seconds']:.0f} s, in {folder}")
-        say(f"score it with: python -m eval.fid {folder}")
+        plugin = f" --plugin {options.plugin}" if options.plugin else ""
+        say(f"score it with: python -m eval.fid {folder}{plugin}")
     return 0
 
 

@@ -39,11 +39,13 @@ def load_judge(dataset: Dataset, data_dir: Path, seed: int = 0, device: str | to
     if name in SHIPPED:
         return read_judge(FOLDER, name, dataset, SHIPPED[name]).to(device)
     folder = Path(data_dir) / "judges"
+    sidecar = folder / f"{name}.json"  # written last: without it the weights may be of a broken run
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with exclusive(folder / f"{name}.lock"):
-            if not (folder / f"{name}.json").exists():  # written last: without it the weights may be of a broken run
-                train_judge(dataset, folder, VERSION, seed, device)
+        if not sidecar.exists():  # a folder that has the judge need not be writable
+            folder.mkdir(parents=True, exist_ok=True)
+            with exclusive(folder / f"{name}.lock"):
+                if not sidecar.exists():
+                    train_judge(dataset, folder, VERSION, seed, device)
     except OSError as error:
         raise ZooError(f"judges cannot be kept in {folder}: {error}. Choose another data folder") from None
     return read_judge(folder, name, dataset).to(device)

@@ -115,6 +115,8 @@ def _is_images(path: Path) -> bool:
     if not path.exists():
         known = "a run's folder, a checkpoint, a pipeline's folder, an .npz file or a folder of images"
         raise ZooError(f"{path} does not exist; give {known}")
+    if not (path.is_file() or path.is_dir()):
+        raise ZooError(f"{path} is neither a file nor a folder: a set of images is one of the two")
     if path.is_file() and path.suffix.lower() in SUFFIXES:
         raise ZooError(f"{path} is one image: give the folder of a set")
     return is_npz(path) if path.is_file() else not any(path.glob("step-*.json"))

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from reports.figures import curves, effort, forest, fronts, scores, sheets, strip, study
 from reports.read.run import Run
+from reports.words.fewsteps import CAPTION
 from zoo.base.errors import ZooError
 from zoo.base.figure import PALETTE, png, style
 from zoo.base.names import slug
@@ -115,6 +116,7 @@ PLOTS = {
         effort.evaluations,
         eight=True,
     ),
+    "few-steps": Plot("Few steps", CAPTION, effort.few_steps, eight=True),
     "samplers": Plot(
         "Settings",
         "FID under every sampler and step grid, a line for each objective; means over seeds.",

@@ -63,7 +63,9 @@ def claims(run: Run, where: str = "") -> list[Block]:
     blocks: list[Block] = [Heading(f"Claims{where}"), Paragraph(HOW.format(settings=settings, loss=loss))]
     blocks += [Paragraph(text) for text in (_summary(found),) if text]
     rows = [_row(one) for one in found]
-    blocks.append(table(["claim", "verdict", "effect (95% interval)", "FID", "accuracy, points", "runs"], rows, names=2))
+    blocks.append(
+        table(["claim", "verdict", "effect (95% interval)", "FID", "accuracy, points", "runs"], rows, names=2)
+    )
     if any(_train(cell).get("standardise") is False for cell in run.done):
         blocks.append(Paragraph(UNSCALED, "note"))
     return [*blocks, Paragraph("The runs that the claims are about, means over seeds:"), arms_table(run)]
@@ -187,7 +189,9 @@ def _row(one: Found) -> tuple[Text, ...]:
     runs = f"{one.effect.seeds} {'cells' if one.claim['over'] else 'seeds'}" if one.effect else NONE
     verdict: Text = Bold(one.verdict) if one.verdict != OPEN else one.verdict
     why = f" ({one.why})" if one.why else ""
-    differences = [NONE if one.claim["over"] else difference_text(d, unit) for d, unit in ((one.fid, 1), (one.acc, 100))]
+    differences = [
+        NONE if one.claim["over"] else difference_text(d, unit) for d, unit in ((one.fid, 1), (one.acc, 100))
+    ]
     return one.claim["text"], (verdict, why) if why else verdict, _effect(one), *differences, runs
 
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 MEETING = "ZOO_RANKS_MEETING"  # a file by which the ranks of `group.launch` find one another; torchrun has its own way
 LAUNCHER = "ZOO_RANKS_LAUNCHER"  # the process that started them
 PATIENCE = timedelta(minutes=30)  # for the slowest rank, as while the first one scores or compiles
-JOINED = "its loss compares each image with others of its batch"  # why a batch stays in one piece
 _place = (0, 1)  # this process's rank, and how many there are
 
 

@@ -56,11 +56,15 @@ def check(plan: Plan, options: Any, say: Callable[[str], None] = say) -> None:
 
 def check_shares(plan: Plan, options: Any) -> None:
     """Raise ZooError for a cell whose batches cannot be shared out over the ranks that are asked for."""
+    if options.executor == "ray" and not options.shared_out and any(cell.teacher for cell in plan.chosen):
+        raise ZooError("some cells begin from a teacher's weights, which other nodes see with --shared-out alone")
     count = slots.ranks(options)
     for cell in plan.chosen if count * options.accumulate != 1 else ():
-        joined = registry.objective(cell.config.train.objective).auxiliary.across
+        from zoo.training.spread import joined  # torch, which one process to a cell does without
+
         try:
-            ranks.check(cell.config.train.batch, count, options.accumulate, ranks.JOINED if joined else "")
+            why = joined(registry.objective(cell.config.train.objective))
+            ranks.check(cell.config.train.batch, count, options.accumulate, why)
         except ZooError as error:
             raise ZooError(f"{cell.name}: {error}") from None
 

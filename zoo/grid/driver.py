@@ -44,8 +44,9 @@ def run(plan: Plan, command: list[str], options: Any, finished: Callable[[], Non
         finished()
     try:
         while waiting or running:
-            while waiting and executor.room():
-                job = Job(plan, waiting.pop(0))
+            while waiting and executor.room() and (cell := _ready(waiting, list(running.values()))):
+                waiting.remove(cell)
+                job = Job(plan, cell)
                 tries[job.head] = tries.get(job.head, 0) + 1
                 running[job.folder] = job
                 executor.begin(job.folder)
@@ -80,6 +81,12 @@ def _to_do(plan: Plan, retry: bool) -> list[Cell]:
         else:
             cells.append(cell)
     return cells
+
+
+def _ready(waiting: Sequence[Cell], running: "Sequence[Job]") -> Cell | None:
+    """The first cell whose teacher, if it has one, is neither waiting nor at work."""
+    busy = {cell.folder for cell in (*waiting, *(job.cell for job in running))}
+    return next((cell for cell in waiting if cell.teacher is None or cell.teacher.folder not in busy), None)
 
 
 class Job:

@@ -5,9 +5,10 @@ the backbones are, how many images a cell sees and how it is scored; `budgets = 
 is not imported here.
 """
 
+import os
 import tomllib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -141,6 +142,20 @@ class Cell:
         within = f"/{slug(self.variant)}" if self.variant else ""
         return f"{train.dataset}/{slug(train.backbone)}/{slug(train.objective)}{within}/seed{train.seed}"
 
+    @cached_property
+    def teacher(self) -> "Cell | None":
+        """The cell whose run teaches this one, the same but for its objective; None where there is no such thing."""
+        scheme = registry.objective(self.config.train.objective).scheme
+        if scheme is None or scheme.teacher is None:
+            return None
+        train = self.config.train.model_copy(update={"objective": registry.objective(scheme.teacher).name})
+        return Cell(self.config.model_copy(update={"train": train}), self.seconds, self.variant)
+
+    @property
+    def taught_in(self) -> str:
+        """The teacher's folder, seen from this cell's; "" where there is none."""
+        return os.path.relpath(self.teacher.folder, self.folder) if self.teacher else ""
+
     @property
     def objective(self) -> str:
         """Its name, and its variant's in brackets."""
@@ -198,11 +213,11 @@ def cells(
     share: float = 1.0,
     fields: Changes | None = None,
 ) -> list[Cell]:
-    """All cells of a grid, seeds outermost, so that a grid cut short has whole seeds.
+    """All cells of a grid, seeds outermost, so that a grid cut short has whole seeds; teachers before their students.
 
-    images: replaces the budget's number of images seen by a cell; share: of that number, otherwise. fields: those of
-    every cell's configuration that are changed. Raises ZooError for too many cells, and for names
-    that would share a folder.
+    A teacher that the grid does not name is a cell too. images: replaces the budget's number of images seen by a cell;
+    share: of that number, otherwise. fields: those of every cell's configuration that are changed. Raises ZooError for
+    too many cells, and for names that would share a folder.
     """
     triples = grid.triples
     count = (seeds or grid.seeds) * len(triples)
@@ -229,17 +244,31 @@ def cells(
     folder, times = Counter(cell.folder for cell in made).most_common(1)[0]
     if times > 1:
         raise ZooError(f"two cells would share the folder {folder}; give the backbones different sizes")
-    return made
+    return _with_teachers(made, {cell.folder: cell for cell in made})
+
+
+def _with_teachers(wanted: Sequence[Cell], known: Mapping[str, Cell]) -> list[Cell]:
+    """The cells, each once, and before each the one that teaches it; known: cells by folder, instead of new ones."""
+    found: dict[str, Cell] = {}
+    for cell in wanted:
+        chain = [cell]
+        while teacher := chain[-1].teacher:
+            chain.append(known.get(teacher.folder, teacher))
+        found |= {one.folder: one for one in reversed(chain) if one.folder not in found}
+    return list(found.values())
 
 
 def select(cells: Sequence[Cell], pattern: str | None) -> list[Cell]:
-    """The cells whose name contains the pattern, where * and ? stand for any text. Raises ZooError if none does."""
+    """The cells whose name contains the pattern, where * and ? stand for any text, and those that teach them.
+
+    Raises ZooError if none does.
+    """
     if pattern is None:
         return list(cells)
     found = [cell for cell in cells if fnmatchcase(cell.name, f"*{pattern}*")]
     if not found:
         raise choose("pattern for --only", pattern, {c.config.train.objective for c in cells})
-    return found
+    return _with_teachers(found, {cell.folder: cell for cell in cells})
 
 
 def check_times(cells: Sequence[Cell]) -> None:

@@ -246,6 +246,5 @@ def prepare(plan: Plan) -> None:
     for cell in plan.chosen:
         path = plan.folder(cell) / "cell.json"
         if not path.is_file():
-            config = cell.config.model_dump(mode="json")
-            variant = {"variant": cell.variant} if cell.variant else {}
-            write_sealed(path, {"key": cell.config.key, "config": config, **variant})
+            config, more = cell.config.model_dump(mode="json"), {"variant": cell.variant, "teacher": cell.taught_in}
+            write_sealed(path, {"key": cell.config.key, "config": config, **{k: v for k, v in more.items() if v}})

@@ -105,8 +105,9 @@ class Seat:
             self.worker.dismiss()
         if shared:
             return Outcome(status, {}, "")
-        self.delivered = folder if status == 0 else None
-        return Outcome(status, *parcel.fitting(parcel.pack(folder, status == 0, kinds)))
+        made, note = parcel.fitting(parcel.pack(folder, status == 0, kinds))
+        self.delivered = None if note else folder
+        return Outcome(status, made, note)
 
     def line(self) -> str:
         """The last line of its cell's log."""

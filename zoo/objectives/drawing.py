@@ -16,9 +16,13 @@ def draw(chosen: Objective, reference: Objective | None = None, kind: str = "png
         density, weight = axes[0]
         shown = [(reference, GREY, 1.0)] if reference and chosen.name != reference.name else []
         for one, colour, width in [*shown, (chosen, PALETTE[0], 1.8)]:
-            density.plot(logsnr, one.log_density(logsnr).exp(), color=colour, linewidth=width, label=short(one.name))
-            w = one.effective_weight(logsnr)
-            weight.plot(logsnr[w > 0], w[w > 0], color=colour, linewidth=width)
+            if one.scheme is None or one.scheme.drawn:
+                density.plot(
+                    logsnr, one.log_density(logsnr).exp(), color=colour, linewidth=width, label=short(one.name)
+                )
+            if one.scheme is None or one.scheme.weighed:
+                w = one.effective_weight(logsnr)
+                weight.plot(logsnr[w > 0], w[w > 0], color=colour, linewidth=width)
         density.set_title("density of logsnr in training")
         density.set_ylim(bottom=0)
         weight.set_title("effective weight, 1 at logsnr 0")

@@ -26,12 +26,12 @@ from zoo.data.dataset import Dataset, scale_of, to_uint8
 from zoo.data.sets import NUM_CLASSES, REAL_CLASSES
 from zoo.objectives.path import Path
 from zoo.sampling import pictures
-from zoo.sampling.denoiser import denoiser_of, wrap
+from zoo.sampling.denoiser import denoiser_of, sampler_of, wrap
 from zoo.solvers import sampler
 from zoo.solvers.sampler import Denoiser
 from zoo.training import checkpoint, noise
+from zoo.training.network import initialise, network
 from zoo.training.state import State
-from zoo.training.trainer import initialise, network
 
 PREVIEW_STEPS = 12
 NOISE_CHUNK = 100  # images whose noise is drawn together, whatever the batch
@@ -152,7 +152,7 @@ class Model:
             return image_noise(seed, stream, first, len(labels), self.image_shape).to(self.device)
 
         x = sampler.start(path, times[0], fresh("sample"))
-        steps = sampler.SAMPLERS[setting.sampler]
+        steps = sampler_of(self.objective, setting.sampler)
         return steps(self.denoiser(setting), path, times, x, labels.to(self.device), lambda k: fresh(f"sample-{k}"))
 
 
@@ -198,7 +198,7 @@ def evaluations(path: Path, sampling: Sampling) -> int:
     """Network evaluations that one image takes, counted on a network that does nothing."""
     calls = 0
 
-    def idle(x_t: Tensor, t: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def idle(x_t: Tensor, t: Tensor, labels: Tensor, *until: Tensor) -> tuple[Tensor, Tensor]:
         nonlocal calls
         calls += 1
         return x_t, x_t

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from zoo import plugins
+from zoo import plugins, registry
 from zoo.base import ranks
 from zoo.base.environment import peak_memory, reset_peak_memory
 from zoo.base.errors import Interrupted, ZooError
@@ -27,6 +27,7 @@ from zoo.training.trainer import Trainer
 LOG_ROWS = 50  # rows of metrics.jsonl in a run
 SAVES = 10  # checkpoints written in a run; the newest two are kept
 SNAPSHOTS = "snapshots"
+TEACHER = "teacher"  # the folder of a teacher's run within its student's, unless another is named
 Preview = Callable[[TrainConfig, Dataset, State, torch.device], Callable[[], bytes]]  # what a run at work would draw
 
 
@@ -61,14 +62,16 @@ def train(
     snapshots: int = 0,
     candidates: int = 0,
     preview: Preview | None = None,
+    teacher: Path | None = None,
     parts: int = 1,
 ) -> dict[str, Any]:
     """Train a run in its folder, from its newest checkpoint if it has one, to its end.
 
     track: what shows it meanwhile, as `--track`; preview makes the function that draws its picture. snapshots,
-    candidates: the weights are kept in SNAPSHOTS at so many `points` of either kind. parts: as `Trainer` has it.
-    Returns the last checkpoint's manifest. Raises Diverged, Interrupted (state saved), DiskFull, or ZooError if the
-    folder holds a run of another configuration.
+    candidates: the weights are kept in SNAPSHOTS at so many `points` of either kind. teacher: the folder of the
+    teacher's finished run, for an objective that has one; None: it is trained first, in the folder TEACHER. parts: as
+    `Trainer` has it. Returns the last checkpoint's manifest. Raises Diverged, Interrupted (state saved), DiskFull, or
+    ZooError if the folder holds a run of another configuration.
     """
     began = time.perf_counter()
     found = checkpoint.newest(folder, say)
@@ -78,8 +81,12 @@ def train(
         refuse_changed(found[0]["plugins"], folder)
         if found[0]["step"] >= config.steps:
             return found[0]
+    taught = taught_by(config, folder, data, device, teacher)
+    if found and taught and found[0]["teacher"]["sha256"] != taught[0]["sha256"]:
+        raise ZooError(f"{folder} was begun with another teacher than the run in {teacher or folder / TEACHER} now")
     reset_peak_memory(device)
-    trainer, clock, first = Trainer(config, data, folder, device, parts), Clock(), 0
+    trainer = Trainer(config, data, folder, device, taught[1] if taught else None, parts)
+    clock, first = Clock(trainer.pairing_seconds), 0
     metrics = trainer.metrics
     if found:
         first, clock.before = found[0]["step"], found[0]["seconds"]
@@ -104,6 +111,7 @@ def train(
         "threads": torch.get_num_threads(),
         "ranks": ranks.size(),
         **trainer.how,
+        **({"teacher": _facts(taught[0])} if taught else {}),
     }
 
     def save(step: int, snapshot: bool = False) -> dict[str, Any]:
@@ -149,6 +157,35 @@ def train(
                 raise Interrupted(f"stopped at step {done:,}, saved in {folder}; run again to go on", stopping)
     ranks.wait()  # until the first one has written what the others read
     return manifest
+
+
+def taught_by(
+    config: TrainConfig, folder: Path, data: Dataset, device: torch.device, teacher: Path | None
+) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:
+    """The checkpoint at the end of the run that teaches this one; None for an objective without a teacher.
+
+    It has this run's configuration but for the objective. Raises ZooError for a run that is another, or not finished.
+    """
+    scheme = registry.objective(config.objective).scheme
+    if scheme is None or scheme.teacher is None:
+        return None
+    wanted, place = config.model_copy(update={"objective": scheme.teacher}), teacher or folder / TEACHER
+    if teacher is None:
+        say(f"{config.objective} is taught by {scheme.teacher}, which is trained first, in {place}")
+        train(wanted, place, data, device)
+    found = checkpoint.newest(place, say)
+    if not found or found[0]["step"] < wanted.steps:
+        who = f"{config.objective} is taught by {scheme.teacher}"
+        raise ZooError(f"{who}, whose run in {place} is not there or not finished: train it first")
+    refuse_other(wanted, found[0], place)
+    return found
+
+
+def _facts(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Of a teacher's run: which weights, and the seconds of training that they took, its own teacher's included."""
+    before = manifest.get("teacher", {}).get("seconds", 0.0)
+    facts = {"objective": manifest["config"]["objective"], "sha256": manifest["sha256"]}
+    return {**facts, "seconds": manifest["seconds"] + before}
 
 
 def points(steps: int, count: int) -> set[int]:

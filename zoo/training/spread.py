@@ -17,6 +17,15 @@ from zoo.base.environment import exact_device
 from zoo.objectives.core import Network, Objective
 
 
+def joined(objective: Objective) -> str:
+    """Why an objective's batches cannot be cut into parts; "" where they can."""
+    if objective.auxiliary.across:
+        return "its loss compares each image with others of its batch"
+    if objective.scheme:
+        return "its loss takes other networks beside the one that is trained, which are not shared out"
+    return ""
+
+
 class Loss(nn.Module):
     """(x, labels, u, eps) -> [3, b] float64: the losses, and the logsnr and error of eps_hat that are logged."""
 
