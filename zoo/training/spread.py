@@ -14,7 +14,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from zoo.base import ranks
 from zoo.base.environment import exact_device
-from zoo.objectives.core import Network, Objective
+from zoo.objectives.auxiliary import Network
+from zoo.objectives.core import Objective
 
 
 def joined(objective: Objective) -> str:
