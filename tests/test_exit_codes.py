@@ -228,14 +228,14 @@ def test_a_mistake_in_a_grid_is_told_once_and_alone(place, refused):
 
 def test_the_table_of_exit_codes_holds_those_of_the_code():
     from zoo.base import errors
-    from zoo.grid.executor import TIMED_OUT
+    from zoo.grid.executor import LOST, TIMED_OUT
 
     table = (Path(run_all.__file__).parent / "zoo" / "README.md").read_text("utf-8").partition("## Exit codes")[2]
     shown = {
         int(row.split("|")[1]) for row in table.splitlines() if row.startswith("| ") and row[2:4].strip().isdigit()
     }
     kinds = {e.exit_code for e in vars(errors).values() if isinstance(e, type) and hasattr(e, "exit_code")}
-    assert shown == kinds | {0, 1, TIMED_OUT, 130, 143}
+    assert shown == kinds | {0, 1, LOST, TIMED_OUT, 130, 143}
 
 
 def test_status_of_a_full_disk_and_of_memory_that_ran_out(inside):

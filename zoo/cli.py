@@ -44,6 +44,14 @@ class Watched(Places):
     """Where a run is, and what shows it while it trains."""
 
     track: str | None = option(None, f"show training in one of {', '.join(TRACKERS)}", WHERE, metavar="TRACKER")
+    ranks: int | None = option(
+        None,
+        "processes that train a run together, each on its own GPU or cores, each with its share of a batch",
+        EXPERT,
+    )
+    accumulate: int = option(
+        1, "parts of a batch's share that are computed one after the other: less memory, about the same numbers", EXPERT
+    )
 
 
 @dataclass

@@ -16,6 +16,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
+from zoo.base import ranks
 from zoo.base.errors import ZooError
 from zoo.base.files import remove, sha256, write_atomic
 from zoo.base.progress import warn
@@ -31,8 +32,11 @@ def save(
 ) -> None:
     """Write the checkpoint of a step, then drop all but the newest `kept` (KEPT).
 
-    tensors: names with a prefix net., ema., opt. or stat., on any device. Raises DiskFull or ZooError.
+    tensors: names with a prefix net., ema., opt. or stat., on any device. Of ranks the first alone writes. Raises
+    DiskFull or ZooError.
     """
+    if not ranks.leads():
+        return
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     weights = folder / f"step-{step:06d}.safetensors"
     data = safetensors.torch.save(whole)

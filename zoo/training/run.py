@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from zoo import plugins, registry
+from zoo.base import ranks
 from zoo.base.environment import peak_memory, reset_peak_memory
 from zoo.base.errors import Interrupted, ZooError
 from zoo.base.files import write_atomic
@@ -65,17 +66,20 @@ def train(
     preview: Preview | None = None,
     teacher: Path | None = None,
     pictures: bool = False,
+    parts: int = 1,
 ) -> dict[str, Any]:
     """Train a run in its folder, from its newest checkpoint if it has one, to its end.
 
     track: what shows it meanwhile, as `--track`; preview makes the function that draws its picture. snapshots,
     candidates: the weights are kept in SNAPSHOTS at so many `points` of either kind. teacher: the folder of the
     teacher's finished run, for an objective that has one; None: it is trained first, in the folder TEACHER. pictures:
-    one of preview's after every epoch, in EPOCHS and in the tracker. Returns the last checkpoint's manifest. Raises
-    Diverged, Interrupted (state saved), DiskFull, or ZooError if the folder holds a run of another configuration.
+    one of preview's after every epoch, in EPOCHS and in the tracker. parts: as `Trainer` has it. Returns the last
+    checkpoint's manifest. Raises Diverged, Interrupted (state saved), DiskFull, or ZooError if the folder holds a run
+    of another configuration.
     """
     began = time.perf_counter()
     found = checkpoint.newest(folder, say)
+    ranks.same(found[0]["step"] if found else -1, "the newest checkpoint")
     if found:
         refuse_other(config, found[0], folder)
         refuse_changed(found[0]["plugins"], folder)
@@ -86,7 +90,7 @@ def train(
     if found and taught and found[0]["teacher"]["sha256"] != taught[0]["sha256"]:
         raise ZooError(f"{folder} was begun with another teacher than the run in {teacher or folder / TEACHER} now")
     reset_peak_memory(device)
-    trainer = Trainer(config, data, folder, device, taught[1] if taught else None)
+    trainer = Trainer(config, data, folder, device, taught[1] if taught else None, parts)
     clock, first = Clock(trainer.pairing_seconds), 0
     metrics = trainer.metrics
     if found:
@@ -111,6 +115,7 @@ def train(
         "plugins": dict(plugins.LOADED),
         "device": device.type,
         "threads": torch.get_num_threads(),
+        "ranks": ranks.size(),
         **trainer.how,
         **({"teacher": _facts(taught[0])} if taught else {}),
     }
@@ -136,7 +141,7 @@ def train(
     shots = points(config.steps, snapshots) | points(config.steps, candidates)
     draw = preview(config, data, trainer.state, device) if preview else None
     epoch = -(-len(data.augmented[0]) // config.batch) if pictures and draw else config.steps + 1
-    tracking = Tracking(track, config, folder, rows, first, draw)
+    tracking = Tracking(track if ranks.leads() else None, config, folder, rows, first, draw)
     clock.start()
     with StopSignal() as stop, closing(metrics), closing(Progress(config.steps, first)) as shown, tracking:
         for k in range(first, config.steps):
@@ -153,10 +158,12 @@ def train(
                     tracking.tell(done, row, saving, drawn)
             if done in shots:  # before the checkpoint, behind which a resumed run does not come back
                 save(done, snapshot=True)
-            if saving or stop.signal:
+            stopping = ranks.most(stop.signal)
+            if saving or stopping:
                 manifest = save(done)
-            if stop.signal and done < config.steps:
-                raise Interrupted(f"stopped at step {done:,}, saved in {folder}; run again to go on", stop.signal)
+            if stopping and done < config.steps:
+                raise Interrupted(f"stopped at step {done:,}, saved in {folder}; run again to go on", stopping)
+    ranks.wait()  # until the first one has written what the others read
     return manifest
 
 

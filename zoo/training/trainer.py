@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from zoo import registry
+from zoo.base import ranks
 from zoo.base.environment import exact_device
+from zoo.base.errors import ZooError
 from zoo.base.progress import say
 from zoo.config.cell import TrainConfig
 from zoo.data.dataset import Dataset, affine, scale_of, standardise
@@ -22,6 +24,7 @@ from zoo.training import checkpoint, noise
 from zoo.training.capture import Captured
 from zoo.training.network import initialise, network
 from zoo.training.runlog import Metrics
+from zoo.training.spread import Loss, Spread, joined
 from zoo.training.state import State
 from zoo.training.teaching import Nets, pairs_of
 
@@ -62,7 +65,8 @@ class Batches:
         eps = self._normal(x.shape, self._stream("noise", k))
         more = self._stream("coupling", k)
         eps = self.coupling.pair(x, labels, eps, lambda shape: self._normal(shape, more))
-        return x, labels.masked_fill(dropped, self.none), u, eps
+        labels = labels.masked_fill(dropped, self.none)
+        return ranks.mine(x), ranks.mine(labels), ranks.mine(u), ranks.mine(eps)
 
     def _normal(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
         return torch.randn(tuple(shape), generator=generator, device=self.exact).to(self.device)
@@ -79,6 +83,7 @@ class Trainer:
     """A run at work: its network, its optimiser's state, its batches and its running sums.
 
     teacher: the tensors of the teacher's checkpoint, for an objective that has one; the student begins at its average.
+    parts: into how many a rank's slice of a batch is cut, one after the other, so that less of it is in memory at once.
     """
 
     def __init__(
@@ -88,6 +93,7 @@ class Trainer:
         folder: Path,
         device: torch.device,
         teacher: dict[str, Tensor] | None = None,
+        parts: int = 1,
     ):
         self.objective, self.steps = registry.objective(config.objective), config.steps
         self.module = initialise(config, data.spec, device)
@@ -97,6 +103,13 @@ class Trainer:
             auxiliary.to(device)
         self.auxiliary, self.state = auxiliary, State(self.module, config, auxiliary)
         self.net, self.how = network(config, self.module, device, prod(data.image_shape[1:]))
+        ranks.check(config.batch, ranks.size(), parts, joined(self.objective))
+        whole = ranks.size() * parts == 1
+        if self.objective.scheme and not whole:
+            raise ZooError(
+                f"{config.objective} is trained by one process, on whole batches: no --ranks, no --accumulate"
+            )
+        self.spread = None if whole else Spread(Loss(self.objective, self.net, self.module, auxiliary), parts)
         self.nets, pairs, began = None, None, time.perf_counter()
         if scheme := self.objective.scheme:
             self.nets = Nets(config, self.module, self.state, teacher, data, device)
@@ -104,12 +117,12 @@ class Trainer:
         self.pairing_seconds = time.perf_counter() - began if pairs else 0.0
         self.metrics = Metrics(folder, device, config.clip)
         self.batches = Batches(config, data, device, pairs)
-        self.graphs = config.compile == "graphs" and device.type == "cuda"
+        self.graphs = config.compile == "graphs" and device.type == "cuda" and whole
         self.recorded: Captured | None = None
 
     def warm_up(self) -> None:
         """Compile and touch everything once, outside the timed steps; weights and random numbers stay as they are."""
-        x, labels, _, _ = self.batches(0)
+        x, labels, *_ = (part.chunk(self.spread.parts)[0] if self.spread else part for part in self.batches(0))
         time = torch.full((len(x),), 0.5, device=x.device)
         self.net(x, time, labels, *([time] if self.objective.two_times else [])).float().square().mean().backward()
         self.module.zero_grad()
@@ -155,6 +168,10 @@ class Trainer:
 
         more: a second uniform number for each image, where the objective has a scheme.
         """
+        if self.spread:
+            losses, logsnr, error = self.spread.backward(x, labels, u, eps)
+            self.metrics.add(k, losses, self.state.step(rate, share), logsnr, error)
+            return
         aid = self.nets.aid(more, k / self.steps) if self.nets and more is not None else None
         prediction = self.objective.predict(self.net, x, labels, u, eps, aid)
         losses = self.objective.auxiliary.loss(prediction, self.auxiliary)
