@@ -187,7 +187,10 @@ def probe(config: CellConfig, data_dir: Path, mirror: str | None, device: "torch
 def main() -> None:
     """One measuring process: its specification on standard input, its paces as JSON on standard output."""
     began = time.perf_counter()
-    given = json.load(sys.stdin)
+    try:
+        given = json.load(sys.stdin)
+    except ValueError as error:
+        raise ZooError(f"standard input should be a specification, as run_all.py --budget gives one: {error}") from None
     from zoo import plugins
     from zoo.base.environment import pick_device
 

@@ -1,5 +1,6 @@
 """Every command refuses what it cannot use: status 2, one message, the value that was wrong and one that is allowed."""
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -8,11 +9,11 @@ import pytest
 import torch
 
 import run_all
-from eval import compare, fid, judge, simulate, worker
+from eval import compare, fid, judge, pace, simulate, submit, verify, worker
 from reports import __main__ as reports
-from reports import front, tour
+from reports import front, publish, tour
 from tests.conftest import TINY
-from zoo import bench, objective, sample
+from zoo import bench, export, objective, sample
 from zoo.base.errors import run_main
 from zoo.base.sealed import write_sealed
 from zoo.config.cell import CellConfig, ScoreConfig, TrainConfig
@@ -80,6 +81,16 @@ BAD = {
     "word for the tour": (tour.main, ["--gird", "smoke"], "gird", "--help"),
     "no cell": (worker.main, [], "which cell", "FOLDER"),
     "cell that is none": (worker.main, ["@/nowhere"], "nowhere", "cell.json"),
+    "exported without a place": (export.main, ["@/run"], "which checkpoint", "python -m zoo.export CKPT DIR"),
+    "exported thing": (export.main, ["@/none", "@/new"], "none", "folder"),
+    "no submission": (submit.main, [], "which cells", "--out FILE.zip"),
+    "submitted folder": (submit.main, ["@/none"], "none", "cell"),
+    "submission's ending": (submit.main, ["@/run", "--out", "x.tar"], "x.tar", ".zip"),
+    "no submission to verify": (verify.main, [], "which submission", "FILE.zip"),
+    "submission that is none": (verify.main, ["@/file"], "file", "python -m eval.submit"),
+    "no such GPU to verify on": (verify.main, ["@/file", "--device", "cuda:99"], "'cuda:99' does not work", "cuda:N"),
+    "pace of nothing": (pace.main, [], "standard input", "--budget"),
+    "published run": (publish.main, ["@/none", "--place", "@/studies"], "none", "runs/default"),
     "no such GPU for a cell": (worker.main, ["@/cell", "--device", "cuda:99"], "'cuda:99' does not work", "cuda:N"),
     "no such GPU to train on": (train_main, ["--device", "cuda:99"], "'cuda:99' does not work", "cuda:N"),
     "objective": (train_main, ["--objective", "eps/cosin"], "eps/cosin", "eps/cosine"),
@@ -193,6 +204,7 @@ def test_bad_input_is_status_2_and_a_message_that_teaches(
     words = [word.replace("@", str(place)) for word in arguments]
     if main is run_all.main and "--out" not in words:
         words += ["--out", str(tmp_path / "out"), "--data-dir", str(tmp_path / "data")]
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
     monkeypatch.chdir(tmp_path)  # what is written in spite of all is not written here
     monkeypatch.setattr(sys, "argv", ["command", *words])
     with pytest.raises(SystemExit) as end:
