@@ -71,7 +71,6 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     from zoo import plugins
     from zoo.base.environment import git_hash, pick_device, versions
     from zoo.data.dataset import load
-    from zoo.data.sets import NUM_CLASSES
     from zoo.objectives.fingerprint import fingerprint
     from zoo.registry import backbone_size, objective
     from zoo.sampling.model import Model, Preview
@@ -88,11 +87,14 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     kept = config.score.snapshots, config.score.candidates
     teacher = read_sealed(folder / "cell.json").get("teacher")
     taught = folder / teacher if teacher else None
-    trained = train(config.train, folder, data, device, places.track, *kept, Preview, taught, places.accumulate)
+    pictures = config.score.pictures
+    trained = train(
+        config.train, folder, data, device, places.track, *kept, Preview, taught, pictures, places.accumulate
+    )
     done = time.perf_counter()
     judge, real = bench.judge, bench.real
     manifest, last = checkpoint.find(folder, selected=False)
-    model = Model(manifest, last, data.image_shape, device, config.score.batch, together=True)
+    model = Model(manifest, last, device, config.score.batch, together=True)
     selection: list[dict[str, Any]] = []
     if config.score.select == "validation":
         model.tensors, selection = least(model, folder, trained["step"], kept[1], data, config.score.n)
@@ -110,6 +112,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
         "sample": drawing,
         "score": loading + time.perf_counter() - done - drawing,
     }
+    size = backbone_size(config.train.backbone)
     facts = ("images", "step", "seconds", "setup_seconds", "peak_memory_bytes", "final_loss", "parameters")
     how = ("precision", "compiled", "device", "threads")
     return {
@@ -125,12 +128,12 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
             "teacher_seconds": trained.get("teacher", {}).get("seconds", 0.0),
             "clipped": trained["clipped_steps"] / trained["step"],
             "images_per_s": trained["images"] / trained["seconds"],
-            "flop_per_image": backbone_size(config.train.backbone).forward_flop(data.image_shape, NUM_CLASSES),
+            "flop_per_image": size.forward_flop(data.image_shape, data.spec.num_classes),
             "logsnr_edges": LOGSNR_EDGES,
         },
         "judge": _judge(judge, real),
         "second_judge": _judge(bench.second, bench.second_real),
-        "data": {"name": data.name, "sha256": data.sha256},
+        "data": {"name": data.name, "sha256": data.sha256, **data.spec.plain()},
         "real": real.row,
         "scores": made.scores,
         "unscored": made.unscored,

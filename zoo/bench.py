@@ -37,7 +37,8 @@ class Options:
     )
     objective: str = option("rf/lognorm(0,1)", "what is trained", metavar="NAME")
     modes: tuple[str, ...] = option(tuple(MODES), f"which of: {'; '.join(MODES)} (default: all)", metavar="MODE ..")
-    size: int = option(28, "pixels of an image's side", MUCH)
+    dataset: str = option("mnist", "whose image size, channels and classes", metavar="NAME")
+    size: int | None = option(None, "pixels of an image's side (default: the data set's)", MUCH)
     batch: int = option(64, "images in a step", MUCH)
     rounds: int = option(2, "how often each is measured; the first time with a cold cache of compiled code", MUCH)
     seconds: float = option(5.0, "how long training and sampling are timed in each measurement", MUCH)
@@ -51,8 +52,8 @@ class Options:
         given = {f.name: getattr(self, f.name) for f in fields(Plan)}
         plan = Plan(**given)
         for name in plan.backbone:
-            fit_training(checked_config(plan, name), (1, plan.size, plan.size))
-        fit_images(RANDOM_IMAGES, (1, plan.size, plan.size), "--size")
+            fit_training(checked_config(plan, name), plan.spec)
+        fit_images(RANDOM_IMAGES, plan.spec.image_shape, "--size")
         registry.objective(plan.objective)
         if self.one is not None and self.one not in (CEILING, *MODES):
             raise choose("measurement", self.one, (CEILING, *MODES))

@@ -21,7 +21,6 @@ from zoo.base import ranks
 from zoo.base.environment import exact_device
 from zoo.config.control import Sampling
 from zoo.data.dataset import Dataset, standardise
-from zoo.data.sets import REAL_CLASSES
 from zoo.objectives.core import per_image
 from zoo.sampling.model import Model
 from zoo.training import noise
@@ -93,8 +92,8 @@ def _by_x(model: Model, x: Tensor, labels: Tensor, data: Dataset, count: int) ->
 
 
 def class_means(data: Dataset, standard: tuple[float, float]) -> Tensor:
-    """The mean training image of each real class, standardised, [10, 1, H, W]."""
-    each = [data.train[data.train_labels == label].float().mean(0) / 255 for label in range(REAL_CLASSES)]
+    """The mean training image of each real class, standardised, [K, C, H, W]."""
+    each = [data.train[data.train_labels == label].float().mean(0) / 255 for label in range(data.spec.real)]
     return standardise(torch.stack(each), standard)
 
 

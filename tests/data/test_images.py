@@ -20,12 +20,13 @@ from zoo.config.control import Setting
 from zoo.data.imagefile import read_image
 from zoo.data.images import doubts, read_images
 from zoo.data.npz import read_npz
+from zoo.data.sets import source
 from zoo.sampling.model import Model
 from zoo.training import checkpoint
 from zoo.training.run import train
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (7, 5), dtype=np.uint8)
-SIDE = (1, 8, 8)
+SIDE = source("digits").spec
 TURNS = {  # EXIF's orientation -> what turns the upright image into the stored one
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
@@ -148,7 +149,7 @@ def test_a_set_is_at_distance_0_from_itself_in_every_form_and_scores_alike(digit
 def test_a_checkpoint_is_at_distance_0_from_its_images_in_every_form(tiny, digits, cpu, tmp_path):
     asked, how = Asked(300, "digits", tmp_path / "data"), Setting(steps=4)
     train(tiny(images=16 * 60), tmp_path / "run", digits, cpu)
-    model = Model(*checkpoint.find(tmp_path / "run"), digits.image_shape, cpu, asked.batch)
+    model = Model(*checkpoint.find(tmp_path / "run"), cpu, asked.batch)
     scored = score(model, how, asked.n, Bench.load(digits, asked.data_dir, cpu))
     images, labels = scored.images[: asked.n, 0].numpy(), scored.labels[: asked.n].numpy()
     np.savez(tmp_path / "labels.npz", arr_0=images[..., None], arr_1=labels)

@@ -12,7 +12,7 @@ from zoo.base.lock import exclusive
 from zoo.base.progress import say
 from zoo.base.threads import cores, threads_asked
 from zoo.config.cell import TrainConfig
-from zoo.data.sets import IMAGE_SHAPES
+from zoo.data import sets
 from zoo.grid import slots
 from zoo.grid.plan import Plan
 
@@ -56,6 +56,10 @@ def check(plan: Plan, options: Any, say: Callable[[str], None] = say) -> None:
 
 def check_shares(plan: Plan, options: Any) -> None:
     """Raise ZooError for a cell whose batches cannot be shared out over the ranks that are asked for."""
+    for name in plan.budgets if options.executor == "ray" else ():
+        path = getattr(sets.source(name), "path", None)
+        if path is not None and not Path(path).is_absolute():
+            raise ZooError(f"data set {name!r}: give a path from / on, under which every node sees the images")
     if options.executor == "ray" and not options.shared_out and any(cell.teacher for cell in plan.chosen):
         raise ZooError("some cells begin from a teacher's weights, which other nodes see with --shared-out alone")
     count = slots.ranks(options)
@@ -95,7 +99,7 @@ def to_write(plan: Plan) -> int:
 
 def _weight_bytes(config: TrainConfig) -> int:
     """About how many bytes a network's weights take; 0 where its size is not known."""
-    least, _ = registry.backbone_size(config.backbone).least(IMAGE_SHAPES[config.dataset])
+    least, _ = registry.backbone_size(config.backbone).least(sets.source(config.dataset).spec.image_shape)
     return round(BYTES * MORE * least)
 
 

@@ -6,6 +6,7 @@ objective (common random numbers).
 
 import time
 from collections.abc import Callable, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from zoo.base.environment import exact_device
 from zoo.base.progress import say
 from zoo.config.cell import TrainConfig
 from zoo.data.dataset import Dataset, affine, scale_of, standardise
-from zoo.data.sets import NUM_CLASSES
 from zoo.training import checkpoint, noise
 from zoo.training.capture import Captured
 from zoo.training.network import initialise, network
@@ -45,24 +45,26 @@ class Batches:
         self.standard, self.pairs = scale_of(data, config.standardise), pairs
         self.coupling = registry.objective(config.objective).coupling
         self.images, self.labels = (part.to(device) for part in data.augmented)
+        self.none, self.flips = data.spec.num_classes, data.flips
 
     def __call__(self, k: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         batch = self.config.batch
-        dropped = torch.rand(batch, generator=self._stream("drop", k), device=self.device) < self.config.label_dropout
+        dropped = torch.rand(batch, generator=self._stream("drop", k), device=self.exact) < self.config.label_dropout
+        dropped = dropped.to(self.device)
         u = noise.stratified(batch, self._stream("u", k))
         if self.pairs:
             chosen = noise.batch_indices(self.config.seed, k, batch, len(self.pairs[0]), self.device)
             x, eps, labels = (part[chosen] for part in self.pairs)
-            return x, labels.masked_fill(dropped, NUM_CLASSES), u, eps
+            return x, labels.masked_fill(dropped, self.none), u, eps
         chosen = noise.batch_indices(self.config.seed, k, batch, len(self.images), self.device)
         images, labels = self.images[chosen], self.labels[chosen]
         if self.config.augment:
-            images = affine(images.float() / 255, self._stream("augment", k))
+            images = affine(images.float() / 255, self._stream("augment", k), self.flips)
         x = standardise(images, self.standard)
         eps = self._normal(x.shape, self._stream("noise", k))
         more = self._stream("coupling", k)
         eps = self.coupling.pair(x, labels, eps, lambda shape: self._normal(shape, more))
-        labels = labels.masked_fill(dropped.to(self.device), NUM_CLASSES)
+        labels = labels.masked_fill(dropped, self.none)
         return ranks.mine(x), ranks.mine(labels), ranks.mine(u), ranks.mine(eps)
 
     def _normal(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
@@ -93,13 +95,13 @@ class Trainer:
         parts: int = 1,
     ):
         self.objective, self.steps = registry.objective(config.objective), config.steps
-        self.module = initialise(config, data.image_shape, device)
+        self.module = initialise(config, data.spec, device)
         if teacher:
             self.module.load_state_dict(checkpoint.part(teacher, "ema"))
         if auxiliary := self.objective.auxiliary.module():
             auxiliary.to(device)
         self.auxiliary, self.state = auxiliary, State(self.module, config, auxiliary)
-        self.net, self.how = network(config, self.module, device, data.train[0].numel())
+        self.net, self.how = network(config, self.module, device, prod(data.image_shape[1:]))
         ranks.check(config.batch, ranks.size(), parts, joined(self.objective))
         whole = ranks.size() * parts == 1
         self.spread = None if whole else Spread(Loss(self.objective, self.net, self.module, auxiliary), parts)
