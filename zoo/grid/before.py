@@ -56,6 +56,10 @@ def check(plan: Plan, options: Any, say: Callable[[str], None] = say) -> None:
 
 def check_shares(plan: Plan, options: Any) -> None:
     """Raise ZooError for a cell whose batches cannot be shared out over the ranks that are asked for."""
+    for name in plan.budgets if options.executor == "ray" else ():
+        path = getattr(sets.source(name), "path", None)
+        if path is not None and not Path(path).is_absolute():
+            raise ZooError(f"data set {name!r}: give a path from / on, under which every node sees the images")
     if options.executor == "ray" and not options.shared_out and any(cell.teacher for cell in plan.chosen):
         raise ZooError("some cells begin from a teacher's weights, which other nodes see with --shared-out alone")
     count = slots.ranks(options)

@@ -5,7 +5,7 @@ from typing import Any
 
 from zoo.base.environment import visible_gpus
 from zoo.base.threads import cores
-from zoo.data import archives
+from zoo.data import archives, sets
 from zoo.grid.local import Executor, Local
 from zoo.grid.plan import Plan
 from zoo.grid.slots import gpu_places, ranks
@@ -35,9 +35,9 @@ def _cluster(plan: Plan, command: list[str], options: Any, fresh: bool) -> Execu
     from zoo.grid.needs import Needs, Wanted
 
     home, data = Path(options.data_dir), {}
-    for name in plan.budgets:
-        for file in archives.SHA256.get(name, ()):
-            path = archives.raw_folder(name, home) / file
+    for source in map(sets.source, plan.budgets):
+        for file in archives.SHA256.get(source.archives or "", ()):
+            path = archives.raw_folder(source.archives, home) / file
             data[path.relative_to(home).as_posix()] = path
     gpus = options.gpus_per_cell
     if gpus is None:

@@ -139,7 +139,7 @@ def train(
 
     log_every, save_every = max(1, config.steps // LOG_ROWS), -(-config.steps // SAVES)
     shots = points(config.steps, snapshots) | points(config.steps, candidates)
-    draw = preview(config, data, trainer.state, device) if preview else None
+    draw = preview(config, data, trainer.state, device) if preview and ranks.leads() else None
     epoch = -(-len(data.augmented[0]) // config.batch) if pictures and draw else config.steps + 1
     tracking = Tracking(track if ranks.leads() else None, config, folder, rows, first, draw)
     clock.start()
