@@ -134,7 +134,8 @@ def _text(
     with_blanks = ", with blank images as two more classes" if spec.blanks else ""
     papers = ", ".join(f"[arXiv {paper}](https://arxiv.org/abs/{paper})" for paper in objective.papers)
     picture = "![Samples, a column for each class](samples.png)\n\n" if pictured else ""
-    recipe = "\n".join(f"| {key} | {config[key]} |" for key in Recipe.model_fields)
+    fields = Recipe.model_fields.items()  # one that is later than the run's files stands there only if it was changed
+    recipe = "\n".join(f"| {key} | {config.get(key, field.default)} |" for key, field in fields)
     what = "the exponential moving average of the weights" if weights == "ema" else "the raw weights of the last step"
     return f"""# {name}
 
