@@ -6,6 +6,7 @@ command again goes on where the last one stopped.
 """
 
 import sys
+import webbrowser
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,22 +35,39 @@ class Options(Watched):
     dry_run: bool = option(False, "show what would be done, without doing it")
     retry: Literal["failed"] | None = option(None, "failed: try failed cells again")
     seeds: int | None = option(None, "runs of each pairing, seeds 0 to N - 1 (default: the grid's)", MUCH)
-    budget: str = option("auto", "auto, cpu, gpu, or the number of images that each cell sees", MUCH, metavar="BUDGET")
+    budget: str = option(
+        "auto", "auto, cpu, gpu, images that each cell sees, a share of the grid's (0.5x), or a time for all (45min)",
+        MUCH, metavar="BUDGET",
+    )  # fmt: skip
+    set: tuple[str, ...] = option(
+        (), "change any field of the cells' configuration, as in train.learning_rate=1e-3 score.n=1000", EXPERT,
+        metavar="FIELD=VALUE ..",
+    )  # fmt: skip
     out: str | None = option(None, "folder of the results (default: runs/GRID)", WHERE, metavar="DIR")
     verbose: bool = option(False, "tell the cause, too, where MNIST is not available", EXPERT)
     jobs: int | None = option(None, "cells at once (default: 1 on a GPU, else as many as fill up to 4 cores)", EXPERT)
     timeout: float = option(
         1800.0, "seconds without output after which a cell is stopped and tried again", EXPERT, metavar="SECONDS"
     )
+    open: bool = option(False, "open the page in a browser at the end", WHERE)
+    completion: Literal["bash", "zsh", "tcsh"] | None = option(
+        None, "print the shell's completion of objective-zoo's options, and stop", WHERE
+    )
+    budget_asked: str | None = option(None, "the time that --budget gave", hidden=True)
 
 
 def main() -> int:
     """The command line; see the module's first line."""
     options = parse(Options, "python run_all.py", __doc__)
+    if options.completion:
+        from zoo.base.completion import script
+
+        print(script(Options, "objective-zoo", options.completion))
+        return 0
     from reports import api
     from zoo.grid import listing
 
-    made = api.plan_of(options, fetch=not (options.list or options.dry_run))
+    made = api.plan_of(options, fetch=not (options.list or options.dry_run), device=not options.list)
     if options.list:
         listing.show(made)
         return 0
@@ -62,10 +80,17 @@ def main() -> int:
         print("\ninterrupted; the state is saved, and the same command continues from here", file=sys.stderr)
         return 130
     print(api.ending(found))
+    if options.open:
+        webbrowser.open(found.page.absolute().as_uri())
     if lines := found.not_done:
         print("\n".join([f"{len(lines)} of {len(made.chosen)} cells are not done:", *lines]), file=sys.stderr)
     return 1 if lines else 0
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """The console script `objective-zoo`."""
     run_main(main)
+
+
+if __name__ == "__main__":
+    command()

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from zoo.api import PathLike, Run, data_folder
+from zoo.api import PathLike, Run
+from zoo.base.environment import data_folder, mirror_place, pick_device
 from zoo.base.errors import ZooError
 from zoo.base.progress import progress_shown
 
@@ -71,16 +72,18 @@ def score(
     judge_seed: Literal[0, 1] = 0,
     device: str = "auto",
     batch: int = 128,
+    trust_remote_code: bool = False,
     progress: bool = False,
     **setting: Any,
 ) -> Scores:
     """Scores of images against a data set's training images, as `python -m eval.fid` gives them.
 
-    what: a run; the path of a run's folder, a checkpoint, an .npz file or a folder of images; images, uint8
-    [N, C, H, W], with `labels` [N] or without; or a function labels -> images, which is asked for n images with labels
-    in the training set's proportions. dataset: whose images they are; a run knows it. n: images drawn from a run or a
-    function, at least 256. steps, guidance and `setting` (fields of `zoo.config.control.Setting`): how a run samples.
-    judge_seed: 1 lets the second judge lead. Raises ZooError for values and images that cannot be scored.
+    what: a run; the path of a run's folder, a checkpoint, a diffusers pipeline's folder, an .npz file or a folder of
+    images; images, uint8 [N, C, H, W], with `labels` [N] or without; or a function labels -> images, which is asked for
+    n images with labels in the training set's proportions. dataset: whose images they are; a run knows it. n: images
+    drawn from a run, a pipeline or a function, at least 256. steps, guidance and `setting` (fields of
+    `zoo.config.control.Setting`): how a run samples. judge_seed: 1 lets the second judge lead. trust_remote_code:
+    whether code in a pipeline's folder may run. Raises ZooError for values and images that cannot be scored.
 
     >>> import zoo
     >>> run = zoo.train("rf", "dit(width=32,depth=1)", dataset="digits", images=640, out=folder)
@@ -93,7 +96,6 @@ def score(
     """
     from eval.scores.sets import Asked, evaluate
     from zoo import plugins
-    from zoo.base.environment import pick_device
     from zoo.config.control import Setting
     from zoo.config.schema import validated
     from zoo.data.sets import check_name
@@ -105,7 +107,7 @@ def score(
         dataset = check_name(dataset)
     if n < 1 or batch < 1 or judge_seed not in (0, 1):
         raise ZooError(f"n = {n} and batch = {batch} must be at least 1, judge_seed = {judge_seed} is 0 or 1")
-    asked = Asked(n, dataset, data_folder(data_dir), mirror, judge_seed, batch)
+    asked = Asked(n, dataset, data_folder(data_dir), mirror_place(mirror), judge_seed, batch, trust_remote_code)
     with progress_shown(progress), tempfile.TemporaryDirectory() as folder:
         if isinstance(what, Run):
             path = what.folder

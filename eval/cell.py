@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from eval.judging.net import Judge
     from eval.scores.reference import Reference
 
-POINT = ("images", "seconds", "n", "fid", "fid_se", "acc")  # of a snapshot
+POINT = ("images", "seconds", "n", "fid", "fid_se", "acc", "loss")  # of a snapshot
 PATIENCE_SECONDS = 30.0  # for the cell of a driver that was killed just now to save its state and end
 
 
@@ -129,7 +129,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
         "scores": made.scores,
         "unscored": made.unscored,
         "best": chosen,
-        "snapshots": [{key: point[key] for key in POINT} for point in points],
+        "snapshots": [{key: point[key] for key in POINT if key in point} for point in points],
         "selection": selection,
         "fingerprint": fingerprint(objective(config.train.objective)),
         "validation": errors,

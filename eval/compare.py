@@ -13,6 +13,7 @@ from pathlib import Path
 from eval.ranks.board import board, read
 from eval.ranks.text import page
 from zoo.base.errors import ZooError, run_main
+from zoo.base.helptext import terminal_columns
 from zoo.base.options import option
 from zoo.cli import parse
 
@@ -34,7 +35,7 @@ def main() -> None:
         raise ZooError(f"{options.folder} is no folder. Give that of a run, as in runs/default")
     entries = read(Path(options.folder), lambda text: print(f"note: {text}", file=sys.stderr))
     found = board(entries)
-    print(json.dumps(found, indent=1, allow_nan=False) if options.json else page(found))
+    print(json.dumps(found, indent=1, allow_nan=False) if options.json else page(found, terminal_columns()))
 
 
 if __name__ == "__main__":

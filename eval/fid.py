@@ -1,8 +1,8 @@
 """FID and every other score of a checkpoint or of images: python -m eval.fid CKPT --guidance 2
 
-A set is a run's folder (its newest checkpoint), a step-NNNNNN.safetensors or .json file, an .npz file (arr_0, uint8
-[N, H, W, C], and labels as arr_1 if there are any), or a folder of PNG, JPEG, WebP or TIFF files. One is compared with
-the training set; two, A B, also with each other.
+A set is a run's folder (its newest checkpoint), a step-NNNNNN.safetensors or .json file, a diffusers pipeline's folder
+(model_index.json, safetensors), an .npz file (arr_0, uint8 [N, H, W, C], and labels as arr_1 if there are any), or a
+folder of PNG, JPEG, WebP or TIFF files. One is compared with the training set; two, A B, also with each other.
 """
 
 import json
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from zoo.base.errors import ZooError, run_main
+from zoo.base.helptext import terminal_columns
 from zoo.base.options import EXPERT, MUCH, option
 from zoo.cli import Places, SettingOptions, parse
 from zoo.config.cell import MIN_SAMPLES
@@ -24,11 +25,15 @@ SMALLEST = (1, 4, 4)  # an image of a data set that is not known yet has as many
 class Options(SettingOptions, Places):
     """Score one set of images, or two."""
 
-    a: str = option("", "a run's folder, step-NNNNNN.safetensors, an .npz or a folder of images", positional=True)
+    a: str = option(
+        "", "a run's folder, step-NNNNNN.safetensors, a diffusers pipeline's folder, an .npz or a folder of images",
+        positional=True,
+    )  # fmt: skip
     b: str | None = option(None, "another one, to be compared with the first", positional=True)
-    n: int = option(1000, "images to draw from a checkpoint (10,000 for numbers to publish)", MUCH)
+    n: int = option(1000, "images to draw from a checkpoint or a pipeline (10,000 for numbers to publish)", MUCH)
     dataset: str | None = option(None, f"what images belong to, where no checkpoint says it: {WORDS}", metavar="NAME")
     judge_seed: Literal[0, 1] = option(0, "1 lets the second judge lead", EXPERT)
+    trust_remote_code: bool = option(False, "let the code that lies in a pipeline's folder run: read it first", EXPERT)
     json: bool = option(False, "print JSON instead of tables")
 
     def check(self) -> None:
@@ -57,9 +62,12 @@ def main() -> None:
     from zoo.base.environment import pick_device
 
     paths = [Path(path) for path in (options.a, options.b) if path]
-    asked = Asked(options.n, options.dataset, Path(options.data_dir), options.mirror, options.judge_seed, options.batch)
+    asked = Asked(
+        options.n, options.dataset, Path(options.data_dir), options.mirror, options.judge_seed, options.batch,
+        options.trust_remote_code,
+    )  # fmt: skip
     found = evaluate(paths, setting, asked, pick_device(options.device))
-    print(json.dumps(found, indent=1, allow_nan=False) if options.json else page(found))
+    print(json.dumps(found, indent=1, allow_nan=False) if options.json else page(found, terminal_columns()))
 
 
 if __name__ == "__main__":

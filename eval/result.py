@@ -143,7 +143,10 @@ class Fingerprint(Frozen):
 
 
 class Point(Frozen):
-    """A point of training: images seen, seconds, and what its weights score under the first control setting."""
+    """A point of training: images seen, seconds, and what its weights score under the first control setting.
+
+    loss: the EMA weights' validation loss there, where the grid asks for it.
+    """
 
     images: Count
     seconds: Number
@@ -151,6 +154,7 @@ class Point(Frozen):
     fid: Number
     fid_se: Number
     acc: Number
+    loss: Number | None = None
 
 
 class Candidate(Frozen):

@@ -1,6 +1,7 @@
 """Write the report of a run again: python -m reports runs/default
 
-python -m reports compare runs/a runs/b        what changed from one run to another
+python -m reports compare runs/a runs/b                      what changed from one run to another
+python -m reports export runs/default --hf-dataset DIR       the study as a data set of the hub
 """
 
 import sys
@@ -36,16 +37,42 @@ class Compare:
     out: str | None = option(None, "write all of it to FILE.md or FILE.csv instead", WHERE, metavar="FILE")
 
 
+@dataclass
+class Export:
+    """Write a run's results for other programs."""
+
+    run: str = option("", HELP, positional=True)
+    hf_dataset: str | None = option(
+        None, "a folder, new or empty: one row a cell, setting and seed, with a data card", WHERE, metavar="DIR"
+    )
+    license: str | None = option(None, "what the card names as the data's licence, as in cc-by-4.0", metavar="NAME")
+
+
 def main() -> None:
     """Parse the folders; print where the page went, or what changed."""
     words = sys.argv[1:]
     if words[:1] == ["compare"]:
         print(_compare(parse(Compare, f"{COMMAND} compare", "Say what changed between two runs.", words[1:])))
         return
+    if words[:1] == ["export"]:
+        print(_export(parse(Export, f"{COMMAND} export", "Write a run's results for other programs.", words[1:])))
+        return
     options = parse(Options, COMMAND, __doc__)
     if not options.run:
         raise ZooError(f"which run? {COMMAND} RUN; a folder that holds grid.json, as in runs/default")
     print(build(Path(options.run)).with_suffix(".html"))
+
+
+def _export(given: Export) -> str:
+    """Where the data set went."""
+    from reports import dataset
+    from reports.read.load import load
+
+    if not (given.run and given.hf_dataset):
+        raise ZooError(f"which run, and where to? {COMMAND} export RUN --hf-dataset DIR")
+    folder = Path(given.hf_dataset)
+    names = dataset.write(load(Path(given.run)), folder, given.license)
+    return f"{folder}: {', '.join(names)}; send it with: hf upload --repo-type dataset USER/NAME {folder}"
 
 
 def _compare(given: Compare) -> str:

@@ -1,17 +1,19 @@
 """The Python API of grids: run one with its page, and compare what a folder holds."""
 
 import contextlib
+import json
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from zoo.api import PathLike, data_folder
+from zoo.api import PathLike
+from zoo.base.environment import data_folder, mirror_place
 from zoo.base.errors import ZooError
 from zoo.base.progress import progress_shown
 
@@ -81,6 +83,7 @@ def run_grid(
     only: str | None = None,
     backbone: str | None = None,
     budget: str | int = "auto",
+    changes: Mapping[str, Any] | None = None,
     out: PathLike | None = None,
     retry_failed: bool = False,
     jobs: int | None = None,
@@ -95,10 +98,11 @@ def run_grid(
     """Train, score and compare the cells of a grid: the same cells, files and page as `python run_all.py`.
 
     grid: a name (default, sd3, beyond, samplers, recipe, smoke) or a TOML file. only: cells whose name contains this.
-    budget: auto, cpu, gpu, or the number of images that each cell sees. out: the folder (default: runs/GRID). Finished
-    cells are skipped, so the same call continues an interrupted one; retry_failed: try failed cells again. Raises
-    ZooError before any work for whatever is not allowed; cells that fail are listed in `not_done`. KeyboardInterrupt
-    passes through when the running cells have saved their states.
+    budget: auto, cpu, gpu, the number of images that each cell sees, a share of the grid's ("0.5x"), or a time for all
+    cells ("45min"). changes: fields of every cell's configuration, {"train.learning_rate": 1e-3}. out: the folder
+    (default: runs/GRID). Finished cells are skipped, so the same call continues an interrupted one; retry_failed: try
+    failed cells again. Raises ZooError before any work for whatever is not allowed; cells that fail are listed in
+    `not_done`. KeyboardInterrupt passes through when the running cells have saved their states.
 
     >>> import zoo
     >>> grid = zoo.run_grid(tiny, out=folder, data_dir=data)
@@ -112,19 +116,31 @@ def run_grid(
     check_tracker(track)
     options = SimpleNamespace(
         grid=str(grid), dataset=dataset if dataset is None or isinstance(dataset, str) else ",".join(dataset),
-        seeds=seeds, only=only, backbone=backbone, budget=str(budget), out=None if out is None else str(out),
+        seeds=seeds, only=only, backbone=backbone, budget=str(budget), budget_asked=None,
+        set=tuple(f"{name}={json.dumps(value)}" for name, value in (changes or {}).items()),
+        out=None if out is None else str(out),
         retry="failed" if retry_failed else None, jobs=jobs, timeout=timeout, device=device, verbose=False,
-        data_dir=str(data_folder(data_dir)), mirror=mirror, plugin=None if plugin is None else str(plugin), track=track,
+        data_dir=str(data_folder(data_dir)), mirror=mirror_place(mirror), track=track,
+        plugin=None if plugin is None else str(plugin),
     )  # fmt: skip
     with progress_shown(progress):
         return run(plan_of(options), options)
 
 
-def plan_of(options: Any, fetch: bool = True) -> "Plan":
-    """The plan for run_all's options. Raises ZooError for anything that is not allowed."""
-    from zoo.grid import plan
+def plan_of(options: Any, fetch: bool = True, device: bool = True) -> "Plan":
+    """The plan for run_all's options, with the arguments of `plan.make`.
 
-    return plan.make(options, fetch=fetch)
+    A budget in time becomes a share of the grid's images, by measuring this machine, or as it was found when the run in
+    the folder began. Raises ZooError for what is not allowed.
+    """
+    from zoo.grid import plan, speed, wishes
+
+    if (seconds := wishes.seconds_of(options.budget)) is not None:
+        from eval import pace
+
+        options.budget_asked = options.budget
+        options.budget = pace.share_for(seconds, options, fetch)
+    return speed.scaled(plan.make(options, fetch, device), Path(options.data_dir))
 
 
 def run(made: "Plan", options: Any) -> GridRun:
@@ -167,5 +183,5 @@ def ending(found: GridRun) -> str:
     from zoo.base.helptext import terminal_columns
 
     run = load(found.folder)
-    times = time_table(run, report=found.report_seconds)
-    return f"\n{times}\n\n{terminal.render(words.ending(run, found.page), terminal_columns()).rstrip()}"
+    blocks = [*time_table(run, report=found.report_seconds), *words.ending(run, found.page)]
+    return f"\n{terminal.render(blocks, terminal_columns()).rstrip()}"

@@ -71,7 +71,7 @@ def main() -> None:
         import nbclient  # noqa: F401
         import nbformat.v4
     except ImportError as error:
-        raise ZooError(f"the package {error.name} is not installed: pip install 'objective-zoo[test]'") from None
+        raise ZooError(f"the package {error.name} is not installed: pip install '.[test]'") from None
     writes: Any = nbformat.writes
     book = notebook(SOURCE.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # several tests at once: threads would only wait for one another
     os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported, here and in the processes that tests start
@@ -17,7 +18,21 @@ from zoo.config.cell import TrainConfig
 from zoo.data.dataset import Dataset, load
 
 ROOT = Path(__file__).parent.parent
+REL, ABS = 1e-4, 1e-6  # how far scores of one run may lie apart in two processes; a standard error is some percent
 TINY = {"dataset": "digits", "backbone": "dit(width=32,depth=1,heads=1)", "batch": 16, "precision": "float32"}
+
+
+def near(value: Any) -> Any:
+    """Scores of another process to compare with, as `found == near(expected)`: every float within REL or ABS.
+
+    BLAS adds in an order that depends on the number of threads (FIDs were seen to differ in the 12th digit), and a
+    float's last bit may round one pixel of an image.
+    """
+    if isinstance(value, float):
+        return pytest.approx(value, rel=REL, abs=ABS)
+    if isinstance(value, dict):
+        return {key: near(part) for key, part in value.items()}
+    return [near(part) for part in value] if isinstance(value, list) else value
 
 
 @pytest.fixture(scope="session")

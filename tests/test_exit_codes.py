@@ -14,7 +14,9 @@ from reports import front, tour
 from tests.conftest import TINY
 from zoo import bench, objective, sample
 from zoo.base.errors import run_main
-from zoo.config.cell import TrainConfig
+from zoo.base.sealed import write_sealed
+from zoo.config.cell import CellConfig, ScoreConfig, TrainConfig
+from zoo.config.control import Sampling
 from zoo.data.dataset import load
 from zoo.train import main as train_main
 from zoo.training.run import train as train_run
@@ -62,6 +64,7 @@ BAD = {
     "retry": (run_all.main, ["--retry", "faild"], "faild", "failed"),
     "device": (run_all.main, ["--device", "tpu"], "tpu", "cuda"),
     "device without numbers": (run_all.main, ["--device", "meta"], "meta", "cpu"),
+    "no such GPU": (run_all.main, ["--grid", "smoke", "--device", "cuda:99"], "'cuda:99' does not work", "cuda:N"),
     "option": (run_all.main, ["--gird", "smoke"], "--gird", "--grid"),
     "option of one letter": (run_all.main, ["-n", "3"], "-n", "--seeds"),
     "word too many": (run_all.main, ["smoke"], "smoke", "--help"),
@@ -72,11 +75,13 @@ BAD = {
     "plug-in": (run_all.main, ["--plugin", "@/none.py"], "none.py", "zoo.registry.register"),
     "tracker": (run_all.main, ["--track", "wandbb"], "wandbb", "wandb"),
     "simulations": (simulate.main, ["--replicates", "0"], "--replicates", "at least 2"),
-    "picture of nothing": (front.main, [], "which results", "reports/reference"),
-    "picture of no folder": (front.main, ["@/nowhere"], "nowhere", "figures"),
+    "picture of nothing": (front.main, [], "which run", "grid.json"),
+    "picture of no folder": (front.main, ["@/nowhere"], "nowhere", "grid.json"),
     "word for the tour": (tour.main, ["--gird", "smoke"], "gird", "--help"),
     "no cell": (worker.main, [], "which cell", "FOLDER"),
     "cell that is none": (worker.main, ["@/nowhere"], "nowhere", "cell.json"),
+    "no such GPU for a cell": (worker.main, ["@/cell", "--device", "cuda:99"], "'cuda:99' does not work", "cuda:N"),
+    "no such GPU to train on": (train_main, ["--device", "cuda:99"], "'cuda:99' does not work", "cuda:N"),
     "objective": (train_main, ["--objective", "eps/cosin"], "eps/cosin", "eps/cosine"),
     "backbone": (train_main, ["--backbone", "unett"], "unett", "unet"),
     "width below 0": (train_main, ["--backbone", "dit(width=-4)"], "width=-4", "at least 1"),
@@ -99,6 +104,7 @@ BAD = {
     "run's folder": (train_main, ["--dataset", "digits", "--out", "@/file"], "@/file", "another folder"),
     "no checkpoint": (sample.main, [], "which checkpoint", "python -m zoo.sample CKPT"),
     "no place": (sample.main, ["@/run"], "where to", "--out FILE.png"),
+    "no such GPU to draw on": (sample.main, ["@/run", "--out", "@/x.png", "--device", "cuda:99"], "cuda:99", "cuda:N"),
     "sampler": (sample.main, ["@/run", "--out", "@/x.png", "--sampler", "hein"], "hein", "heun"),
     "steps": (sample.main, ["@/run", "--out", "@/x.png", "--steps", HUGE], HUGE, "10000"),
     "one end of an interval": (sample.main, ["@/run", "--out", "@/x.png", "--interval", "0.2"], "--interval", "0.5"),
@@ -112,6 +118,7 @@ BAD = {
     "damaged checkpoint": (sample.main, ["@/damaged", "--out", "@/x.png"], "step-000001.json", "JSON"),
     "set": (fid.main, ["@/none"], "none", "npz"),
     "no set": (fid.main, [], "which images", ".npz"),
+    "no such GPU to score on": (fid.main, ["@/run", "--device", "cuda:99"], "'cuda:99' does not work", "cuda:N"),
     "few images": (fid.main, ["@/run", "--n", "10"], "10", "256"),
     "scored images beyond memory": (fid.main, ["@/run", "--n", HUGE], "1,000,000,000,000", "Choose a smaller"),
     "judge's seed": (fid.main, ["@/run", "--judge-seed", "2"], "2", "0, 1"),
@@ -124,8 +131,14 @@ BAD = {
     "judge without a command": (judge.main, [], "command", "check"),
     "judge's data set": (judge.main, ["check", "--dataset", "digit"], "digit", "digits"),
     "judge's device": (judge.main, ["check", "--dataset", "digits", "--device", "meta"], "meta", "cpu"),
+    "no such GPU for the gate": (judge.main, ["check", "--device", "cuda:99"], "'cuda:99' does not work", "cuda:N"),
+    "no such GPU for a judge": (judge.main, ["train", "--device", "cuda:99"], "'cuda:99' does not work", "cuda:N"),
     "judge's second seed": (judge.main, ["train", "--seed", "x"], "'x'", "20"),
     "bench's backbone": (bench.main, ["--backbone", "--seconds", "1"], "--backbone", "with sizes"),
+    "no such GPU to measure": (bench.main, ["--device", "cuda:99"], "'cuda:99' does not work", "cuda:N"),
+    "no such GPU for all measurements": (
+        bench.main, ["--minutes", "5", "--out", "b", "--device", "cuda:99"], "'cuda:99' does not work", "cuda:N",
+    ),
     "bench's empty backbone": (bench.main, ["--backbone", ""], "--backbone ''", "with sizes"),
     "bench's size": (bench.main, ["--size", "0"], "--size 0", "at least 1"),
     "bench's uneven size": (bench.main, ["--backbone", "unet", "--size", "27"], "27 x 27", "multiples of 4"),
@@ -155,6 +168,9 @@ def place(tmp_path_factory) -> Path:
     (folder / "damaged" / "step-000001.json").write_text("[" * 100_000)
     (folder / "damaged" / "step-000001.safetensors").write_bytes(b"")
     (folder / "file").write_text("in the way")
+    cell = CellConfig(train=config, score=ScoreConfig(settings=(Sampling(steps=1),)))
+    (folder / "cell").mkdir()
+    write_sealed(folder / "cell" / "cell.json", {"key": cell.key, "config": cell.model_dump(mode="json")})
     (folder / "latin.toml").write_bytes(GRID.replace("tiny", "klein, größer").encode("latin-1"))
     texts = {
         "good": GRID,

@@ -105,7 +105,7 @@ def test_the_other_seven_are_done_and_the_report_is_whole(broken):
     assert len(list(out.rglob("result.json"))) == 7
     text = (out / "report.md").read_text()
     assert "7 of 12 cells are done; 1 diverged, 4 failed (see Failures)." in text
-    assert [row[2] for row in section(text, "Comparison")[2:14]] == ["1/1"] * 7 + ["0/1, 1 diverged"] + [
+    assert [row[1] for row in section(text, "Comparison")[2:14]] == ["1/1"] * 7 + ["0/1, 1 diverged"] + [
         "0/1, 1 failed"
     ] * 4
     ranks = {row[0]: row for row in section(text, "Ranks")[2:]}

@@ -17,6 +17,7 @@ ROOMS = (
     ("zoo.config",),
     ("zoo.training",),
     ("zoo.sampling",),
+    ("zoo.hub",),
     ("zoo.grid",),
     ("zoo.benchmark",),
     ("zoo.*",),
@@ -124,7 +125,6 @@ def test_a_planted_arrow_and_a_planted_circle_are_named(graph):
 LONGEST, SHORTEST = 260, 30
 SHORT = {
     "zoo/train.py",
-    "zoo/grid/times.py",
     "zoo/data/sets.py",
     "eval/ranks/stats.py",
     "zoo/objectives/uncertainty.py",

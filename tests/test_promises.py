@@ -16,10 +16,10 @@ import pytest
 from tests.conftest import ROOT
 from tests.test_cli import GRID, assert_clear, write_grid
 from tests.training.test_train import final, rows, same
-from zoo.base.errors import ZooError
+from zoo.base.errors import DiskFull, ZooError
 from zoo.base.files import sha256
 from zoo.base.sealed import read_sealed, write_sealed
-from zoo.training import checkpoint
+from zoo.training import checkpoint, runlog
 from zoo.training import run as train
 
 KILLS = 6  # of drivers
@@ -58,20 +58,43 @@ def test_any_order_and_any_number_at_once_give_the_same_weights(command, tmp_pat
     assert len(hashes[0]) == 4
 
 
-def test_a_full_disk_names_the_bytes(command, tmp_path):
+@pytest.mark.parametrize(("largest", "file"), [(50_000, "step-"), (150, "metrics.jsonl")])
+def test_a_full_disk_names_the_bytes(largest, file, command, tmp_path):
     limited = (
-        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)); "
+        f"import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({largest}, {largest})); "
         f"sys.argv = {['zoo.train', *TRAIN[2:], '--images', '640', '--out', str(tmp_path / 'other')]!r}; "
         "runpy.run_module('zoo.train', run_name='__main__')"
     )
     full = command("-c", limited)
     assert full.returncode == 28, full.stderr
-    assert "no space to save" in full.stderr
+    assert f"no space to save {tmp_path / 'other' / file}" in full.stderr
     assert "bytes needed" in full.stderr
     assert "free. Make room and run again" in full.stderr
     assert "Traceback" not in full.stderr
     assert not list((tmp_path / "other").glob("*.tmp"))
     assert not list((tmp_path / "other").glob("step-*.json"))
+
+
+def test_a_disk_that_is_full_at_a_row_and_then_is_not(tiny, digits, cpu, tmp_path, monkeypatch):
+    """The device behind /dev/full refuses every byte; the same run again ends as if nothing had happened."""
+    train.train(tiny(), tmp_path / "calm", digits, cpu)
+    plain, full = runlog.Metrics.log, []
+
+    def log(self, step, *rest):
+        if step == 7 and not full:
+            full.append(self.path)
+            self.close()
+            self.path, self.file = Path("/dev/full"), None
+        return plain(self, step, *rest)
+
+    monkeypatch.setattr(runlog.Metrics, "log", log)
+    with pytest.raises(DiskFull, match=r"no space to save /dev/full: \d+ bytes needed"):
+        train.train(tiny(), tmp_path / "run", digits, cpu)
+    assert not list((tmp_path / "run").glob("*.tmp"))
+    train.train(tiny(), tmp_path / "run", digits, cpu)
+    assert full == [tmp_path / "run" / "metrics.jsonl"]
+    assert same(final(tmp_path / "calm"), final(tmp_path / "run"))
+    assert rows(tmp_path / "calm") == rows(tmp_path / "run")
 
 
 def test_training_and_scoring_open_no_socket(command, tmp_path):

@@ -1,12 +1,13 @@
 """The Python API of training and sampling: train, load, and the run that both return."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.base.environment import data_folder, mirror_place, pick_device
 from zoo.base.errors import ZooError
 from zoo.base.progress import progress_shown
 
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
     from zoo.sampling.model import Model
 
 PathLike = str | os.PathLike[str]
-
-
-def data_folder(data_dir: PathLike | None) -> Path:
-    """Where data sets are kept: the given folder, the variable ZOO_DATA, or `data` in the working directory."""
-    return Path(data_dir if data_dir is not None else os.environ.get("ZOO_DATA", "data"))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -43,7 +39,6 @@ class Run:
     def model(self, batch: int = 128) -> "Model":
         """The checkpoint ready to sample, in batches of this size; read once."""
         if batch not in self._models:
-            from zoo.base.environment import pick_device
             from zoo.sampling.model import Model
             from zoo.training import checkpoint
 
@@ -118,16 +113,18 @@ def train(
     data_dir: PathLike | None = None,
     mirror: str | None = None,
     track: str | None = None,
-    progress: bool = False,
+    progress: bool | Callable[[dict[str, Any]], None] = False,
     **recipe: Any,
 ) -> Run:
     """Train one objective on one backbone, or continue the run that `out` holds; returns the finished run.
 
     objective, backbone: names as in `python -m zoo.objective`; images: training images seen; out: the run's folder.
     data_dir: where data sets are kept (default: the variable ZOO_DATA, or `data`); mirror: folder or address of MNIST's
-    archives. track: tensorboard, wandb or trackio. progress: show a bar and messages. recipe: further fields of
-    `zoo.config.cell.Recipe`, such as batch=64, learning_rate=1e-3, optimizer="adamw". Raises ZooError for a name or
-    value that is not allowed, and if `out` holds a run of another configuration; Diverged if the loss is not finite.
+    archives (default: the variable ZOO_MIRROR, or their servers). track: tensorboard, wandb or trackio. progress: True
+    shows a bar and messages; a function is called with each logged row (a dict with the columns of `Run.metrics`, about
+    50 in a run) and nothing is shown. recipe: further fields of `zoo.config.cell.Recipe`, such as batch=64,
+    learning_rate=1e-3, optimizer="adamw". Raises ZooError for a name or value that is not allowed, and if `out` holds a
+    run of another configuration; Diverged if the loss is not finite.
 
     >>> import zoo
     >>> run = zoo.train("v/cosine+minsnr(5)", "dit(width=32,depth=1)", dataset="digits", images=640, out=folder)
@@ -135,7 +132,6 @@ def train(
     (10, 'v/cosine+minsnr(5)')
     """
     from zoo import plugins
-    from zoo.base.environment import pick_device
     from zoo.base.lock import locked
     from zoo.config.cell import TrainConfig
     from zoo.config.schema import validated
@@ -149,7 +145,7 @@ def train(
     given = {"objective": objective, "backbone": backbone, "dataset": dataset, "images": images, "seed": seed, **recipe}
     config, folder, where = validated(TrainConfig, given, "the training options"), Path(out), pick_device(device)
     with progress_shown(progress), locked(folder):
-        data = load_data(config.dataset, data_folder(data_dir), mirror)
+        data = load_data(config.dataset, data_folder(data_dir), mirror_place(mirror))
         manifest = training.train(config, folder, data, where, track, preview=Preview)
     return Run(folder, config, manifest["step"], manifest["seconds"], device)
 
@@ -165,7 +161,6 @@ def load(folder: PathLike, *, device: str = "auto") -> Run:
     'dit(width=32,depth=1)'
     """
     from zoo import plugins
-    from zoo.base.environment import pick_device
     from zoo.config.cell import TrainConfig
     from zoo.config.schema import validated
     from zoo.training import checkpoint

@@ -7,6 +7,7 @@ images are random: speed does not depend on what they show.
 
 python -m zoo.bench --minutes 8 --out DIR measures everything that a GPU is asked for in one call, the most valuable
 first: speed, time to quality, and as much of the default grid as fits (--minutes 8 --help explains its options).
+python -m zoo.bench --quality --out DIR measures FID after so many seconds of training (--quality --help).
 """
 
 import json
@@ -23,6 +24,7 @@ from zoo.benchmark import RANDOM_IMAGES
 from zoo.benchmark.modes import CEILING, MODES, Plan, checked_config, measured, run, table
 from zoo.cli import parse
 from zoo.config.fits import fit_images, fit_training
+from zoo.grid.device import require_device
 
 
 @dataclass
@@ -40,7 +42,7 @@ class Options:
     rounds: int = option(2, "how often each is measured; the first time with a cold cache of compiled code", MUCH)
     seconds: float = option(5.0, "how long training and sampling are timed in each measurement", MUCH)
     jobs: int = option(1, "so many processes at once, which share the CPU's cores; their rates are added up", EXPERT)
-    device: str = option("auto", "auto, cpu, cuda or cuda:N", WHERE, metavar="DEVICE")
+    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps", WHERE, metavar="DEVICE")
     json: str | None = option(None, "also write everything measured to this file", WHERE, metavar="FILE")
     one: str | None = option(None, "measure this alone, in this process, and print JSON", EXPERT, hidden=True)
 
@@ -61,6 +63,10 @@ class Options:
 
 def main() -> int:
     """The command line; see the module's first line."""
+    if "--quality" in sys.argv[1:]:
+        from zoo.benchmark import quality
+
+        return quality.main()
     if any(word.partition("=")[0] == "--minutes" for word in sys.argv[1:]):
         from zoo.benchmark import call
 
@@ -70,6 +76,7 @@ def main() -> int:
     if options.one:
         print(json.dumps(measured(plan, options.one)))
         return 0
+    require_device(plan.device)
     found = run(plan)
     print(f"\n{table(found)}")
     if options.json:

@@ -1,12 +1,11 @@
 """Command lines: a dataclass per command, read by zoo/base/options.py; options that several share are written once."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from zoo import plugins
-from zoo.base.environment import check_device
+from zoo.base.environment import check_device, data_folder, mirror_place
 from zoo.base.errors import ZooError
 from zoo.base.options import EXPERT, MUCH, WHAT, WHERE, option, read
 from zoo.data.sets import WORDS
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 class Machine:
     """Where things run."""
 
-    device: str = option("auto", "auto, cpu, cuda or cuda:N", WHERE, metavar="DEVICE")
+    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps", WHERE, metavar="DEVICE")
     plugin: str | None = option(
         None, "a Python file that registers objectives or data sets of your own", WHAT, metavar="FILE"
     )
@@ -31,9 +30,9 @@ class Machine:
 class Places(Machine):
     """Where things are."""
 
-    data_dir: str = option("data", "folder of the data sets", WHERE, metavar="DIR")
+    data_dir: str = option(str(data_folder()), "folder of the data sets (env ZOO_DATA)", WHERE, metavar="DIR")
     mirror: str | None = option(
-        os.environ.get("ZOO_MIRROR") or None,
+        mirror_place(),
         "folder or address (file://, http://) of published archives, such as MNIST's four (env ZOO_MIRROR)",
         WHERE,
         metavar="PLACE",
@@ -61,6 +60,14 @@ class TrainOptions(Watched):
         "muon", "muon for the hidden matrices and adamw for the rest, or adamw for all", EXPERT, metavar="NAME"
     )
     learning_rate: float = option(2e-3, "the rate after warm-up", EXPERT)
+    schedule: str = option(
+        "linear", "how the rate goes on after warm-up: linear, cosine, constant or onecycle", EXPERT, metavar="NAME"
+    )
+    warmup_steps: int | None = option(None, "steps of the warm-up, in place of 5% of the run", EXPERT)
+    ema_start: float = option(0.0, "share of the run before which the weights are not averaged", EXPERT)
+    standardise: bool = option(
+        True, "pixels of mean 0 and variance 1", EXPERT, off="pixels from -1 to 1, as they are, not of variance 1"
+    )
     precision: str = option("auto", "auto, float32 or bfloat16", EXPERT, metavar="NAME")
     compile: Literal["auto", "graphs"] | bool = option(
         "auto",
@@ -72,6 +79,9 @@ class TrainOptions(Watched):
         False, "compute activations again in the backward pass: less memory, slower, the same numbers", EXPERT
     )
     augment: bool = option(False, "small random affine maps of the training images", EXPERT)
+    set: tuple[str, ...] = option(
+        (), "change any field of the recipe, as in train.weight_decay=0.1", EXPERT, metavar="FIELD=VALUE .."
+    )
     out: str = option("runs/one", "folder of the run", WHERE, metavar="DIR")
 
     def config(self) -> "TrainConfig":
@@ -79,13 +89,15 @@ class TrainOptions(Watched):
         from pydantic import ValidationError
 
         from zoo.config.cell import TrainConfig
+        from zoo.config.changes import changed, read
         from zoo.config.schema import explain
 
         given = {f.name: getattr(self, f.name) for f in fields(self) if f.name in TrainConfig.model_fields}
         try:
-            return TrainConfig(**given)
+            config = TrainConfig(**given)
         except ValidationError as error:
             raise explain(error, TrainConfig, "the options") from None
+        return changed(config, read(self.set, ["train"]).get("train", {}), "train")
 
 
 @dataclass

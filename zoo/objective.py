@@ -10,7 +10,7 @@ from pathlib import Path
 from zoo import registry
 from zoo.base.errors import ZooError, run_main
 from zoo.base.files import write_atomic
-from zoo.base.helptext import columns
+from zoo.base.helptext import columns, terminal_columns
 from zoo.base.limits import require_writable
 from zoo.base.options import WHERE, option
 from zoo.cli import parse
@@ -50,16 +50,21 @@ def main() -> None:
     options = parse(Options, "python -m zoo.objective", __doc__)
     options.check()
     if not options.name:
-        print(listing(map(registry.objective, registry.ZOO), registry.FAMILIES) if options.all else short(columns()))
+        print(every(terminal_columns()) if options.all else short(columns()))
         return
     chosen = registry.objective(options.name)
-    print(describe(chosen))
+    print(describe(chosen, terminal_columns()))
     if options.plot:
         from zoo.objectives.drawing import draw  # matplotlib and torch
 
         data = draw(chosen, registry.objective(REFERENCE), Path(options.plot).suffix.lower().removeprefix("."))
         write_atomic(Path(options.plot), data)
         print(f"\ndrawn in {options.plot}")
+
+
+def every(width: int | None) -> str:
+    """The whole zoo as a table for a terminal of so many columns; None: as wide as it is."""
+    return listing(map(registry.objective, registry.ZOO), registry.FAMILIES, width)
 
 
 def short(width: int) -> str:

@@ -234,6 +234,7 @@ def backbone_name(name: str) -> str:
     """The name's one spelling: `dit(patch=2,width=128)` -> `dit(width=128)`."""
     size: Any = backbone_size(name)
     given = [f"{f.name}={getattr(size, f.name)}" for f in fields(size) if getattr(size, f.name) != f.default]
+    given = [text.replace("=True", "=true").replace("=False", "=false") for text in given]
     word = parse_term(name, "backbone").word
     return f"{word}({','.join(given)})" if given else word
 

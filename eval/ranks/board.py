@@ -8,7 +8,8 @@ import numpy as np
 
 from eval.ranks.ranking import ranking
 from eval.ranks.sensitivity import agreement, sensitivity
-from eval.ranks.table import Entry, Scores, scores_of
+from eval.ranks.settings import effective_settings
+from eval.ranks.table import Entry, Scores, average, scores_of
 from zoo.base.errors import ZooError
 from zoo.config.control import Setting
 from zoo.grid.held import holding, read_grid
@@ -48,7 +49,7 @@ def read(folder: Path, say: Callable[[str], None] = lambda text: None) -> list[E
 
 
 def board(entries: Sequence[Entry], objectives: Sequence[str] = ()) -> dict[str, Any]:
-    """The leader board: {rows, settings, datasets, families, steps, seeds, agreement, sensitivity}.
+    """The leader board: {rows, settings, in_effect, datasets, families, steps, seeds, agreement, sensitivity}.
 
     Plain values only (None for what there is not), rows by rank and FID. A row's rank has its 95% confidence set (low,
     high) and chance of being first; fid is the FID at its level, front its mean Pareto front, and families and steps
@@ -98,6 +99,7 @@ def board(entries: Sequence[Entry], objectives: Sequence[str] = ()) -> dict[str,
     return {
         "rows": rows,
         "settings": len(scores.controls),
+        "in_effect": _number(effective_settings(average(scores.values["level"]))) if scores.controls else None,
         "datasets": list(dict.fromkeys(control.dataset for control in scores.controls)),
         "families": families,
         "steps": steps,

@@ -6,9 +6,10 @@ are simulated as normal with a random covariance, another one in each replicate:
 
     u_s = L z_s,   L [N, FACTORS] and z_s [FACTORS] standard normal
 
-which gives variances that differ by a factor of 3 and more, and correlations of +- 1 / 2 between objectives. It is as
-far from equal and independent as the covariances that were measured on MNIST's and digits' pages, and further than
-most others that were tried (eval/simulate.py): with it the chance of even one false finding stays near or below 5%.
+which gives variances that differ by a factor of 4 and more, and correlations of about +- .6 between objectives. It is
+further from equal and independent than the covariances that were measured on MNIST's and digits' pages, and than the
+others that were tried (eval/simulate.py). No law stands for all runs, though: with measured covariances one false
+finding or more came up in up to 5.7% of tables at 5 seeds, so that a family's p is taken SAFETY times as large.
 
 A family of pairs is tested by the largest |t|, stepping down (Romano and Wolf, Econometrica 73, 2005): what is found is
 left out of the family for the next step, as its difference is none of those that chance has to explain.
@@ -21,7 +22,8 @@ import numpy as np
 from eval.ranks.additive import Design, Fit, design
 
 LEVEL = 0.95
-FACTORS = 4
+FACTORS = 3
+SAFETY = 1.25
 REPLICATES = 5000
 SINGLE = 400_000  # simulated statistics behind the p of a single pair
 MOST = 6_000_000  # simulated statistics that are kept of one design
@@ -32,7 +34,8 @@ def family(found: Fit) -> np.ndarray:
     """[N, N] p of each pair's difference, corrected for all pairs; 1 where it cannot be tested, nan on the diagonal."""
     i, j = np.triu_indices(len(found.t), 1)
     p = np.full(found.t.shape, np.nan)
-    p[i, j] = p[j, i] = stepped(np.abs(found.t[i, j]), _null(found.there.tobytes(), found.there.shape))
+    tested = stepped(np.abs(found.t[i, j]), _null(found.there.tobytes(), found.there.shape))
+    p[i, j] = p[j, i] = np.minimum(1.0, SAFETY * tested)
     return p
 
 

@@ -30,11 +30,3 @@ def effective_settings(values: np.ndarray) -> float:
     squares = ((objectives - 1) * (ranks.T @ ranks) ** 2 - 1) / (objectives - 2)
     np.fill_diagonal(squares, 0)
     return float(settings**2 / (settings + np.clip(squares.sum(), 0, settings * (settings - 1))))
-
-
-def in_effect(values: np.ndarray, names: str = "control settings") -> str:
-    """One sentence: `The 12 control settings count as 4.1: ..`; empty where nothing can be said."""
-    count, found = values.shape[1], effective_settings(values)
-    if count < 2 or np.isnan(found):
-        return ""
-    return f"The {count} {names} count as {found:.1f}: objectives score alike under some of them."

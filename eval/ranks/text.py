@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tabulate import tabulate
-
 from eval.ranks.sensitivity import advice
+from zoo.base.texttable import paragraph, table
 
 
-def page(found: dict[str, Any]) -> str:
-    """The board as text for a terminal."""
+def page(found: dict[str, Any], width: int | None = None) -> str:
+    """The board as text for a terminal of so many columns; None: its table is as wide as it is."""
     lead = f"{len(found['rows'])} objectives, {found['settings']} control settings on {', '.join(found['datasets'])}"
     families = found["families"] if len(found["families"]) > 1 else []
     steps = found["steps"] if len(found["steps"]) > 1 else []
@@ -33,8 +32,8 @@ def page(found: dict[str, Any]) -> str:
             *(place(row["families"][name]) for name in families), *(place(row["steps"][str(n)]) for n in steps),
             runs_text(row), alike_text(row["alike"]),
         ])  # fmt: skip
-    blocks = [lead, tabulate(rows, header, disable_numparse=True), *notes(found)]
-    return "\n\n".join(blocks)
+    said = [paragraph(note, width) for note in notes(found)]
+    return "\n\n".join([paragraph(lead, width), table(header, rows, width), *said])
 
 
 def text(value: float | None) -> str:
@@ -88,6 +87,11 @@ def notes(found: dict[str, Any]) -> list[str]:
         said.append(
             f"Agreement of mean fronts with Stable Diffusion 3's published ones, over {a['n']} objectives: Kendall's "
             f"tau {a['tau']:.2f} (p = {a['tau_p']:.2g}), Spearman's rho {a['rho']:.2f} (p = {a['rho_p']:.2g})."
+        )
+    if (count := found["settings"]) > 1 and found["in_effect"] is not None:
+        said.append(
+            f"The {count} control settings count as {found['in_effect']:.1f}: objectives score alike under some of "
+            "them."
         )
     taus = {name: value for name, value in found["sensitivity"].items() if "_" not in name and value is not None}
     if taus:

@@ -11,13 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from torch import Tensor
 
 from eval.scores.few import best_case, drawn, part_of
 from eval.scores.score import Bench, Scored, copies_png, path_png, score, tile_png
-from eval.scores.validation import validation
-from zoo.base.errors import Busy, DiskFull, Interrupted, ZooError
+from eval.scores.validation import stratified_loss, validation
+from zoo.base.errors import Busy, DiskFull, Interrupted, OutOfMemory, ZooError, explained
 from zoo.base.files import write_atomic
 from zoo.base.progress import say
 from zoo.config.cell import ScoreConfig
@@ -28,7 +27,7 @@ from zoo.training.run import points
 
 T = TypeVar("T")
 
-AGAIN = (OSError, MemoryError, torch.OutOfMemoryError, DiskFull, Busy, Interrupted)  # the setting is not to blame
+AGAIN = (OSError, DiskFull, OutOfMemory, Busy, Interrupted)  # the setting is not to blame
 
 
 @dataclass
@@ -91,7 +90,7 @@ def course(
     """What few images score at each snapshot, under the first control setting, with images and seconds of training.
 
     last, end: the weights and the manifest at the end of training, which is the last point; `drawing` is the seconds
-    of drawing. A snapshot that cannot be scored is left out.
+    of drawing. With `loss_curve` there is the validation loss too. A snapshot that cannot be scored is left out.
     """
     if not config.snapshots:
         return []
@@ -112,7 +111,8 @@ def course(
         if manifest is not end:
             say(f"scored {after}: {score_words({**setting.model_dump(), 'n': config.few, **row})}")
         drawing = row.get("seconds", 0.0)
-        found.append({**row, "images": manifest["images"], "seconds": manifest["seconds"], "drawing": drawing})
+        facts = {"images": manifest["images"], "seconds": manifest["seconds"], "drawing": drawing}
+        found.append({**row, **facts, **_loss(model, tensors, config, bench)})
     return found
 
 
@@ -127,6 +127,18 @@ def _at(
         model.tensors = scored
 
 
+def _loss(model: Model, tensors: dict[str, Tensor], config: ScoreConfig, bench: Bench) -> dict[str, float]:
+    """{loss}: the validation loss of other EMA weights of the run; {} where it is not asked for or not finite."""
+    if not config.loss_curve:
+        return {}
+    scored, model.tensors = model.tensors, tensors
+    try:
+        loss = stratified_loss(model, "ema", bench.data, config.n)
+    finally:
+        model.tensors = scored
+    return {"loss": loss} if math.isfinite(loss) else {}
+
+
 def _attempt(action: Callable[[], T]) -> T | str:
     """What the action gives, or in one line why it gives nothing; a score that is not finite is no score."""
     try:
@@ -134,9 +146,9 @@ def _attempt(action: Callable[[], T]) -> T | str:
         row = found.row if isinstance(found, Scored) else found if isinstance(found, dict) else {}
         bad = [name for name, value in row.items() if isinstance(value, float) and not math.isfinite(value)]
         return f"{', '.join(bad)} {'is' if len(bad) == 1 else 'are'} not finite" if bad else found
-    except AGAIN:
-        raise
     except Exception as error:  # a sampler, a step grid or an objective may come from a plugin
+        if isinstance(error, AGAIN) or isinstance(explained(error), AGAIN):
+            raise
         text = " ".join(str(error).split())
         return text if isinstance(error, ZooError) else f"{type(error).__name__}: {text}"
 

@@ -21,6 +21,7 @@ from eval.scores import gate
 from eval.scores.measure import measure, second_opinion
 from eval.scores.metrics import Copies
 from eval.scores.reference import Reference, references
+from zoo.base.environment import exact_device
 from zoo.config.control import Setting
 from zoo.data.dataset import Dataset
 from zoo.data.spec import Spec
@@ -46,7 +47,7 @@ class Bench:
     @staticmethod
     def load(data: Dataset, data_dir: Path, device: torch.device, first: int = 0) -> "Bench":
         """The judges of a data set, that of seed `first` leading."""
-        began = time.time()
+        began, device = time.time(), exact_device(device)
         judges = [load_judge(data, data_dir, seed, device) for seed in (first, 1 - first)]
         if any(judge.made >= began for judge in judges):
             gate.report(data, judges, lambda line: print(line, file=sys.stderr))
@@ -77,6 +78,7 @@ def score(model: Model, setting: Setting, n: int, bench: Bench, first: int = 0) 
     began = time.perf_counter()
     film = Film(int((labels == (FILMED if FILMED in labels else labels[0])).nonzero()[0]))
     images = model.images(labels, setting, first, film=film)
+    images = images.to(bench.real.features.device)
     drawn = time.perf_counter()
     real_images, real_labels = images[:n], labels[:n]
     measured, found = measure(real_images, real_labels, bench.judge, bench.real)

@@ -1,6 +1,9 @@
-"""Sets of images and their scores: checkpoints, .npz files and folders of images, one alone or two compared."""
+"""Sets of images and their scores: checkpoints, diffusers' pipelines, .npz files, folders of images; one, or two
+compared."""
 
+import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -12,10 +15,11 @@ from torch import Tensor
 from eval.judging.net import judge_images
 from eval.scores.frechet import corrected
 from eval.scores.measure import measure, second_opinion
+from eval.scores.pipelines import draw, is_pipeline
 from eval.scores.score import Bench, blank_rows, score
 from zoo.base.errors import ZooError
 from zoo.config.control import Setting
-from zoo.data.dataset import load
+from zoo.data.dataset import Dataset, load
 from zoo.data.images import SUFFIXES, ImageSet, doubts, read_images
 from zoo.data.npz import is_npz
 from zoo.data.sets import WORDS
@@ -25,7 +29,8 @@ from zoo.training import checkpoint
 
 @dataclass(frozen=True)
 class Asked:
-    """How sets are scored: `n` images from a checkpoint; `dataset`: whose images they are, where no checkpoint says."""
+    """How sets are scored: `n` images from a checkpoint or a pipeline; `dataset`: whose images they are, where no
+    checkpoint says. trust_code: whether code of a pipeline's folder may run."""
 
     n: int
     dataset: str | None
@@ -33,6 +38,7 @@ class Asked:
     mirror: str | None = None
     judge_seed: Literal[0, 1] = 0
     batch: int = 128
+    trust_code: bool = False
 
 
 def evaluate(paths: Sequence[Path], setting: Setting, asked: Asked, device: torch.device) -> dict[str, Any]:
@@ -44,7 +50,10 @@ def evaluate(paths: Sequence[Path], setting: Setting, asked: Asked, device: torc
         said = f"--dataset and the checkpoints name {' and '.join(sorted(names))}" if names else "nothing says it"
         raise ZooError(f"of which data set are these images? {said}. Give --dataset, one for all: {WORDS}")
     data = load(names.pop(), asked.data_dir, asked.mirror)
-    read = [None if trained else read_images(path, data.spec) for path, trained in zip(paths, found, strict=True)]
+    read = [
+        None if trained else _images(path, setting, asked, data, device)
+        for path, trained in zip(paths, found, strict=True)
+    ]
     bench = Bench.load(data, asked.data_dir, device, asked.judge_seed)
     sets: list[dict[str, Any]] = []
     drawn: list[tuple[Tensor, Tensor | None]] = []
@@ -62,6 +71,18 @@ def evaluate(paths: Sequence[Path], setting: Setting, asked: Asked, device: torc
         "floor": bench.real.floor,
         "real": {**bench.real.row, "fid2": bench.second_real.row["fid"], "acc2": bench.second_real.row["acc"]},
     }
+
+
+def _images(path: Path, setting: Setting, asked: Asked, data: Dataset, device: torch.device) -> ImageSet:
+    """The images of a file, a folder, or a pipeline, whose own are checked as a file's are."""
+    with ExitStack() as held:
+        if is_pipeline(path):
+            images, labels = draw(path, setting, asked.n, asked.batch, data, asked.trust_code, device)
+            folder = Path(held.enter_context(tempfile.TemporaryDirectory()))
+            path = folder / f"{path.resolve().name}.npz"
+            arrays = {"arr_0": images} if labels is None else {"arr_0": images, "arr_1": labels.numpy()}
+            np.savez(path, allow_pickle=False, **arrays)
+        return read_images(path, data.spec)
 
 
 Scored = tuple[dict[str, Any], Tensor, Tensor | None]  # what is said of a set, its images and labels
@@ -94,7 +115,8 @@ def _read(path: Path, given: ImageSet, bench: Bench) -> Scored:
 
 def _is_images(path: Path) -> bool:
     if not path.exists():
-        raise ZooError(f"{path} does not exist; give a run's folder, a checkpoint, an .npz file or a folder of images")
+        known = "a run's folder, a checkpoint, a pipeline's folder, an .npz file or a folder of images"
+        raise ZooError(f"{path} does not exist; give {known}")
     if path.is_file() and path.suffix.lower() in SUFFIXES:
         raise ZooError(f"{path} is one image: give the folder of a set")
     return is_npz(path) if path.is_file() else not any(path.glob("step-*.json"))

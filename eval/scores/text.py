@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tabulate import tabulate
+from zoo.base.texttable import paragraph, table
 
 COLUMNS = {  # what is printed, beside real images: name, format
     "fid": ("FID, corrected", ".3f"),
@@ -21,8 +21,8 @@ COLUMNS = {  # what is printed, beside real images: name, format
 }
 
 
-def page(found: dict[str, Any]) -> str:
-    """The scores as text for a terminal."""
+def page(found: dict[str, Any], width: int | None = None) -> str:
+    """The scores as text for a terminal of so many columns; None: tables are as wide as they are."""
     sets = [found["a"], found["b"]] if "between" in found else [found]
     marks = ["A", "B"] if len(sets) == 2 else ["samples"]
     real = found["real"]
@@ -37,18 +37,19 @@ def page(found: dict[str, Any]) -> str:
     for mark, each in zip(marks, sets, strict=True):
         lines += [f"warning: {mark}: {note}" for note in each.get("notes", ())]
     blocks = [
-        "\n".join(lines),
-        tabulate(rows, ["", *marks, f"real test images ({real['n']:,})"], disable_numparse=True),
+        "\n".join(paragraph(line, width, rest="  ") for line in lines),
+        table(["", *marks, f"real test images ({real['n']:,})"], rows, width),
     ]
     classes = {f"{mark}": each["score"].get("classes") for mark, each in zip(marks, sets, strict=True)}
     shown = {mark: {c["label"]: c for c in rows} for mark, rows in classes.items() if rows}
     if shown:
-        blocks.append(_classes(shown, {c["label"]: c for c in real["classes"]}, found["classes"]))
+        blocks.append(_classes(shown, {c["label"]: c for c in real["classes"]}, found["classes"], width))
     if "between" in found:
         fid, se, plain = (fixed(found["between"][key], ".3f") for key in ("fid", "fid_se", "fid_plain"))
-        blocks.append(f"between A and B: FID {fid} ± {se} (plain {plain})")
-    speeds = [s["score"] for s in sets if "evaluations" in s["score"]]
-    blocks += [f"{s['images_per_s']:,.0f} images/s, {s['evaluations']} network evaluations an image" for s in speeds]
+        blocks.append(paragraph(f"between A and B: FID {fid} ± {se} (plain {plain})", width))
+    for one in (each["score"] for each in sets if "evaluations" in each["score"]):
+        speed = f"{one['images_per_s']:,.0f} images/s, {one['evaluations']} network evaluations an image"
+        blocks.append(paragraph(speed, width))
     return "\n\n".join(blocks)
 
 
@@ -79,7 +80,7 @@ def _value(row: dict[str, Any], key: str, form: str) -> str:
     return f"{text} [{row['acc_low']:{form}}, {row['acc_high']:{form}}]" if key == "acc" else text
 
 
-def _classes(shown: dict[str, dict[str, Any]], real: dict[str, Any], names: list[str]) -> str:
+def _classes(shown: dict[str, dict[str, Any]], real: dict[str, Any], names: list[str], width: int | None) -> str:
     rows = []
     for label in next(iter(shown.values())):
         cells = [names[int(label)]]
@@ -87,4 +88,4 @@ def _classes(shown: dict[str, dict[str, Any]], real: dict[str, Any], names: list
             c = each.get(label)
             cells.append(f"{c['correct'] / c['n']:.1%} of {c['n']}" if c and c["n"] else "-")
         rows.append(cells)
-    return tabulate(rows, ["class", *shown, "real test images"], disable_numparse=True)
+    return table(["class", *shown, "real test images"], rows, width)

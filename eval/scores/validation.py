@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from eval.scores.measure import fixed_choice
+from zoo.base.environment import exact_device
 from zoo.config.control import Sampling
 from zoo.data.dataset import Dataset, standardise
 from zoo.objectives.core import per_image
@@ -61,7 +62,7 @@ def _by_eps(model: Model, x: Tensor, labels: Tensor, count: int) -> dict[str, An
 
         def predict(x: Tensor, labels: Tensor, eps: Tensor, logsnr: Tensor = logsnr) -> Tensor:
             found = model.objective.predict_at(model.net, x, labels, eps, logsnr.expand(len(x)))
-            return torch.stack([found.error.double(), model.objective.eps_error(found)])
+            return torch.stack([found.error.to(logsnr), model.objective.eps_error(found)])
 
         errors = _over(model, x, labels, ("validation", level), predict)[:, :count].mean(1)
         for kept, value in zip((target, eps_units, levels), (*errors, logsnr), strict=True):
@@ -73,7 +74,7 @@ def _by_eps(model: Model, x: Tensor, labels: Tensor, count: int) -> dict[str, An
 def _by_x(model: Model, x: Tensor, labels: Tensor, data: Dataset, count: int) -> dict[str, Any]:
     path, denoiser = model.objective.path, model.denoiser(Sampling())
     means = class_means(data, model.standard).to(model.device)[labels.to(model.device)]
-    known = float((x - means).double().square()[:count].mean())
+    known = float((x - means).to(exact_device(model.device)).double().square()[:count].mean())
     shares, levels = [], []
     for level, wanted in enumerate(X0_LEVELS):
         logsnr = _on_path(model, wanted)
@@ -81,7 +82,7 @@ def _by_x(model: Model, x: Tensor, labels: Tensor, data: Dataset, count: int) ->
         def miss(x: Tensor, labels: Tensor, eps: Tensor, logsnr: Tensor = logsnr) -> Tensor:
             alpha, sigma = path.coefficients(logsnr.expand(1))
             x_hat, _ = denoiser(per_image(alpha, x) * x + per_image(sigma, x) * eps, path.time(logsnr), labels)
-            return (x_hat - x).double().square().mean(dim=(1, 2, 3))[None]
+            return (x_hat - x).to(logsnr).square().mean(dim=(1, 2, 3))[None]
 
         errors = _over(model, x, labels, ("validation-x", level), miss)[0, :count]
         shares.append(float(errors.mean()) / known)
@@ -97,7 +98,7 @@ def class_means(data: Dataset, standard: tuple[float, float]) -> Tensor:
 
 def _on_path(model: Model, logsnr: float) -> Tensor:
     low, high = model.objective.path.span()
-    return torch.tensor(min(max(logsnr, low), high), dtype=torch.float64, device=model.device)
+    return torch.tensor(min(max(logsnr, low), high), dtype=torch.float64, device=exact_device(model.device))
 
 
 def _over(model: Model, x: Tensor, labels: Tensor, stream: tuple[str, int], errors: Callable[..., Tensor]) -> Tensor:

@@ -79,8 +79,8 @@ def _finite(value: Any) -> Any:
 def schema() -> str:
     """The JSON Schema of results.json, as the published file holds it."""
     known = {"dataset", "backbone", "objective", "seed", "status"}
-    row = _object({name: _column(name) for name in COLUMNS}, COLUMNS, known)
-    row["patternProperties"] = {OF_CLASS: _column("acc")}
+    row = _object({name: column_type(name) for name in COLUMNS}, COLUMNS, known)
+    row["patternProperties"] = {OF_CLASS: column_type("acc")}
     number, whole, text = {"type": ["number", "null"]}, {"type": "integer", "minimum": 0}, {"type": "string"}
     names, ranks = {"type": "array", "items": text}, {"type": "object", "additionalProperties": number}
     ranked = {
@@ -111,7 +111,7 @@ def _object(properties: dict[str, Any], required: Iterable[str], never_null: Con
     return {"type": "object", "properties": kinds, "required": list(required), "additionalProperties": False}
 
 
-def _column(name: str) -> dict[str, Any]:
+def column_type(name: str) -> dict[str, Any]:
     """The type of a column of results.csv."""
     if name == "interval":
         return {"type": ["array", "null"], "items": {"type": "number"}}

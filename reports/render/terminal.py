@@ -1,10 +1,8 @@
 """Blocks as plain text for a terminal. What does not print, escape sequences among it, becomes a space."""
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-
-from tabulate import tabulate
 
 from reports.words.document import (
     Block,
@@ -19,20 +17,16 @@ from reports.words.document import (
     Text,
     plain,
 )
-
-WIDTH = 110
+from zoo.base import texttable
 
 
 def render(blocks: Sequence[Block], width: int | None = None) -> str:
-    """The blocks, an empty line between them. width: of the terminal in columns; None: tables are as wide as they are.
-
-    A table that is wider becomes a few lines for each of its rows.
-    """
+    """The blocks, an empty line between them. width: of the terminal in columns; None: a table is as wide as it is."""
     return "\n\n".join(_block(block, width) for block in blocks) + "\n"
 
 
 def _block(block: Block, width: int | None) -> str:
-    wrap = partial(_wrapped, width=width or WIDTH)
+    wrap = partial(texttable.paragraph, width=width)
     match block:
         case Heading(text, level):
             title = plain(text)
@@ -40,9 +34,9 @@ def _block(block: Block, width: int | None) -> str:
         case Paragraph(text):
             return wrap(plain(text))
         case Bullets(items):
-            return "\n".join(wrap(plain(item), "- ", "  ") for item in items)
+            return "\n".join(wrap(plain(item), first="- ", rest="  ") for item in items)
         case Facts(items):
-            return "\n".join(wrap(f"{what}: {plain(value)}", "- ", "  ") for what, value in items)
+            return "\n".join(wrap(f"{what}: {plain(value)}", first="- ", rest="  ") for what, value in items)
         case Fold(title, inner):
             return "\n\n".join([plain(title), *(_block(one, width) for one in inner)])
         case Table():
@@ -51,10 +45,7 @@ def _block(block: Block, width: int | None) -> str:
             rows = [[plain(field) for field in row] for row in (*body, *block.foot)]
             sides = ["left" if i < block.names else "right" for i in range(len(block.header))]
             header = [_lines(name) for name in block.header]
-            text = tabulate(rows, header, disable_numparse=True, colalign=sides if rows else None)
-            if width is None or max(map(len, text.splitlines())) <= width:
-                return text
-            return "\n".join(_record(header, row, block.names, wrap) for row in rows)
+            return texttable.table(header, rows, width, names=block.names, sides=sides)
         case Picture(name, caption):
             return f"{name}: {plain(caption)}"
         case Listing(text):
@@ -64,19 +55,3 @@ def _block(block: Block, width: int | None) -> str:
 def _lines(name: Text) -> str:
     """A column's head, which may be of several lines."""
     return "\n".join(map(plain, name.split("\n"))) if isinstance(name, str) else plain(name)
-
-
-def _record(header: Sequence[str], row: Sequence[str], names: int, wrap: Callable[..., str]) -> str:
-    """A row as lines: its names, then what the other columns hold."""
-    head = ", ".join(field for field in row[:names] if field.strip())
-    rest = [
-        f"{' '.join(name.split())} {' '.join(field.split())}"
-        for name, field in zip(header, row, strict=True)
-        if field.strip()
-    ]
-    rest = rest[sum(bool(field.strip()) for field in row[:names]) :]
-    return "\n".join([*([wrap(head)] if head else []), *([wrap("; ".join(rest), "  ", "  ")] if rest else [])])
-
-
-def _wrapped(text: str, first: str = "", rest: str = "", width: int = WIDTH) -> str:
-    return textwrap.fill(text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)

@@ -56,7 +56,7 @@ def _cut(text: str) -> str:
 def configuration(run: Run) -> Table:
     """What was asked for: the grid's fields, and each data set's settings."""
     elsewhere = {"schema_version", "cells", "versions", "judges", "notice", "cause", "sizes_note"}
-    elsewhere |= {"command", "settings", "digest"}
+    elsewhere |= {"command", "settings", "digest", "claims", *([] if run.grid.get("study") else ["study"])}
     fields = {key: value for key, value in run.grid.items() if key not in elsewhere}
     parts, several = run.grid.get("settings") or {}, len(run.datasets) > 1
     for name in run.datasets:

@@ -9,11 +9,13 @@ from typing import Any
 from eval.ranks.board import KEYS, board
 from eval.ranks.paired import sampled
 from eval.ranks.table import Entry, scores_of
+from eval.ranks.text import interval_text
 from reports.read.run import Run
 from reports.read.setting import Setting
 from reports.words.agreement import by_fronts, over_training, varies
+from reports.words.best import at_best
 from reports.words.document import Block, Bold, Bullets, Code, Mark, Paragraph, Text
-from reports.words.forms import FEW, counted, end_text, names, percent
+from reports.words.forms import FEW, counted, names, percent
 
 CHANCE = 0.1  # accuracy of guessing
 
@@ -65,6 +67,8 @@ def sentences(run: Run, entries: Sequence[Entry], objectives: Sequence[str], fou
         if rows[0]["low"] is None:
             told.append(_by_sampling(lead, others, entries, found["seeds"]))
         told.append(by_fronts(scores, lead, found["sensitivity"].get("mean Pareto fronts of FID and accuracy")))
+        fids = {row["objective"]: row["fid"] for row in rows if row["fid"] is not None}
+        told.append(at_best(run, entries, objectives, fids))
     told.append(varies(scores, lambda control: scores.families[control.backbone], "backbone"))
     if len(found["datasets"]) > 1:
         told.append(varies(scores, lambda control: control.dataset, "data set"))
@@ -132,8 +136,7 @@ def _leader(found: dict[str, Any]) -> Text:
     others = [row["objective"] for row in rows if row["objective"] not in ties]
     alike = [name for name in lead["alike"] if name != lead["objective"]]
     chance = f", a chance of first place of {percent(lead['first'])}" if lead["first"] is not None else ""
-    ends = "" if lead["low"] is None else (
-        f" (95% confidence set of its rank {end_text(lead['low'])} to {end_text(lead['high'])}{chance})")  # fmt: skip
+    ends = "" if lead["low"] is None else f" (95% confidence set of its rank: {interval_text(lead)}{chance})"
     over = f"over {counted(found['settings'], 'control setting')} ({', '.join(found['families'])}; "
     over += f"{', '.join(found['datasets'])})"
     if len(ties) > 1:
@@ -160,7 +163,7 @@ def _leader(found: dict[str, Any]) -> Text:
 def _apart(lead: Code, alike: Sequence[str], behind: Sequence[str]) -> tuple[Mark, ...]:
     """Who cannot be distinguished from the first, and how many can."""
     if not alike:
-        whole = "The other one is" if len(behind) == 1 else f"All {len(behind)} others are"
+        whole = {1: "The other one is", 2: "Both others are"}.get(len(behind), f"All {len(behind)} others are")
         return (f"{whole} worse than ", lead, " by more than seeds explain.")
     rest = f" The other {'one is' if len(behind) == 1 else f'{len(behind)} are'} worse." if behind else ""
     return (lead, " cannot be distinguished from ", *names(alike), f".{rest}")

@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 from typing import Any
 
+import numpy as np
+
+from eval.ranks.ranking import ranking
+from eval.ranks.sensitivity import agreement
+from eval.ranks.table import Entry, scores_of
 from reports.read.cell import Cell
 from reports.read.run import Run
-from reports.words.document import Block, Heading, Paragraph, Table, Text, grouped
-from reports.words.forms import NONE, number
+from reports.words.document import Block, Code, Heading, Mark, Paragraph, Table, Text, grouped
+from reports.words.forms import NONE, names, number
 
 ABOUT = (
     "Each objective at its own best: of {count} ways to sample ({fields}) the one of the lowest FID was chosen on some "
@@ -34,6 +39,34 @@ def best_case(run: Run, where: str = "") -> list[Block]:
     words = ", ".join(FIELDS[key][0] for key in varied) or "all alike"
     blocks: list[Block] = [Heading(f"Best case{where}"), Paragraph(ABOUT.format(count=count, fields=words))]
     return [*blocks, _table(run, found, varied)]
+
+
+def at_best(run: Run, ground: Sequence[Entry], objectives: Sequence[str], level: dict[str, float]) -> Text | None:
+    """What the order becomes where each objective is sampled in its own best way; None where no run was scored so.
+
+    ground: the runs that are compared, level: objective -> its FID over all control settings, both as in the answer.
+    """
+    compared = {(e.dataset, e.backbone, e.objective, e.seed) for e in ground}
+    entries = [
+        Entry(c.dataset, c.backbone, c.objective, c.seed, c.status, [row] if (row := _score(c)) else [], c.ceiling)
+        for c in run.cells
+        if (c.dataset, c.backbone, c.objective, c.seed) in compared
+    ]
+    if len(objectives) < 2 or not any(entry.rows for entry in entries):
+        return None
+    scores = scores_of(entries, ("n",), objectives)
+    found = ranking(scores, expected=int(scores.seeds.max(initial=0)))
+    known = [i for i in found.order if np.isfinite(found.level[i])]
+    if not known:
+        return None
+    lead, usual = scores.objectives[known[0]], min(level, key=level.__getitem__)
+    same = agreement([found.level[i] for i in known], [level.get(scores.objectives[i]) for i in known])
+    text: list[Mark] = ["With each objective at its own best sampler setting, ", Code(lead), " has the lowest FID"]
+    text += [", as in the ranks above"] if lead == usual else [" instead of ", Code(usual)]
+    text += [f"; Kendall's tau of the two orders is {same['tau']:.2f}"] if same else []
+    alike = [scores.objectives[j] for j in found.alike(known[0])]
+    text += [". There it cannot be distinguished from ", *names(alike), "."] if alike else ["."]
+    return tuple(text)
 
 
 def _score(cell: Cell) -> dict[str, Any]:

@@ -65,11 +65,6 @@ def _points(stat: Stat, value: float) -> str:
     return f"{100 * value:.{0 if error > 0.01 else 1}f}"
 
 
-def end_text(value: float) -> str:
-    """An end of a rank's interval: a place is a whole number, a mean has two decimals."""
-    return f"{value:.0f}" if value == int(value) else f"{value:.2f}"
-
-
 def names(found: Sequence[str]) -> tuple[Mark, ...]:
     """`a`, `b` and `c`; of many the first."""
     ends: list[Mark] = [Code(name) for name in found[:NAMES]]

@@ -29,11 +29,13 @@ TERMS = {
     "standard error.",
     "judge": "The fixed classifier whose features and decisions give FID and accuracy.",
     "Kendall's tau": "Agreement of two orders: 1 is the same order, 0 no relation, -1 the reverse.",
-    "logsnr": "Log of the signal-to-noise ratio, the noise level on a scale without units: -10 is almost pure noise, "
-    "10 almost a clean image.",
+    "logsnr": "Log-SNR, the logarithm of the signal-to-noise ratio alpha^2 / sigma^2, a noise level on a scale without "
+    "units: -10 is almost pure noise, 10 almost a clean image.",
     "objective": "What the network is trained on: target, path, density of noise levels, and weight of the errors.",
     "Pareto front": "The objectives that no other beats in both FID and accuracy; without them the next front, and so "
-    "on. A rank is the mean number of an objective's front.",
+    "on. The mean front is the mean of that number over all control settings: the rank of Stable Diffusion 3's study.",
+    "rank": "One more than the number of objectives that are better by more than one standard error, by FID over all "
+    "control settings; 1 is the best.",
     "sampler": "The method that turns noise into an image step by step with a trained network.",
     "seed": "The number that fixes a run's random choices; training again with another shows how much chance does.",
     "snapshot": "A score taken in the middle of training.",

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from eval.ranks.text import rank_text
+from eval.ranks.text import interval_text, rank_text
 from reports.read.run import Run, Stat
 from reports.read.setting import Setting
 from reports.words.answer import answer
 from reports.words.document import Bar, Block, Bullets, Facts, Fold, Paragraph, Picture, Table, Text, filled, table
 from reports.words.forms import NONE, acc_mean, counted, fid_at, fid_mean
 from reports.words.names import names
-from reports.words.ranktables import SET, set_text
+from reports.words.ranktables import SET
 from reports.words.sentences import judge
 
 WIDE = 8  # columns of scores that fit beside the ranks
@@ -65,7 +65,7 @@ def ranks(run: Run) -> list[Block]:
     rows = []
     for row in shown:
         scores = [_field(column, row["objective"], top) for column, top in zip(columns, most, strict=True)]
-        rows.append([row["objective"], rank_text(row), set_text(row), *scores])
+        rows.append([row["objective"], rank_text(row), interval_text(row), *scores])
     more = len(run.board["rows"]) - len(shown)
     note = f" {counted(more, 'more objective')} below, in Ranks." if more > 0 else ""
     kind = run.headline[0].kind

@@ -6,11 +6,11 @@ from typing import Any
 from eval.ranks.board import KEYS
 from eval.ranks.sensitivity import paired
 from eval.ranks.table import Scores, scores_of
-from eval.ranks.text import alike_text, place, rank_text, runs_text, text
+from eval.ranks.text import alike_text, interval_text, place, rank_text, runs_text, text
 from reports.read.cell import Cell
 from reports.read.run import Run
 from reports.words.document import Table, Text, grouped, table
-from reports.words.forms import NONE, acc_text, decimals, end_text, fid_at, fid_text, number
+from reports.words.forms import NONE, acc_text, decimals, fid_at, fid_text, number
 from reports.words.tables import by_backbone, scored
 
 SET, FIRST, ALIKE = "95% confidence set", "chance of first place", "cannot be distinguished from"
@@ -97,15 +97,10 @@ def ranks(board: dict[str, Any]) -> Table:
     for row in board["rows"]:
         parts = [row["families"][name] for name in families] + [row["steps"][str(n)] for n in steps]
         fronts = [row["front"], *([row["published"]] if published else [])]
-        lead = [row["objective"], rank_text(row), set_text(row), text(row["first"]), text(row["fid"])]
+        lead = [row["objective"], rank_text(row), interval_text(row), text(row["first"]), text(row["fid"])]
         rest = [runs_text(row), alike_text(row["alike"])]
         rows.append([*lead, *map(place, parts), *map(text, fronts), *rest])
     return table(header, rows, names=1)
-
-
-def set_text(row: dict[str, Any]) -> str:
-    """A rank's confidence set, `1 to 3`; - for one seed."""
-    return NONE if row["low"] is None else f"{end_text(row['low'])} to {end_text(row['high'])}"
 
 
 def differences(run: Run, leaders: dict[str, str]) -> Table:

@@ -12,7 +12,7 @@ from reports.read.cell import Cell
 from reports.read.run import Run
 from reports.words.document import Block, Bold, Heading, Paragraph, Table, Text, table
 from reports.words.forms import NONE, fid_at, fid_text
-from reports.words.ranktables import ALIKE, FIRST, SET, set_text
+from reports.words.ranktables import ALIKE, FIRST, SET
 
 ABOUT = (
     "Every pairing was trained with each variant of the recipe. A variant's rank is by its FID, on a logarithmic "
@@ -69,7 +69,7 @@ def _board(found: dict[str, Any]) -> Table:
         (
             row["objective"],
             rank_words.rank_text(row),
-            set_text(row),
+            rank_words.interval_text(row),
             rank_words.text(row["first"]),
             rank_words.runs_text(row),
             rank_words.alike_text(row["alike"]),
@@ -84,7 +84,7 @@ def _lead(found: dict[str, Any]) -> Text:
     row = found["rows"][0]
     if row["rank"] is None:
         return "No recipe can be ranked yet."
-    interval = "" if row["low"] is None else f" (95% confidence set of its rank {set_text(row)})"
+    interval = "" if row["low"] is None else f" (95% confidence set of its rank {rank_words.interval_text(row)})"
     alike = f" It cannot be distinguished from {rank_words.alike_text(row['alike'])}." if row["alike"] else ""
     sketch = " From one seed: a sketch." if found["seeds"] < 2 else ""
     text = f" serves the objectives best of {len(found['rows'])} recipes: its rank is {row['rank']:.0f}{interval} "

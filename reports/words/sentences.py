@@ -24,7 +24,7 @@ BELOW = (
 def title(run: Run) -> str:
     """Which data, how much of it was compared, and the grid's name."""
     recipes = len({cell.variant for cell in run.cells if cell.variant})
-    sizes = counted(len(run.objectives) // (recipes or 1), "diffusion objective")
+    sizes = counted(len({name.partition(" [")[0] for name in run.objectives}), "diffusion objective")
     sizes += f" with {counted(recipes, 'recipe')}" if recipes else ""
     sizes += f" on {counted(len(run.backbones), 'backbone')}"
     return f"{' and '.join(run.datasets)}: {sizes} (grid {run.grid.get('name')})"

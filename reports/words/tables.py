@@ -6,12 +6,10 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
-from tabulate import tabulate
-
 from reports.read.cell import Cell
 from reports.read.run import SECONDS, Run, Stat
 from reports.read.setting import Setting
-from reports.words.document import Bold, Table, Text, grouped, table
+from reports.words.document import Block, Bold, Paragraph, Table, Text, grouped, table
 from reports.words.forms import NONE, acc_mean, acc_text, fid_at, fid_mean, fid_text, number
 from zoo.objectives.families import SD3, Published
 
@@ -130,16 +128,16 @@ def time_spent(done: Sequence[Cell]) -> dict[str, float]:
     return {word: sum(cell.facts["seconds"][part] for cell in done) for part, word in SECONDS.items()}
 
 
-def time_table(run: Run, report: float) -> str:
-    """Where the time went, in plain text for a terminal. report: seconds that the report took."""
-    rows = []
+def time_table(run: Run, report: float) -> list[Block]:
+    """Where the time went. report: seconds that the report took."""
+    rows: list[list[Text]] = []
     for part in [run.on(dataset) for dataset in run.datasets]:
         for backbone in part.backbones:
             cells = [cell for cell in part.done if cell.backbone == backbone]
-            rows.append([part.datasets[0], backbone, len(cells), *time_spent(cells).values()])
-    header = ["data set", "backbone", "cells", *SECONDS.values()]
-    whole = tabulate(rows, header, floatfmt=".0f")
-    return f"Seconds of the cells that are done, added up; the report took {report:.0f} s:\n\n{whole}"
+            seconds = [f"{value:.0f}" for value in time_spent(cells).values()]
+            rows.append([part.datasets[0], backbone, str(len(cells)), *seconds])
+    lead = f"Seconds of the cells that are done, added up; the report took {report:.0f} s:"
+    return [Paragraph(lead), table(["data set", "backbone", "cells", *SECONDS.values()], rows, names=2)]
 
 
 def _best(stats: list[Stat | None], text: Callable[[Stat | None], str], choose: Callable[..., Any]) -> list[Text]:

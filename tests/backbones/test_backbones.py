@@ -144,11 +144,11 @@ def test_sizes_are_arguments():
         ("dit(width=64.5)", TINY, "whole number"),
         ("dit(width=1e999)", TINY, "number"),
         ("dit(breadth=64)", TINY, "width, depth, heads, patch"),
-        ("dit(1,2,3,4,5)", TINY, "width, depth, heads, patch"),
+        ("dit(1,2,3,4,5,6,7)", TINY, "width, depth, heads, patch, stream, qk_norm"),
         ("unet", (1, 30, 28), "30 x 28 pixels are not multiples of 4"),
         ("unet(width=40)", TINY, "multiple of 16"),
         ("unet(layers=0)", TINY, "layers at least 1"),
-        ("unet(attention=3)", TINY, "must be 0, 1 or 2"),
+        ("unet(attention=4)", TINY, "must be 0, 1, 2 or 3"),
         ("unet(head=48)", TINY, "head=48 must divide"),
     ],
 )

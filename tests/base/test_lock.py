@@ -9,7 +9,7 @@ import pytest
 from filelock import FileLock
 
 from zoo.base import lock
-from zoo.base.errors import Busy
+from zoo.base.errors import Busy, ZooError
 from zoo.base.lock import locked
 
 
@@ -75,3 +75,24 @@ def test_the_lock_file_of_another_machine_is_left_alone(no_locks, tmp_path):
     (tmp_path / ".lock.held").write_text("elsewhere 1 1\n")
     with pytest.raises(Busy), locked(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("times", [1, 99])
+def test_a_stale_handle_of_a_network_file_system_is_opened_again_once(times, tmp_path, monkeypatch):
+    plain, refused, handles = lock.fcntl.flock, [], len(os.listdir("/proc/self/fd"))
+
+    def flock(handle: int, how: int) -> None:
+        if len(refused) < times:
+            refused.append(handle)
+            raise OSError(errno.ESTALE, "Stale file handle")
+        plain(handle, how)
+
+    monkeypatch.setattr(lock.fcntl, "flock", flock)
+    if times == 1:
+        with locked(tmp_path), pytest.raises(Busy), locked(tmp_path):
+            pass
+    else:
+        with pytest.raises(ZooError, match=r"cannot write .*: Stale file handle"), locked(tmp_path):
+            pass
+    assert len(refused) == min(times, 2)
+    assert len(os.listdir("/proc/self/fd")) == handles  # none is left open

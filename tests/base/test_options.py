@@ -50,6 +50,22 @@ def test_every_kind_of_value():
     assert given("--inner", "-").inner == "-"
 
 
+def test_values_of_any_number_may_come_several_times_and_as_the_last_places():
+    assert given("--names", "x", "--fast", "--names", "y", "z").names == ("x", "y", "z")
+
+    @dataclass
+    class Several:
+        """Folders after a first word."""
+
+        first: str = option("", "the first", positional=True)
+        folders: tuple[str, ...] = option((), "the others", positional=True)
+        out: str = option("", "where to")
+
+    found = read(Several, "command", "What it does.", ["a", "b", "--out", "x", "c"])
+    assert (found.first, found.folders, found.out) == ("a", ("b", "c"), "x")
+    assert read(Several, "command", "What it does.", ["a"]).folders == ()
+
+
 WRONG = {
     ("--conut", "3"): "Did you mean '--count'",
     ("--no-count",): "unknown option '--no-count'",
@@ -111,14 +127,28 @@ def test_help_says_what_a_reader_can_type(monkeypatch, capsys):
 
 def test_every_command_s_help_is_free_of_internals(monkeypatch, capsys):
     import run_all
-    from eval import compare, fid, judge, worker
+    from eval import compare, fid, judge, submit, verify, worker
     from reports import __main__ as reports
-    from zoo import bench, objective, sample
+    from zoo import bench, export, objective, sample
     from zoo.train import main as train_main
 
     monkeypatch.setenv("COLUMNS", "40")
     commands = [
-        (module.main, []) for module in (run_all, compare, fid, judge, worker, reports, bench, objective, sample)
+        (module.main, [])
+        for module in (
+            run_all,
+            compare,
+            fid,
+            judge,
+            submit,
+            verify,
+            worker,
+            reports,
+            bench,
+            export,
+            objective,
+            sample,
+        )
     ]
     for main, words in [
         *commands,
@@ -126,6 +156,7 @@ def test_every_command_s_help_is_free_of_internals(monkeypatch, capsys):
         (judge.main, ["check"]),
         (judge.main, ["train"]),
         (reports.main, ["compare"]),
+        (reports.main, ["export"]),
     ]:
         monkeypatch.setattr("sys.argv", ["command", *words, "--help"])
         with pytest.raises(SystemExit) as end:

@@ -94,6 +94,11 @@ def test_a_terminal_shows_a_bar_for_the_grid_and_a_line_for_each_cell(plan, monk
     assert 120 * "x" not in shown  # a long line is cut, or it would break the lines above it
 
 
+def test_a_terminal_shows_nothing_that_nobody_asked_for(plan, monkeypatch):
+    with progress.progress_shown(False):
+        assert on_terminal(plan, monkeypatch, columns=120) == ""
+
+
 def test_a_terminal_that_is_gone_ends_nothing(plan, monkeypatch):
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from itertools import combinations_with_replacement
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
+from eval.scores.score import Bench, score
 from eval.scores.sets import Asked, evaluate
 from zoo.base.errors import ZooError
 from zoo.config.control import Setting
@@ -18,6 +20,9 @@ from zoo.data.imagefile import read_image
 from zoo.data.images import doubts, read_images
 from zoo.data.npz import read_npz
 from zoo.data.sets import source
+from zoo.sampling.model import Model
+from zoo.training import checkpoint
+from zoo.training.run import train
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (7, 5), dtype=np.uint8)
 SIDE = source("digits").spec
@@ -138,6 +143,32 @@ def test_a_set_is_at_distance_0_from_itself_in_every_form_and_scores_alike(digit
     for other in (found[0], *found[2:4]):
         assert [other[key] for key in shared] == pytest.approx([found[1][key] for key in shared])
     assert found[0]["acc"] == found[2]["acc"] > 0.9
+
+
+def test_a_checkpoint_is_at_distance_0_from_its_images_in_every_form(tiny, digits, cpu, tmp_path):
+    asked, how = Asked(300, "digits", tmp_path / "data"), Setting(steps=4)
+    train(tiny(images=16 * 60), tmp_path / "run", digits, cpu)
+    model = Model(*checkpoint.find(tmp_path / "run"), cpu, asked.batch)
+    scored = score(model, how, asked.n, Bench.load(digits, asked.data_dir, cpu))
+    images, labels = scored.images[: asked.n, 0].numpy(), scored.labels[: asked.n].numpy()
+    np.savez(tmp_path / "labels.npz", arr_0=images[..., None], arr_1=labels)
+    np.savez(tmp_path / "none.npz", arr_0=images[..., None].repeat(3, -1))
+    folder_of(images, tmp_path / "files")
+    newest = max((tmp_path / "run").glob("step-*.safetensors"))
+    forms = [tmp_path / "run", newest, tmp_path / "labels.npz", tmp_path / "none.npz", tmp_path / "files"]
+    rows = {}
+    for a, b in combinations_with_replacement(forms, 2):
+        two = evaluate([a, b], how, asked, cpu)
+        assert two["between"]["fid_plain"] < 1e-9, (a, b)
+        assert abs(two["between"]["fid"]) < 1e-9, (a, b)
+        assert two["between"]["fid_se"] < 1e-9, (a, b)
+        rows |= {a: two["a"]["score"], b: two["b"]["score"]}
+    first, *others = (rows[form] for form in forms)
+    for row in others:  # what does not depend on the cut into blocks, which follows the classes that were asked for
+        for key in ("fid_plain", "pfd", "precision", "recall", "density", "coverage", "is", "mem", "duplicates"):
+            assert row[key] == pytest.approx(first[key], rel=1e-9), key
+        assert abs(row["fid"] - first["fid"]) < first["fid_se"] / 2
+    assert first["acc"] == rows[tmp_path / "labels.npz"]["acc"]
 
 
 def test_pixels_that_look_scaled_wrong_are_said(digits):

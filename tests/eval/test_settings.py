@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from eval.ranks.settings import effective_settings, in_effect
+from eval.ranks.settings import effective_settings
 
 RNG = np.random.default_rng(0)
 
@@ -43,5 +43,3 @@ def test_missing_and_infinite_scores():
     assert 1 <= effective_settings(values) <= 4
     assert math.isnan(effective_settings(values[:3]))
     assert effective_settings(values[:, :1]) == 1
-    assert in_effect(values[:, :1]) == ""
-    assert in_effect(np.hstack([values, values])).startswith("The 8 control settings count as ")

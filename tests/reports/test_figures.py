@@ -13,7 +13,7 @@ from PIL import Image
 from eval.ranks.board import KEYS
 from eval.ranks.fronts import ranks
 from eval.ranks.table import scores_of
-from reports.figures import alts, curves, effort, forest, fronts, plotting, scores, sheets, strip, study
+from reports.figures import alts, curves, effort, forest, front, fronts, plotting, scores, sheets, strip, study
 from reports.figures import catalogue as figures
 from reports.page import build
 from reports.read.load import load
@@ -101,9 +101,9 @@ def test_the_fronts_drawn_are_the_non_dominated_sets(styled, tmp_path):
             number = numbered(run, backbone, setting)
             drawn = {line.get_label(): line.get_xydata() for line in ax.lines}
             assert len(drawn) == max(number.values())
-            for front in set(number.values()):
-                expected = sorted((fid, 100 * acc) for o, (fid, acc) in found.items() if number[o] == front)
-                assert drawn[f"front {front}"] == pytest.approx(np.array(expected))
+            for one in set(number.values()):
+                expected = sorted((fid, 100 * acc) for o, (fid, acc) in found.items() if number[o] == one)
+                assert drawn[f"front {one}"] == pytest.approx(np.array(expected))
             assert {text.get_text() for text in ax.texts} == {o for o in number if number[o] == 1}
             later = [line.get_color() for line in ax.lines if line.get_label() != "front 1"]
             assert later == sorted(later, key=float, reverse=True)  # the last front first, and the faintest
@@ -224,6 +224,37 @@ def test_white_samples_are_framed():
         framed = block[:, 1:-1]
         assert (framed[[0, -1]] < 1).all() and (framed[:, [0, -1]] < 1).all()
         assert (framed[1:-1, 1:-1] == 1).sum() == 4 * SIZE**2
+
+
+def test_the_front_pairs_each_objective_s_digits_with_its_own_fid(styled, tmp_path):
+    """Each objective's made-up samples have a grey of their own, and every number is that of the files."""
+    write_run(tmp_path, size=SIZE, seeds=(0, 1, 2))
+    run = load(tmp_path)
+    figure = front.front(run)
+    backbone = strip.best_backbone(run)
+    (ax,) = figure.axes
+    named = [text.get_text() for text in figure.texts][: len(DEFAULT)]
+    assert named == run.ranked != DEFAULT
+    places = sorted(figure.images, key=lambda image: -image.oy)  # from the top
+    texts = {(round(t.get_position()[0], 2), round(t.get_position()[1])): t.get_text() for t in ax.texts}
+    for y, name in enumerate(named):
+        values = [cell.score(run.highest)["fid"] for cell in run.group(backbone, name)]
+        assert texts[1.05, y] == f"{np.mean(values):.1f}"
+        (bar,) = (line for line in ax.lines if len(line.get_xdata()) == 2 and line.get_ydata()[0] == y)
+        assert bar.get_xdata() == pytest.approx([min(values), max(values)])
+        tiles = sheets.tiles_of(run, backbone, name, run.highest)[0, :10]
+        shown = np.asarray(places[y].get_array())
+        scale = shown.shape[0] // SIZE
+        assert shown[::scale, : SIZE * scale : scale] == pytest.approx(tiles[0])
+        assert shown[::scale, 9 * (SIZE + 1) * scale :: scale] == pytest.approx(tiles[9])
+    assert front.front(load(emptied(tmp_path))) is None
+
+
+def emptied(folder):
+    """A run whose cells hold no picture."""
+    for path in folder.rglob("samples/*.png"):
+        path.unlink()
+    return folder
 
 
 def test_seconds_are_drawn_where_they_differ(styled, tmp_path):

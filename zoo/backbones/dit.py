@@ -4,7 +4,7 @@ Patches of the image are tokens, joined by one token for the class; each block i
 perceptron: h + gate * f(norm(h) * (1 + scale) + shift), where gate, scale and shift come from time and
 class and start at zero, so that every block starts as the identity. A patch is told its place by DiT's fixed
 sinusoids, and attention how far two patches are apart by 2D rotary positions (arXiv 2403.13298): centred digits want
-both. Queries and keys are RMS-normalised (arXiv 2302.05442).
+both. Queries and keys are RMS-normalised (arXiv 2302.05442), unless the size says otherwise.
 """
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from zoo.backbones.conditioning import TimeEmbedding
+from .conditioning import TimeEmbedding  # relative: the file is exported too (zoo_dit.py)
 
 
 def place_table(rows: int, columns: int, width: int) -> Tensor:
@@ -51,17 +51,20 @@ def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return scores.softmax(dim=-1).to(v.dtype) @ v
 
 
+Parts = tuple[Tensor, ...]
+
+
 class Block(nn.Module):
     """One adaLN-zero block on [B, tokens, width]."""
 
-    def __init__(self, width: int, heads: int):
+    def __init__(self, width: int, heads: int, qk_norm: bool = True):
         super().__init__()
         self.heads = heads
         self.modulation = nn.Linear(width, 6 * width)
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.qkv = nn.Linear(width, 3 * width)
-        self.q_norm = nn.RMSNorm(width // heads, eps=1e-6)
-        self.k_norm = nn.RMSNorm(width // heads, eps=1e-6)
+        self.q_norm = head_norm(width // heads) if qk_norm else nn.Identity()
+        self.k_norm = head_norm(width // heads) if qk_norm else nn.Identity()
         self.out = nn.Linear(width, width)
         # DiT's tanh form of GELU differs by 5e-4 at most, and takes a CPU twice as long
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
@@ -69,16 +72,79 @@ class Block(nn.Module):
         nn.init.zeros_(self.modulation.bias)
 
     def forward(self, h: Tensor, condition: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        parts = self.modulation(F.silu(condition))[:, None].chunk(6, dim=-1)
-        shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = parts
+        (q, k, v), rest = self.ask(h, condition, cos, sin)
+        return self.answer(h, attention(q, k, v), rest)
+
+    def ask(self, h: Tensor, condition: Tensor, cos: Tensor, sin: Tensor) -> tuple[Parts, Parts]:
+        """(queries, keys and values [B, heads, tokens, head], what `answer` needs besides)."""
+        shift_a, scale_a, *rest = self.modulation(F.silu(condition))[:, None].chunk(6, dim=-1)
         qkv = self.qkv(self.norm(h) * (1 + scale_a) + shift_a)
         q, k, v = rearrange(qkv, "b n (three heads d) -> three b heads n d", three=3, heads=self.heads)
         q = rotate(self.q_norm(q.float()), cos, sin).to(v.dtype)
         k = rotate(self.k_norm(k.float()), cos, sin).to(v.dtype)
-        attended = rearrange(attention(q, k, v), "b heads n d -> b n (heads d)")
+        return (q, k, v), tuple(rest)
+
+    def answer(self, h: Tensor, attended: Tensor, rest: Parts) -> Tensor:
+        """The tokens after attention [B, heads, tokens, head] and perceptron."""
+        gate_a, shift_m, scale_m, gate_m = rest
+        attended = rearrange(attended, "b heads n d -> b n (heads d)")
         h = h + gate_a * self.out(attended)
         h = h + gate_m * self.mlp(self.norm(h) * (1 + scale_m) + shift_m)
         return h
+
+
+def head_norm(head: int) -> nn.RMSNorm:
+    """The norm of a head's queries or keys."""
+    return nn.RMSNorm(head, eps=1e-6)
+
+
+class KeysValues(nn.Module):
+    """What the last double block needs of the class token, which has no output: its keys and values."""
+
+    def __init__(self, width: int, heads: int, qk_norm: bool):
+        super().__init__()
+        self.heads = heads
+        self.modulation = nn.Linear(width, 2 * width)
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.kv = nn.Linear(width, 2 * width)
+        self.k_norm = head_norm(width // heads) if qk_norm else nn.Identity()
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, h: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        shift, scale = self.modulation(F.silu(condition))[:, None].chunk(2, dim=-1)
+        kv = self.kv(self.norm(h) * (1 + scale) + shift)
+        k, v = rearrange(kv, "b n (two heads d) -> two b heads n d", two=2, heads=self.heads)
+        return self.k_norm(k.float()).to(v.dtype), v
+
+
+class DoubleBlock(nn.Module):
+    """The block of MM-DiT (arXiv 2403.03206, section 4) on [B, 1 + tokens, width], the class token first.
+
+    The class token and the image tokens have weights of their own, and attend to all tokens of both. last: behind the
+    block nothing reads the class token, of which only keys and values are made, and which stays as it is.
+    """
+
+    def __init__(self, width: int, heads: int, qk_norm: bool, last: bool):
+        super().__init__()
+        self.last = last
+        self.image = Block(width, heads, qk_norm)
+        self.label = KeysValues(width, heads, qk_norm) if last else Block(width, heads, qk_norm)
+
+    def forward(self, h: Tensor, condition: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        label, image = h[:, :1], h[:, 1:]
+        (q, k, v), rest = self.image.ask(image, condition, cos[1:], sin[1:])
+        if self.last:
+            own = self.label(label, condition)
+        else:
+            (own_q, *own), own_rest = self.label.ask(label, condition, cos[:1], sin[:1])
+            q = torch.cat([own_q, q], dim=2)
+        k, v = (torch.cat(both, dim=2) for both in zip(own, (k, v), strict=True))
+        attended = attention(q, k, v)
+        image = self.image.answer(image, attended[:, :, -image.shape[1] :], rest)
+        if not self.last:
+            label = self.label.answer(label, attended[:, :, :1], own_rest)
+        return torch.cat([label, image], dim=1)
 
 
 class DiT(nn.Module):
@@ -88,7 +154,15 @@ class DiT(nn.Module):
     """
 
     def __init__(
-        self, image_shape: tuple[int, int, int], num_classes: int, width: int, depth: int, heads: int, patch: int
+        self,
+        image_shape: tuple[int, int, int],
+        num_classes: int,
+        width: int,
+        depth: int,
+        heads: int,
+        patch: int,
+        double: bool = False,
+        qk_norm: bool = True,
     ):
         super().__init__()
         channels, height, breadth = image_shape
@@ -98,7 +172,10 @@ class DiT(nn.Module):
         self.time = TimeEmbedding(width)
         self.label = nn.Embedding(num_classes + 1, width)
         self.label_token = nn.Embedding(num_classes + 1, width)
-        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
+        self.blocks = nn.ModuleList(
+            DoubleBlock(width, heads, qk_norm, last=i == depth - 1) if double else Block(width, heads, qk_norm)
+            for i in range(depth)
+        )
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.modulation = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, channels * patch * patch)

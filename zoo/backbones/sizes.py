@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 ImageShape = tuple[int, int, int]  # channels, height, width
+STREAMS = ("single", "double")
 
 
 class Backbone(ABC):
@@ -43,14 +44,22 @@ class Backbone(ABC):
 
 @dataclass(frozen=True)
 class DiTSize(Backbone):
-    """`dit`: width of a token, depth in blocks, heads (0: one for each 64 of width), patch in pixels."""
+    """`dit`: width of a token, depth in blocks, heads (0: one for each 64 of width), patch in pixels.
+
+    stream: `single`, or `double` for weights of the class token's own beside those of the image tokens. qk_norm:
+    whether queries and keys are RMS-normalised.
+    """
 
     width: int = 256
     depth: int = 3
     heads: int = 0
     patch: int = 2
+    stream: str = "single"
+    qk_norm: bool = True
 
     def __post_init__(self) -> None:
+        if self.stream not in STREAMS:
+            raise ValueError(f"stream={self.stream} must be {' or '.join(STREAMS)}")
         if min(self.width, self.depth, self.patch) < 1 or self.heads < 0:
             raise ValueError(
                 "width, depth and patch are at least 1, and heads at least 0 (0: one for each 64 of width)"
@@ -71,12 +80,18 @@ class DiTSize(Backbone):
     def least(self, image_shape: ImageShape) -> tuple[int, int]:
         _, height, width = image_shape
         tokens = height * width // self.patch**2
-        return 12 * self.depth * self.width**2, 4 * tokens * self.width
+        return 12 * self.depth * self.width**2 * (1 + (self.stream == "double")) - self._cut, 4 * tokens * self.width
+
+    @property
+    def _cut(self) -> int:
+        """Weights that the last double block lacks: of the class token it only needs keys and values."""
+        return 10 * self.width**2 if self.stream == "double" else 0
 
     def build(self, image_shape: ImageShape, num_classes: int) -> "nn.Module":
         from zoo.backbones.dit import DiT
 
-        return DiT(image_shape, num_classes, self.width, self.depth, self.head_count, self.patch)
+        sizes = self.width, self.depth, self.head_count, self.patch
+        return DiT(image_shape, num_classes, *sizes, double=self.stream == "double", qk_norm=self.qk_norm)
 
 
 @dataclass(frozen=True)
@@ -92,10 +107,12 @@ class UNetSize(Backbone):
     def __post_init__(self) -> None:
         if self.width < 16 or self.width % 16 or self.layers < 1:
             raise ValueError("width must be a multiple of 16, and layers at least 1")
-        if not 0 <= self.attention <= 2:
-            raise ValueError(f"attention={self.attention} must be 0, 1 or 2")
+        if not 0 <= self.attention <= 3:
+            raise ValueError(f"attention={self.attention} must be 0, 1, 2 or 3, the number of resolutions")
         if self.head < 1 or (2 * self.width) % self.head:
             raise ValueError(f"head={self.head} must divide 2 * width = {2 * self.width}")
+        if self.attention == 3 and self.width % self.head:
+            raise ValueError(f"head={self.head} must divide width = {self.width}, the channels at full resolution")
 
     def check(self, image_shape: ImageShape) -> None:
         _, height, width = image_shape

@@ -1,6 +1,6 @@
 """The conditional U-Net: diffusers' `UNet2DModel` (DDPM's network, arXiv 2006.11239) with class embeddings.
 
-Three resolutions (28, 14, 7 on MNIST), residual layers at each, self-attention at the lowest ones.
+Three resolutions (28, 14, 7 on MNIST), residual layers at each, self-attention at the lowest ones or at all.
 """
 
 import math

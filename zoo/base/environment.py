@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 Precision = Literal["float32", "bfloat16"]
 PACKAGES = ("torch", "torchvision", "diffusers", "einops", "numpy", "scipy", "scikit-learn", "torchmetrics")
-DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")  # torch knows more, such as meta, on which nothing is computed
+DEVICES = "auto, cpu, cuda, cuda:N, mps"
+DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")  # torch knows more, such as meta, on which nothing is computed
 # glibc's M_MMAP_THRESHOLD (bytes, its largest), M_TRIM_THRESHOLD and M_TOP_PAD
 ALLOCATOR = {-3: 32 << 20, -1: (1 << 31) - 1, -2: 64 << 20}
 
@@ -54,6 +55,16 @@ def git_hash() -> str | None:
     return commit.strip() + ("+" if changes.strip() else "")
 
 
+def data_folder(given: str | os.PathLike[str] | None = None) -> Path:
+    """Where data sets are kept: the folder given, the variable ZOO_DATA, or `data` in the working directory."""
+    return Path(given if given is not None else os.environ.get("ZOO_DATA") or "data")
+
+
+def mirror_place(given: str | None = None) -> str | None:
+    """Where MNIST's archives are fetched from: the place given, the variable ZOO_MIRROR, or None for their servers."""
+    return given or os.environ.get("ZOO_MIRROR") or None
+
+
 def has_gpu() -> bool:
     """Whether there is an NVIDIA GPU, asked without importing torch; CUDA_VISIBLE_DEVICES can hide it."""
     return Path("/dev/nvidiactl").exists() and os.environ.get("CUDA_VISIBLE_DEVICES", "0") not in ("", "-1")
@@ -62,12 +73,12 @@ def has_gpu() -> bool:
 def check_device(name: str) -> str:
     """The name of a device, checked without torch. Raises ZooError for one that is none of those meant."""
     if not DEVICE.fullmatch(name):
-        raise ZooError(f"device {name!r} does not work here: unknown. Allowed: auto, cpu, cuda, cuda:N")
+        raise ZooError(f"device {name!r} does not work here: unknown. Allowed: {DEVICES}")
     return name
 
 
 def pick_device(name: str) -> "torch.device":
-    """`auto`, or a torch device name. Raises ZooError for one that does not work here."""
+    """`auto` (CUDA or else the CPU), or a torch device name. Raises ZooError for one that does not work here."""
     import torch
 
     check_device(name)
@@ -76,13 +87,23 @@ def pick_device(name: str) -> "torch.device":
     try:
         device = torch.zeros(1, device=name).device
     except (RuntimeError, AssertionError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise ZooError(f"device {name!r} does not work here: {reason}. Allowed: auto, cpu, cuda, cuda:N") from None
+        reason = str(error).splitlines()[0].partition(". ")[0].rstrip(".")  # torch goes on with advice
+        raise ZooError(f"device {name!r} does not work here: {reason}. Allowed: {DEVICES}") from None
     if device.type == "cpu":
         keep_memory()
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True  # shapes stay the same, so the fastest convolutions are worth finding
     return device
+
+
+def exact_device(device: "torch.device") -> "torch.device":
+    """Where float64 is computed for a device: there, or on the CPU for Apple's `mps`, which has none.
+
+    Noise levels, random numbers and running sums are float64; images and networks are not, and stay on the device.
+    """
+    import torch
+
+    return torch.device("cpu") if device.type == "mps" else device
 
 
 def keep_memory() -> None:

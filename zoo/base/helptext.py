@@ -25,8 +25,10 @@ def columns() -> int:
 
 
 def terminal_columns() -> int | None:
-    """The same where a terminal shows standard output, or COLUMNS is set; else None: lines may be long."""
-    return columns() if os.environ.get("COLUMNS") or sys.stdout.isatty() else None
+    """Columns of the terminal that shows standard output, or COLUMNS, at least 40; None: no terminal, long lines."""
+    if not (os.environ.get("COLUMNS") or sys.stdout.isatty()):
+        return None
+    return max(NARROWEST, shutil.get_terminal_size((80, 24)).columns)
 
 
 def page(command: str, about: str, places: Sequence[str], entries: Sequence[Entry]) -> str:

@@ -51,11 +51,23 @@ def exclusive(path: Path, patience: float = math.inf) -> Iterator[None]:
 
     Raises Busy if another process, or thread, holds it then, OSError if the file cannot be made.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    handle = _opened(path)
+
+    def by_kernel() -> bool:
+        nonlocal handle
+        try:
+            return _by_kernel(handle)
+        except OSError as error:
+            if error.errno != errno.ESTALE:  # a network file system lost the file behind the handle: the name has it
+                raise
+        os.close(handle)
+        handle = _opened(path)
+        return _by_kernel(handle)
+
     holder = path.with_name(f"{path.name}.held")
     try:
         try:
-            _wait(lambda: _by_kernel(handle), patience, path)
+            _wait(by_kernel, patience, path)
             by_file = False
         except OSError as error:
             if error.errno not in NO_LOCKS:
@@ -70,6 +82,10 @@ def exclusive(path: Path, patience: float = math.inf) -> Iterator[None]:
                 holder.unlink(missing_ok=True)
     finally:
         os.close(handle)  # the kernel's lock ends with it
+
+
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
 
 
 def _wait(take: Callable[[], bool], patience: float, path: Path) -> None:

@@ -1,6 +1,6 @@
 """The grammar of names, shared by objectives and backbones, and their form on disk.
 
-term = word | word(argument, ..) | word(objective)        argument = number | word=number
+term = word | word(argument, ..) | word(objective)        argument = number | word=number | word=word
 objective = term | term/term, then any number of +term    rf/lognorm(0,1)   eps/cosine+minsnr(5)   v/trig+match(rf)
 """
 
@@ -17,6 +17,8 @@ from zoo.base.errors import ZooError, choose
 TERM = re.compile(r"([a-z][a-z0-9_]*)(?:\(([^()]*)\))?")
 OF_NAME = re.compile(r"([a-z][a-z0-9_]*)\((.+)\)")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+CHOICE = re.compile(r"[a-z][a-z0-9_]*")  # an argument's value that is one of some words
+TRUTH = {"true": True, "false": False}
 LONGEST = 64  # characters of a folder's name
 SLUG = re.compile(rf"[a-z0-9][a-z0-9_.-]{{0,{LONGEST - 1}}}")
 Made = TypeVar("Made")
@@ -24,17 +26,18 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Term:
-    """One word with its numbers, `lognorm(0,1)` or `dit(width=128)`, or with a name: `match(rf/lognorm(0,1))`."""
+    """One word with its numbers, `lognorm(0,1)` or `dit(width=128,qk_norm=false)`, or with a name: `match(rf)`."""
 
     word: str
     positional: tuple[float, ...] = ()
-    named: tuple[tuple[str, float], ...] = ()
+    named: tuple[tuple[str, float | str], ...] = ()
     name: str = ""
 
     def __str__(self) -> str:
         if self.name:
             return f"{self.word}({self.name})"
-        arguments = [f"{n:.6g}" for n in self.positional] + [f"{key}={n:.6g}" for key, n in self.named]
+        arguments = [f"{n:.6g}" for n in self.positional]
+        arguments += [f"{key}={n if isinstance(n, str) else f'{n:.6g}'}" for key, n in self.named]
         return f"{self.word}({','.join(arguments)})" if arguments else self.word
 
     def call(self, kind: str, table: Mapping[str, Callable[..., Made]], **given: Any) -> Made:
@@ -47,19 +50,39 @@ class Term:
         make = table[self.word]
         signature = inspect.signature(make)
         usage = ", ".join(name for name in signature.parameters if name not in given)
-        integers = {name for name, p in signature.parameters.items() if p.annotation in (int, "int")}
+        kinds = {name: getattr(p.annotation, "__name__", p.annotation) for name, p in signature.parameters.items()}
         try:
             bound = signature.bind(*self.positional, **dict(self.named), **given)
         except TypeError:
             raise ZooError(f"{kind} {str(self)!r} does not fit {self.word}({usage})") from None
-        for name in integers & bound.arguments.keys() - given.keys():
-            if bound.arguments[name] != int(bound.arguments[name]):
-                raise ZooError(f"{kind} {str(self)!r}: {name} must be a whole number")
-            bound.arguments[name] = int(bound.arguments[name])
+        for name in bound.arguments.keys() - given.keys():
+            try:
+                bound.arguments[name] = _as(kinds[name], bound.arguments[name])
+            except ValueError as error:
+                raise ZooError(f"{kind} {str(self)!r}: {name} must be {error}") from None
         try:
             return make(*bound.args, **bound.kwargs)
         except ValueError as error:
             raise ZooError(f"{kind} {str(self)!r}: {error}") from None
+
+
+def _as(kind: str, value: float | str) -> float | str | bool:
+    """An argument's value as its parameter wants it. Raises ValueError with what it must be."""
+    if kind == "bool":
+        if value not in TRUTH:
+            raise ValueError("true or false")
+        return TRUTH[str(value)]
+    if kind == "str":
+        if not isinstance(value, str):
+            raise ValueError("a word")
+        return value
+    if isinstance(value, str):
+        raise ValueError(f"a number, not {value!r}")
+    if kind == "int":
+        if value != int(value):
+            raise ValueError("a whole number")
+        return int(value)
+    return value
 
 
 def split(text: str, mark: str) -> list[str]:
@@ -83,9 +106,12 @@ def parse_term(text: str, kind: str, of_name: Collection[str] = ()) -> Term:
     if not match:
         raise ZooError(f"{kind} {text!r} is not a name: write word, word(number, ..) or word(key=number, ..)")
     positional: list[float] = []
-    named: list[tuple[str, float]] = []
+    named: list[tuple[str, float | str]] = []
     for argument in filter(None, (match[2] or "").split(",")):
         key, equals, value = argument.rpartition("=")
+        if equals and key.isidentifier() and CHOICE.fullmatch(value) and key not in dict(named):
+            named.append((key, value))
+            continue
         if not NUMBER.fullmatch(value) or (equals and not key.isidentifier()) or (named and not equals):
             raise ZooError(f"{kind} {text!r}: {argument!r} is not a number nor key=number")
         number = float(f"{float(value):.6g}") + 0.0  # as the name will print it, and 0 for -0

@@ -1,8 +1,9 @@
 """Command lines: a dataclass of options, read from words, with help in groups.
 
 A field is made by `option`; its type says what its values are: str, int, float, bool, Literal, one of these or None,
-and tuples of them. No value is half understood: an unknown option, a malformed number, an empty or unprintable text is
-a ZooError that says what is allowed. Only the standard library is imported, so that `--help` answers at once.
+and tuples of them, of which one of any length may be given several times. No value is half understood: an unknown
+option, a malformed number, an empty or unprintable text is a ZooError that says what is allowed. Only the standard
+library is imported, so that `--help` answers at once.
 """
 
 import math
@@ -75,14 +76,14 @@ class _Parser:
     def __init__(self, options: type, command: str):
         hints = get_type_hints(options)
         self.options, self.command = options, command
-        self.kinds = {f.name: _Kind(hints[f.name]) for f in fields(options)}
-        self.named = {_flag(f): f for f in fields(options) if not f.metadata["positional"]}
+        self.kinds = {f.name: Kind(hints[f.name]) for f in fields(options)}
+        self.named = {flag_of(f): f for f in fields(options) if not f.metadata["positional"]}
         self.positional = [f for f in fields(options) if f.metadata["positional"]]
-        self.places = [_metavar(f) if f.default == "" else f"[{_metavar(f)}]" for f in self.positional]
+        self.places = [_metavar(f) if f.default in ("", ()) else f"[{_metavar(f)}]" for f in self.positional]
 
-    def parse(self, words: list[str]) -> dict[str, object]:
+    def parse(self, words: list[str]) -> dict[str, Any]:
         """Field -> value, of those that were given."""
-        given: dict[str, object] = {}
+        given: dict[str, Any] = {}
         free: list[str] = []
         while words:
             word = words.pop(0)
@@ -110,7 +111,14 @@ class _Parser:
             if len(taken) < kind.least:
                 count = "a value" if kind.least == 1 else f"{kind.least} values"
                 raise ZooError(f"{flag} needs {count}: {kind.allowed() or self._such_as(name)}")
-            given[name] = kind.value(flag, taken, self._such_as(name))
+            found = kind.value(flag, taken, self._such_as(name))
+            given[name] = (*given.get(name, ()), *found) if kind.any_number else found
+        if self.positional and self.kinds[self.positional[-1].name].any_number:  # it takes all that is left
+            last = len(self.positional) - 1
+            if rest := free[last:]:
+                name = self.positional[last].name
+                given[name] = self.kinds[name].value(_metavar(self.positional[last]), rest, self._such_as(name))
+            free = free[:last]
         if len(free) > len(self.positional):
             extra = free[len(self.positional)]
             takes = f"Allowed: {' '.join(self.places)}, then options" if self.places else "Allowed: options"
@@ -159,7 +167,7 @@ class _Parser:
         return Entry(group, f"{flag} {f.metadata['metavar'] or kind.metavar()}", about)
 
 
-class _Kind:
+class Kind:
     """What a field's type says of its values."""
 
     def __init__(self, hint: Any):
@@ -171,7 +179,7 @@ class _Kind:
             inner = get_args(parts[0])
             self.least, self.most = (1, 10**6) if inner[-1] is Ellipsis else (len(inner), len(inner))
             parts = [inner[0]]
-        self.many = get_origin(hint) is tuple
+        self.many, self.any_number = get_origin(hint) is tuple, self.most > 2**10
         self.flag = parts == [bool]
         self.words: dict[str, object] = {}  # spelling -> value, where only some are allowed
         for part in parts:
@@ -194,7 +202,7 @@ class _Kind:
             return ", ".join(self.words)
         return f"{NUMBERS[self.base][0]} such as {NUMBERS[self.base][1]}" if self.base in NUMBERS else ""
 
-    def value(self, flag: str, texts: list[str], about: str) -> object:
+    def value(self, flag: str, texts: list[str], about: str) -> Any:
         """The value of these words. about: what a text may be. Raises ZooError, naming the option, for a word that is
         none."""
         found = tuple(self._one(flag, text, about) for text in texts)
@@ -222,7 +230,8 @@ class _Kind:
         return number
 
 
-def _flag(f: Field[Any]) -> str:
+def flag_of(f: Field[Any]) -> str:
+    """`--name` of a field."""
     return f"--{f.name.replace('_', '-')}"
 
 

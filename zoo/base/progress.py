@@ -1,25 +1,36 @@
 """How a run tells of its progress: a bar on a terminal or in a notebook, plain lines at intervals elsewhere."""
 
+import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 PLAIN_SECONDS = 10.0  # between two lines where nobody watches
 PULSE_SECONDS = 30.0
+Listener = Callable[[dict[str, Any]], None]  # gets the rows of metrics.jsonl as they come
 SHOWN: ContextVar[bool] = ContextVar("progress_shown", default=True)  # the Python API is silent unless asked
+LISTENER: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
 @contextmanager
-def progress_shown(shown: bool) -> Iterator[None]:
-    """Inside, messages and bars are shown or not."""
-    token = SHOWN.set(shown)
+def progress_shown(shown: bool | Listener) -> Iterator[None]:
+    """Inside, messages and bars are shown or not, or a function gets the logged rows in their place."""
+    tokens = SHOWN.set(shown is True), LISTENER.set(shown if callable(shown) else None)
     try:
         yield
     finally:
-        SHOWN.reset(token)
+        SHOWN.reset(tokens[0])
+        LISTENER.reset(tokens[1])
+
+
+def watched() -> bool:
+    """Whether a bar can be shown: somebody asked for it, and sees a terminal or a notebook."""
+    if not SHOWN.get():
+        return False
+    return in_notebook() or (sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns > 0)
 
 
 def say(text: str) -> None:
@@ -51,7 +62,7 @@ def in_notebook() -> bool:
     return shell is not None and "IPKernelApp" in shell.config
 
 
-def _bar(**given: Any) -> Any:
+def bar(**given: Any) -> Any:
     """A bar of tqdm's, as a widget in a notebook that has ipywidgets, and in text without a warning elsewhere."""
     import warnings
 
@@ -68,12 +79,13 @@ class Progress:
 
     def __init__(self, steps: int, first: int = 0):
         self.steps = steps
-        watched = SHOWN.get() and (sys.stderr.isatty() or in_notebook())
-        self.bar = _bar(total=steps, initial=first, unit="step", leave=False) if watched else None
+        self.bar = bar(total=steps, initial=first, unit="step", leave=False) if watched() else None
         self.last = time.monotonic()
 
     def show(self, row: dict[str, Any]) -> None:
         """A logged row."""
+        if listener := LISTENER.get():
+            listener(row)
         rate = f"loss {row['loss']:.4f}  {row['images_per_s']:,.0f} images/s"
         if self.bar is not None:
             self.bar.update(row["step"] - self.bar.n)

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.base.environment import check_device
+from zoo.base.environment import check_device, mirror_place
 from zoo.base.errors import ZooError
 from zoo.base.limits import require_writable
 from zoo.base.options import MUCH, WHERE, option, read
@@ -28,9 +28,9 @@ class Options:
 
     minutes: float | None = option(None, "how long the session may take", MUCH)
     out: str | None = option(None, "folder of the results; an earlier session's goes on", WHERE, metavar="DIR")
-    device: str = option("auto", "auto, cpu, cuda or cuda:N", WHERE, metavar="DEVICE")
+    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps", WHERE, metavar="DEVICE")
     mirror: str | None = option(
-        os.environ.get("ZOO_MIRROR") or None, "folder or address of MNIST's archives", WHERE, metavar="PLACE"
+        mirror_place(), "folder or address of MNIST's archives (env ZOO_MIRROR)", WHERE, metavar="PLACE"
     )
     wheels: str | None = option(None, "folder of wheels (default: .whl, if it is there)", WHERE, metavar="DIR")
 

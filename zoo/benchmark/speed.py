@@ -15,7 +15,7 @@ from zoo.base.environment import compiled, peak_memory, pick_device, pick_precis
 from zoo.benchmark import RANDOM_IMAGES
 from zoo.config.cell import Recipe, TrainConfig
 from zoo.config.control import Setting
-from zoo.data.dataset import Dataset
+from zoo.data.dataset import Dataset, scale_of
 from zoo.data.spec import Spec
 from zoo.registry import backbone_size
 from zoo.sampling.model import Model
@@ -69,7 +69,8 @@ def measure(config: TrainConfig, spec: Spec, device_name: str, seconds: float) -
     activations = activation_bytes(lambda: trainer.learn(*trainer.given(next(steps))))
     train = config.batch * _rate(lambda: trainer.step(next(steps)), device, seconds)
     memory = peak_memory(device)
-    manifest = {"config": config.model_dump(mode="json"), "standard": data.standard, "data": spec.plain()}
+    standard = scale_of(data, config.standardise)
+    manifest = {"config": config.model_dump(mode="json"), "standard": standard, "data": spec.plain()}
     tensors = {name: tensor.detach() for name, tensor in trainer.tensors().items()}
     began = time.perf_counter()
     model = Model(manifest, tensors, device, config.batch)

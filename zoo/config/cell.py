@@ -4,14 +4,14 @@ The device, the folders and the number of threads are not in it. torch is not im
 """
 
 from itertools import product
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
 from zoo import registry
 from zoo.base.sealed import digest
 from zoo.config.control import SamplerName, Sampling, Setting, Start, Steps
-from zoo.config.schema import Count, Frozen, Positive, Share, checked, distinct
+from zoo.config.schema import Count, Frozen, Growing, Positive, Share, checked, distinct
 from zoo.data import sets
 
 ObjectiveName = Annotated[str, AfterValidator(checked(lambda name: registry.objective(name).name))]
@@ -22,8 +22,17 @@ MIN_SAMPLES = 256  # twice the judge's features: from fewer, a small FID is wron
 CANDIDATES = 8  # points of training among which the step of least validation loss is chosen, its last among them
 
 
-class Recipe(Frozen):
-    """How every objective is trained. Lengths in steps are shares of the run."""
+class Recipe(Growing):
+    """How every objective is trained. Lengths are shares of the run, but for `warmup_steps`.
+
+    schedule: how the rate goes on after the warm-up, see `zoo/training/schedule.py`. warmup_steps: the warm-up in
+    steps, in place of the share `warmup`. ema_start: until then the average is the weights themselves. standardise:
+    pixels have mean 0 and variance 1; without it black is -1 and white 1, as in most trainers, and what is named by
+    noise level means less: logsnr, the network's input scale and the start of sampling take a variance of 1 for
+    granted.
+    """
+
+    LATER: ClassVar = frozenset({"schedule", "warmup_steps", "ema_start", "standardise"})
 
     batch: Count = 64
     optimizer: Literal["adamw", "muon"] = "muon"
@@ -36,6 +45,10 @@ class Recipe(Frozen):
     augment: bool = False
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     compile: bool | Literal["auto", "graphs"] = "auto"
+    schedule: Literal["linear", "cosine", "constant", "onecycle"] = "linear"
+    warmup_steps: Count | None = None
+    ema_start: Share = 0.0
+    standardise: bool = True
     checkpointing: bool = False  # activations are computed again in the backward pass: less memory, the same numbers
 
 
@@ -79,13 +92,14 @@ class BestCase(Frozen):
         return list(product(range(len(self.start)), range(len(self.guidance)), range(len(self.sampler))))
 
 
-class ScoreConfig(Frozen):
+class ScoreConfig(Growing):
     """How a run is scored: n samples under every pair of weights and a way to draw, the control settings.
 
     select: the step whose weights are scored, the last one, or that of least validation loss of the EMA weights among
     CANDIDATES equally spaced ones (as in arXiv 2403.03206; it costs 64 network evaluations for each held-out image).
     n_few: samples of what needs fewer, the snapshots and the candidates for the best case. best: what each run's best
-    case is chosen from; None for no best case. The average of the weights alone is scored by default: the raw ones
+    case is chosen from; None for no best case. loss_curve: the validation loss at the snapshots too. pictures: samples
+    after every epoch of training, in `epochs/` and in the run's tracker. The average of the weights alone is scored by default: the raw ones
     correlate with it so highly that they are hardly a second setting.
     """
 
@@ -99,6 +113,10 @@ class ScoreConfig(Frozen):
     n_few: Annotated[int, Field(ge=MIN_SAMPLES)] = 256
     best: BestCase | None = None
     select: Literal["last", "validation"] = "last"
+    loss_curve: bool = False
+    pictures: bool = False
+
+    LATER: ClassVar = frozenset({"loss_curve", "pictures"})
 
     @property
     def candidates(self) -> int:

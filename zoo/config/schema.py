@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from zoo.base.errors import ZooError, choose, nearest
 
@@ -19,6 +19,21 @@ class Frozen(BaseModel):
     """Immutable, no unknown keys, no silent conversions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)  # built when first used
+
+
+class Growing(Frozen):
+    """A model whose `LATER` fields are left out of its dumps, and so of keys, while they hold their defaults.
+
+    A field that is added here changes neither the keys nor the files of configurations that do not use it.
+    """
+
+    LATER: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        known: dict[str, Any] = dump(self)
+        unused = {name for name in self.LATER if getattr(self, name) == type(self).model_fields[name].default}
+        return {name: value for name, value in known.items() if name not in unused}
 
 
 def checked(parse: Callable[[str], str]) -> Callable[[str], str]:
@@ -101,11 +116,12 @@ def _is_branch(where: tuple[int | str, ...]) -> bool:
 def _fields_at(model: type[BaseModel], where: tuple[int | str, ...]) -> list[str]:
     for part in where:
         if part in model.model_fields:  # list positions and keys of a table lead to the same model
-            model = _model_in(model.model_fields[part].annotation) or model
+            model = model_in(model.model_fields[part].annotation) or model
     return list(model.model_fields)
 
 
-def _model_in(annotation: object) -> type[BaseModel] | None:
+def model_in(annotation: object) -> type[BaseModel] | None:
+    """The model that a field's type is, or holds; None where there is none."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+    return next((found for part in get_args(annotation) if (found := model_in(part))), None)

@@ -24,6 +24,8 @@ ROTATION, SCALING, SHIFT, SHEAR = math.radians(10), 0.1, 1 / 14, 0.15  # of smal
 _TOLD: set[str] = set()
 SPARE = 2  # training images that a class needs, for its covariance
 
+HALVES = 0.5, 0.5  # as mean and deviation they map [0, 1] to [-1, 1]
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -68,6 +70,11 @@ class Dataset:
         return mean, math.sqrt((counts @ (value - mean) ** 2 / counts.sum()).item())
 
 
+def scale_of(data: Dataset, standardised: bool) -> tuple[float, float]:
+    """(mean, deviation) by which a run sees a data set: its own, or HALVES for a run that does not standardise."""
+    return data.standard if standardised else HALVES
+
+
 def standardise(images: Tensor, standard: tuple[float, float]) -> Tensor:
     """uint8 images, or floats in [0, 1], to zero mean and unit variance, float32."""
     mean, deviation = standard
@@ -84,12 +91,12 @@ def to_uint8(x: Tensor, standard: tuple[float, float]) -> Tensor:
 def affine(images: Tensor, generator: torch.Generator, flips: bool = False) -> Tensor:
     """Small random affine maps: 10 degrees, 10% in size, a fourteenth of a side in place, shear 0.15; zero outside.
 
-    images: [B, C, H, W] float in [0, 1], on the generator's device. flips: half of them are mirrored, too.
+    images: [B, C, H, W] float in [0, 1]. flips: half of them are mirrored, too.
     """
     count, device = len(images), images.device
-    r = torch.rand(6, count, generator=generator, device=device) * 2 - 1
+    r = torch.rand(6, count, generator=generator, device=generator.device).to(device) * 2 - 1
     if flips:
-        mirrored = torch.rand(count, generator=generator, device=device) < 0.5
+        mirrored = torch.rand(count, generator=generator, device=generator.device).to(device) < 0.5
         images = torch.where(mirrored[:, None, None, None], images.flip(-1), images)
     angle, scale, shear = r[0] * ROTATION, 1 + SCALING * r[1], SHEAR * r[2]
     cos, sin = angle.cos() / scale, angle.sin() / scale

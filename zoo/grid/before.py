@@ -1,18 +1,11 @@
-"""What a grid checks before its first cell is trained: the device, the data folder, the disk, the cores.
+"""What a grid checks before its first cell is trained: the data folder, the disk, the cores."""
 
-torch is not imported here: a GPU is tried in a process of its own, so that the driver holds nothing of it.
-"""
-
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from zoo import registry
-from zoo.base.environment import has_gpu
 from zoo.base.errors import DiskFull, ZooError
 from zoo.base.lock import exclusive
 from zoo.base.progress import say
@@ -21,13 +14,11 @@ from zoo.config.cell import TrainConfig
 from zoo.data import sets
 from zoo.grid.plan import Plan
 
-TRY = "from zoo.base import environment, errors; errors.run_main(lambda: environment.pick_device({!r}) and 0)"
 OVERHEAD = 1 << 20  # bytes of a cell's pictures, log and results
 BYTES = 4  # of a number in a checkpoint
 MORE = 1.5  # weights of a network, of the lower bound that is known
 COPIES = 4  # of the weights in a checkpoint: themselves, their average, and at most two moments
 SNAPSHOT_COPIES = 2  # themselves and their average
-ROOT = Path(__file__).parents[2]
 
 
 def check(plan: Plan, options: Any, say: Callable[[str], None] = say) -> None:
@@ -38,7 +29,6 @@ def check(plan: Plan, options: Any, say: Callable[[str], None] = say) -> None:
     there = next(folder for folder in (plan.out, *plan.out.parents) if folder.exists())
     if not there.is_dir():
         raise ZooError(f"cannot write {plan.out}: {there} is a file. Choose another --out")
-    check_device(options.device)
     if why := unwritable(Path(options.data_dir)):
         say(
             f"the data folder {options.data_dir} cannot be written ({why}): what is kept there between cells is worked "
@@ -59,25 +49,6 @@ def check(plan: Plan, options: Any, say: Callable[[str], None] = say) -> None:
             f"core{'s' if cores() > 1 else ''}: they wait for one another, and all take longer. Lower --jobs or "
             "OMP_NUM_THREADS"
         )
-
-
-def check_device(name: str) -> None:
-    """Raise ZooError for a device that does not work here; the CPU always does."""
-    if name == "cpu" or (name == "auto" and not has_gpu()):
-        return
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    tried = subprocess.run(  # noqa: S603 (our own interpreter)
-        [sys.executable, "-c", TRY.format(name)],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        errors="replace",
-    )
-    if tried.returncode:
-        lines = [line for line in tried.stderr.splitlines() if line.strip()]
-        reason = next((line for line in lines if line.startswith("error: ")), (lines or ["it gave no reason"])[-1])
-        told = reason.removeprefix("error: ")
-        raise ZooError(told if repr(name) in told else f"device {name!r} does not work here: {told}")
 
 
 def unwritable(folder: Path) -> str:

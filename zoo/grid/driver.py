@@ -1,17 +1,16 @@
 """Carries out a plan: cells in worker processes, one or a few at once; failures are recorded and the grid goes on."""
 
-import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from zoo.base.errors import Busy, Diverged
-from zoo.base.progress import say
+from zoo.base.progress import bar, in_notebook, say, watched
 from zoo.base.sealed import read_sealed, write_sealed
 from zoo.base.threads import cores
 from zoo.config.control import score_words
-from zoo.grid import before, record
+from zoo.grid import before, record, speed
 from zoo.grid import plan as plans
 from zoo.grid.executor import (
     ATTEMPTS,
@@ -93,6 +92,7 @@ def run(plan: Plan, command: list[str], options: Any, finished: Callable[[], Non
         for worker in idle:
             worker.dismiss()
         record.write_grid(plan, options)
+        speed.keep(plan, Path(options.data_dir))
     return list(_not_done(plan))
 
 
@@ -124,7 +124,7 @@ class Job:
             result = read_sealed(self.folder / "result.json")
             score, missing = result["scores"][0], len(result.get("unscored") or [])
             took = clock(time.monotonic() - self.began)
-            more = f"; {missing} settings could not be scored" if missing else ""
+            more = f"; {missing} setting{'s' if missing > 1 else ''} could not be scored" if missing else ""
             return f"{self.head}: {score_words(score)}, in {took}{more}"
         if status == Busy.exit_code:
             return f"{self.head}: another process is at work on it"
@@ -160,14 +160,12 @@ class Watch:
         self.done: set[str] = set()
         self.took, self.estimated = 0.0, 0.0
         self.bars = []
-        if sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns:  # some have no size
-            from tqdm import tqdm
-
-            form = "{desc} |{bar:30}| {n_fmt}/{total_fmt} cells in {elapsed}{postfix}"
+        if watched():
+            form = "{desc} |{bar}| {n_fmt}/{total_fmt} cells in {elapsed}{postfix}"
             total = len(plan.chosen)
-            self.bars = [tqdm(desc=plan.name, total=total, bar_format=form, leave=False, dynamic_ncols=True)]
-            for place in range(1, jobs + 1):
-                self.bars.append(tqdm(position=place, bar_format="{desc}", leave=False, dynamic_ncols=True))
+            self.bars = [bar(desc=plan.name, total=total, bar_format=form, leave=False, dynamic_ncols=True)]
+            for place in range(1, 1 if in_notebook() else jobs + 1):  # a notebook has no cursor to move between lines
+                self.bars.append(bar(position=place, bar_format="{desc}", leave=False, dynamic_ncols=True))
 
     def tick(self, running: Sequence[Job], waiting: Sequence[Cell]) -> None:
         """Show the count, the time left, and the last line of every running cell's log."""
@@ -184,8 +182,8 @@ class Watch:
         columns = grid.format_dict["ncols"] or 80  # a longer line would break those above it
         grid.n = gone
         grid.set_postfix_str(left)
-        for place, bar in enumerate(cells):
-            bar.set_description_str(lines[place][: columns - 1] if place < len(lines) else "")
+        for place, line in enumerate(cells):
+            line.set_description_str(lines[place][: columns - 1] if place < len(lines) else "")
 
     def left(self, running: Sequence[Job], waiting: Sequence[Cell]) -> float:
         """Seconds to go: the estimates, scaled by what this grid's finished cells took of theirs."""
@@ -195,11 +193,11 @@ class Watch:
                 self.done.add(cell.folder)
                 self.took += result["seconds"]["total"]
                 self.estimated += cell.seconds
-        pace, now = self.took / self.estimated if self.estimated else 1.0, time.monotonic()
+        pace, now = self.took / self.estimated if self.estimated else self.plan.pace or 1.0, time.monotonic()
         rest = [max(0.0, pace * job.cell.seconds - (now - job.began)) for job in running]
         return max([(sum(rest) + pace * sum(cell.seconds for cell in waiting)) / self.jobs, *rest])
 
     def close(self) -> None:
         """Remove the lines."""
-        for bar in reversed(self.bars):
-            bar.close()
+        for shown in reversed(self.bars):
+            shown.close()

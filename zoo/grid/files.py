@@ -22,9 +22,13 @@ from zoo import registry
 from zoo.base.errors import ZooError, choose
 from zoo.base.names import slug
 from zoo.config.cell import BackboneName, CellConfig, DataName, ObjectiveName, Recipe, ScoreConfig, TrainConfig
+from zoo.config.changes import Changes
+from zoo.config.changes import changed as changes_of
 from zoo.config.control import Sampling, Setting
 from zoo.config.schema import Count, Frozen, Positive, checked, distinct, explain
 from zoo.data import sets
+from zoo.grid import claims as asked
+from zoo.grid.claims import Claim, Triple
 
 FOLDER = Path(__file__).parent / "grids"
 MAX_CELLS = 10_000
@@ -47,6 +51,13 @@ class Size(Frozen):
     recipe: Recipe = Recipe()
 
 
+class Variant(Recipe):
+    """Changes of the recipe, and multiples of what differs from budget to budget: the rate, and images seen."""
+
+    times_rate: Positive = 1.0
+    times_images: Positive = 1.0
+
+
 class Budget(Frozen):
     """One kind of device and the data sets it is meant for. `sizes` is keyed by the grid's backbone names."""
 
@@ -59,7 +70,7 @@ class Budget(Frozen):
 
     def recipe_of(self, backbone: str) -> dict[str, Any]:
         """The fields of the recipe that a backbone of the grid is trained by."""
-        return changed(self.recipe.model_dump(), self.sizes[backbone].recipe)
+        return changed(dict(self.recipe), self.sizes[backbone].recipe)
 
 
 class Grid(Frozen):
@@ -68,7 +79,9 @@ class Grid(Frozen):
     dataset: one, or a list of those on which every cell is trained; the first may be `auto`. seeds: how many, from
     first_seed on, so that a grid that chooses something for others can have seeds that they do not use. settings: ways
     to draw images, instead of those of the budgets; then no best case is chosen. variants: changes of the recipe, by
-    name; every pairing is trained with each of them.
+    name; every pairing is trained with each of them, or with design `star` only the first one: there no cell differs
+    in more than one of backbone, objective and variant from the first of each. claims: what the page answers of them.
+    study: a section that the page makes of variants and backbones in place of that on recipes.
     """
 
     description: str
@@ -78,7 +91,10 @@ class Grid(Frozen):
     objectives: Annotated[tuple[ObjectiveName, ...], Field(min_length=1, strict=False), AfterValidator(distinct)]
     backbones: Annotated[tuple[BackboneName, ...], Field(min_length=1, strict=False), AfterValidator(distinct)]
     settings: Annotated[tuple[Sampling, ...], Field(min_length=1, strict=False), AfterValidator(distinct)] | None = None
-    variants: Annotated[dict[VariantName, Recipe], Field(min_length=1, default_factory=lambda: {"": Recipe()})]
+    variants: Annotated[dict[VariantName, Variant], Field(min_length=1, default_factory=lambda: {"": Variant()})]
+    design: Literal["crossed", "star"] = "crossed"
+    claims: Annotated[tuple[Claim, ...], Field(strict=False)] = ()
+    study: Literal["scaling", "switches"] | None = None
     budgets: Annotated[tuple[Budget, ...], Field(min_length=1, strict=False)]
 
     @field_validator("dataset", mode="before")
@@ -94,6 +110,14 @@ class Grid(Frozen):
         if wish not in registry.FAMILIES:
             raise ValueError(str(choose("family", wish, registry.FAMILIES)))
         return registry.FAMILIES[wish]
+
+    @property
+    def triples(self) -> list[Triple]:
+        """(backbone, objective, variant) of a seed's cells, in order, the first of each first."""
+        first = self.backbones[0], self.objectives[0], next(iter(self.variants))
+        every = product(self.backbones, self.objectives, self.variants)
+        most = 3 if self.design == "crossed" else 1
+        return [triple for triple in every if sum(a != b for a, b in zip(triple, first, strict=True)) <= most]
 
     def budget(self, name: str, dataset: str) -> Budget:
         """The budget of this name for a data set; for one that no budget names, that of the nearest in size.
@@ -148,7 +172,7 @@ class Cell:
 
 def changed(recipe: dict[str, Any], changes: Recipe) -> dict[str, Any]:
     """A recipe's fields, those replaced that `changes` was given."""
-    return recipe | changes.model_dump(include=changes.model_fields_set)
+    return recipe | {name: getattr(changes, name) for name in changes.model_fields_set & Recipe.model_fields.keys()}
 
 
 def names() -> list[str]:
@@ -178,33 +202,45 @@ def load(name: str) -> Grid:
             raise ZooError(f"grid {path}: budgets.{i}.sizes lacks the grid's backbones {', '.join(missing)}")
         if extra := [b for b in budget.sizes if b not in grid.backbones]:
             raise choose(f"backbone in grid {path}, budgets.{i}.sizes:", extra[0], grid.backbones)
+    asked.check(grid.claims, grid.triples, f"grid {path}")
     return grid
 
 
-def cells(grid: Grid, dataset: str, budget: Budget, seeds: int | None = None, images: int | None = None) -> list[Cell]:
+def cells(
+    grid: Grid,
+    dataset: str,
+    budget: Budget,
+    seeds: int | None = None,
+    images: int | None = None,
+    share: float = 1.0,
+    fields: Changes | None = None,
+) -> list[Cell]:
     """All cells of a grid, seeds outermost, so that a grid cut short has whole seeds.
 
-    images: replaces the budget's number of images seen by a cell. Raises ZooError for too many cells, and for names
+    images: replaces the budget's number of images seen by a cell; share: of that number, otherwise. fields: those of
+    every cell's configuration that are changed. Raises ZooError for too many cells, and for names
     that would share a folder.
     """
-    count = (seeds or grid.seeds) * len(grid.objectives) * len(grid.backbones) * len(grid.variants)
+    triples = grid.triples
+    count = (seeds or grid.seeds) * len(triples)
     if count > MAX_CELLS:
         raise ZooError(f"{count:,} cells are more than {MAX_CELLS:,}: lower --seeds or split the grid")
     made = []
     own = {} if grid.settings is None else {"settings": grid.settings, "best": None}
-    score = budget.score.model_copy(update=own)
+    score = changes_of(budget.score.model_copy(update=own), (fields or {}).get("score", {}), "score")
     chosen = range(grid.first_seed, grid.first_seed + (seeds or grid.seeds))
-    order = product(chosen, grid.backbones, grid.objectives, grid.variants.items())
-    for seed, name, objective, (variant, changes) in order:
-        size = budget.sizes[name]
+    for seed, (name, objective, variant) in product(chosen, triples):
+        size, changes = budget.sizes[name], grid.variants[variant]
+        recipe = changed(budget.recipe_of(name), changes)
         train = TrainConfig(
-            **changed(budget.recipe_of(name), changes),
+            **{**recipe, "learning_rate": recipe["learning_rate"] * changes.times_rate},
             dataset=dataset,
             backbone=size.size,
             objective=objective,
             seed=seed,
-            images=images or size.images,
+            images=max(1, round((images or max(1, round(share * size.images))) * changes.times_images)),
         )
+        train = changes_of(train, (fields or {}).get("train", {}), "train")
         seconds = size.seconds * train.images / size.images
         made.append(Cell(CellConfig(train=train, score=score), seconds, variant))
     folder, times = Counter(cell.folder for cell in made).most_common(1)[0]

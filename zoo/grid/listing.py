@@ -1,7 +1,7 @@
 """What `--list` and `--dry-run` print of a plan: its cells, their status, and what is left to do."""
 
-from tabulate import tabulate
-
+from zoo.base.helptext import terminal_columns
+from zoo.base.texttable import paragraph, table
 from zoo.grid.before import size, to_write
 from zoo.grid.plan import UNREADABLE, Plan, check
 from zoo.objectives.families import SD3
@@ -18,7 +18,7 @@ def show(plan: Plan) -> None:
         printed = [SD3[train.objective].name] if study and train.objective in SD3 else []
         times = [plan.status(cell), clock(plan.seconds(cell))]
         rows.append(
-            [*([train.dataset] if several else []), train.backbone, cell.objective, *printed, train.seed, *times]
+            [*([train.dataset] if several else []), train.backbone, cell.objective, *printed, str(train.seed), *times]
         )
     header = [
         *(["data set"] if several else []),
@@ -29,13 +29,12 @@ def show(plan: Plan) -> None:
         "status",
         "time",
     ]
-    print(tabulate(rows, header, disable_numparse=True))
-    print(
-        f"\ngrid {plan.name}: {plan.grid.description}\n{len(plan.chosen)} cells on {' and '.join(plan.budgets)}, budget"
-        f" {plan.kind}, in {plan.out}; {_left(plan)}"
-    )
-    for note in plan.notes():
-        print(note)
+    width = terminal_columns()
+    print(table(header, rows, width, names=header.index("objective") + 1))
+    count = f"{len(plan.chosen)} cells on {' and '.join(plan.budgets)}, budget {plan.kind}, in {plan.out}"
+    print()
+    for line in (f"grid {plan.name}: {plan.grid.description}", f"{count}; {_left(plan)}", *plan.notes()):
+        print(paragraph(line, width))
 
 
 def _left(plan: Plan) -> str:
@@ -48,7 +47,8 @@ def _left(plan: Plan) -> str:
         bad = len(states) - states.count("done")
         return f"{states.count('done')} done, {bad} failed or diverged: --retry failed tries these again"
     needed = size(to_write(plan))
-    return f"about {clock(left / plan.jobs)} to go with {plan.jobs} at once, {needed} to write (estimated)"
+    basis = f", at this machine's {plan.pace:.2g} times the grid's seconds" if plan.pace else ""
+    return f"about {clock(left / plan.jobs)} to go with {plan.jobs} at once{basis}, {needed} to write (estimated)"
 
 
 def dry_run(plan: Plan, retry: bool) -> None:

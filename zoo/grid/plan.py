@@ -7,21 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.base.environment import has_gpu
 from zoo.base.errors import ZooError, choose
 from zoo.base.names import split
 from zoo.base.progress import say
 from zoo.base.sealed import read_sealed, write_sealed
-from zoo.base.threads import workers
 from zoo.config.cell import differences
 from zoo.config.fits import fit
 from zoo.data import sets
 from zoo.grid import available
 from zoo.grid import files as grid
+from zoo.grid import wishes as asked
+from zoo.grid.device import require_device
 from zoo.grid.files import Budget, Cell, Grid
 from zoo.grid.held import holding
 
-MOST_JOBS = 1024
 SHOWN = 6  # names in a sentence
 UNREADABLE = "unreadable"  # the status of a cell with a damaged file
 
@@ -43,6 +42,8 @@ class Plan:
     out: Path
     cells: list[Cell]
     chosen: list[Cell]
+    set: tuple[str, ...] = ()  # what --set changed
+    pace: float | None = None  # what cells take here of their estimates, where that is known
 
     def folder(self, cell: Cell) -> Path:
         """A cell's folder."""
@@ -51,8 +52,8 @@ class Plan:
     def head(self, cell: Cell) -> str:
         """What a line about a cell begins with."""
         train = cell.config.train
-        place = f"[{self.chosen.index(cell) + 1}/{len(self.chosen)}]"
-        return f"{place} {cell.objective} on {train.backbone}, seed {train.seed}"
+        place = f"{self.chosen.index(cell) + 1}/{len(self.chosen)}"
+        return f"[{place}] {cell.objective} on {train.backbone}, seed {train.seed}"
 
     def status(self, cell: Cell) -> str:
         """done, failed, diverged, unreadable, started or to do."""
@@ -83,7 +84,7 @@ class Plan:
     def seconds(self, cell: Cell) -> float:
         """What a finished cell took, or the estimate for another."""
         result = self.result(cell)
-        return float(result["seconds"]["total"]) if result else cell.seconds
+        return float(result["seconds"]["total"]) if result else cell.seconds * (self.pace or 1.0)
 
     def result(self, cell: Cell) -> dict[str, Any] | None:
         """A finished cell's result; None if there is none, or one that cannot be used."""
@@ -115,10 +116,10 @@ class Plan:
         return told
 
 
-def make(options: Any, fetch: bool) -> Plan:
-    """The plan for run_all's options. fetch: whether the data set may be downloaded now.
+def make(options: Any, fetch: bool, device: bool = True) -> Plan:
+    """The plan for run_all's options. fetch: whether a data set may be downloaded; device: whether its device is tried.
 
-    Raises ZooError for anything unknown, and for a data set that was asked for and is not available.
+    Raises ZooError for anything unknown, and for a device or a data set that was asked for and is not available.
     """
     loaded = grid.load(options.grid)
     if options.backbone:
@@ -127,18 +128,22 @@ def make(options: Any, fetch: bool) -> Plan:
         loaded = loaded.model_copy(update={"backbones": (options.backbone,)})
     name = Path(options.grid).stem
     out = Path(options.out) if options.out else Path("runs") / name
-    asked = split(options.dataset, ",") if options.dataset else loaded.dataset
-    wishes = [sets.check_name(wish, more=(grid.AUTO,)) for wish in asked]
-    kind, images = _budget(options.budget, options.device)
-    jobs = _jobs(options.jobs, kind)
+    named = split(options.dataset, ",") if options.dataset else loaded.dataset
+    wishes = [sets.check_name(wish, more=(grid.AUTO,)) for wish in named]
+    wish = asked.budget(options.budget, options.device)
+    jobs = asked.jobs(options.jobs, wish.kind)
+    changes = asked.changes(options.set, loaded)
     if options.seeds is not None and options.seeds < 1:
         raise ZooError(f"--seeds {options.seeds} is too small: --seeds must be at least 1")
     if not options.timeout > 0:
         raise ZooError(f"--timeout {options.timeout:g} is too small: --timeout must be above 0 seconds")
+    if device:
+        require_device(options.device)
     earlier = _earlier(out)
     datasets, notice, cause = available.choose_sets(wishes, earlier, options, fetch)
-    budgets = {dataset: loaded.budget(kind, dataset) for dataset in datasets}
-    cells = [c for d, budget in budgets.items() for c in grid.cells(loaded, d, budget, options.seeds, images)]
+    budgets = {dataset: loaded.budget(wish.kind, dataset) for dataset in datasets}
+    amount = options.seeds, wish.images, wish.share, changes
+    cells = [c for d, budget in budgets.items() for c in grid.cells(loaded, d, budget, *amount)]
     cells.sort(key=lambda cell: cell.config.train.seed)  # a grid cut short has whole seeds
     if earlier and set(earlier.get("datasets", ())) != set(datasets):
         found, wanted = (", ".join(names) for names in (earlier.get("datasets", ()), datasets))
@@ -150,13 +155,14 @@ def make(options: Any, fetch: bool) -> Plan:
         dataset_requested=wishes,
         notice=notice,
         cause=cause,
-        kind=kind,
+        kind=wish.kind,
         budget_requested=options.budget,
         seeds=options.seeds or loaded.seeds,
         jobs=jobs,
         out=out,
         cells=cells,
         chosen=grid.select(cells, options.only),
+        set=tuple(options.set),
     )
 
 
@@ -169,30 +175,9 @@ def _earlier(out: Path) -> dict[str, Any]:
         return {}
 
 
-def _budget(wish: str, device: str) -> tuple[str, int | None]:
-    """(cpu or gpu, images seen by a cell if a number was given)."""
-    here = "gpu" if device.startswith("cuda") or (device == "auto" and has_gpu()) else "cpu"
-    if wish == "auto":
-        return here, None
-    if wish in ("cpu", "gpu"):
-        return wish, None
-    if wish.isdecimal() and int(wish) > 0:
-        return here, int(wish)
-    raise ZooError(f"--budget {wish!r} is none of auto, cpu, gpu, or a number of images seen by each cell")
-
-
-def _jobs(wish: int | None, kind: str) -> int:
-    """Cells at once: on a CPU as many as fill up to four cores, by one thread each or as OMP_NUM_THREADS says."""
-    if wish is not None and not 1 <= wish <= MOST_JOBS:
-        raise ZooError(f"--jobs {wish:,} must be at least 1, and at most {MOST_JOBS:,}")
-    return wish or (1 if kind == "gpu" else min(4, workers()))
-
-
 def check(plan: Plan) -> None:
-    """Say what there is to know of the output folder; raise ZooError for a cell of another configuration.
-
-    The keys that differ are named. And for ways to draw that an objective's path has no times for.
-    """
+    """Say what there is to know of the output folder. Raise ZooError for a cell of another configuration, with the keys
+    that differ, and for ways to draw that an objective's path has no times for."""
     grid.check_times(plan.chosen)
     for note in plan.notes():
         say(note)

@@ -6,6 +6,7 @@ from typing import Any
 
 from zoo.base.environment import git_hash, versions
 from zoo.base.sealed import write_sealed
+from zoo.grid.claims import resolved
 from zoo.grid.plan import Plan
 
 
@@ -20,15 +21,23 @@ def write_grid(plan: Plan, options: Any) -> None:
             "datasets": list(plan.budgets),
             "dataset_requested": plan.dataset_requested,
             "notice": plan.notice,
-            "budget": plan.budget_requested if plan.budget_requested.isdecimal() else plan.kind,
+            "budget": _budget(plan),
+            "budget_asked": options.budget_asked,
+            "set": list(plan.set),
             "device": options.device,
             "command": reproduce(plan, options),
             "seeds": sorted({cell.config.train.seed for cell in plan.cells}),
             "objectives": list(dict.fromkeys(cell.objective for cell in plan.cells)),
             "variants": {
-                name: changes.model_dump(mode="json", include=changes.model_fields_set)
+                name: {field: getattr(changes, field) for field in sorted(changes.model_fields_set)}
                 for name, changes in plan.grid.variants.items()
                 if name
+            },
+            "study": plan.grid.study,
+            "claims": {
+                dataset: resolved(plan.grid.claims, plan.grid.triples[0], {b: s.size for b, s in budget.sizes.items()})
+                for dataset, budget in plan.budgets.items()
+                if plan.grid.claims
             },
             "backbones": list(dict.fromkeys(cell.config.train.backbone for cell in plan.cells)),
             "jobs": plan.jobs,
@@ -69,7 +78,13 @@ def _settings(plan: Plan, dataset: str) -> dict[str, Any]:
 def reproduce(plan: Plan, options: Any) -> str:
     """The command that gives the same cells on any machine; no folders of this one."""
     given = {"--grid": plan.name, "--dataset": shlex.quote(",".join(plan.budgets)), "--seeds": str(plan.seeds)}
-    given["--budget"] = plan.budget_requested if plan.budget_requested.isdecimal() else plan.kind
+    given["--budget"] = _budget(plan)
     given |= {"--backbone": options.backbone} if options.backbone else {}
     given |= {"--plugin": Path(options.plugin).name} if options.plugin else {}
+    given |= {"--set": " ".join(shlex.quote(text) for text in plan.set)} if plan.set else {}
     return " ".join(["python run_all.py", *(f"{flag} {value}" for flag, value in given.items())])
+
+
+def _budget(plan: Plan) -> str:
+    """The budget that gives the same cells anywhere: images or a share of them if asked for, else the device's kind."""
+    return plan.budget_requested if plan.budget_requested[0] in "0123456789." else plan.kind

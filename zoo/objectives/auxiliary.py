@@ -71,7 +71,7 @@ class Contrast(Auxiliary):
         return None
 
     def loss(self, prediction: Prediction, module: "nn.Module | None") -> "Tensor":
-        a, b = (value.to(prediction.x.dtype).view(-1, 1, 1, 1) for value in (prediction.a, prediction.b))
+        a, b = (value.to(prediction.x).view(-1, 1, 1, 1) for value in (prediction.a, prediction.b))
         other = a * prediction.x.roll(1, 0) + b * prediction.eps.roll(1, 0)
         apart = (prediction.y_hat - other).square().mean(dim=(1, 2, 3))
         return prediction.factor * (prediction.error - self.share * apart)
@@ -96,5 +96,5 @@ class Learned(Auxiliary):
         weighted = prediction.factor * prediction.error
         if module is None:
             return weighted
-        u: Tensor = module(prediction.logsnr).to(weighted.dtype)
+        u: Tensor = module(prediction.logsnr).to(weighted)
         return weighted * (-u).exp() + u

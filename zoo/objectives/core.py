@@ -78,7 +78,7 @@ class Objective:
         y = per_image(a, x) * x + per_image(b, x) * eps
         y_hat = self._call(net, x_t, alpha, sigma, labels)
         error = (y_hat - y).square().mean(dim=(1, 2, 3))
-        return Prediction(y_hat, x, eps, a, b, error, self.factor_at(logsnr).to(x.dtype), logsnr)
+        return Prediction(y_hat, x, eps, a, b, error, self.factor_at(logsnr).to(x), logsnr)
 
     def denoise(self, net: Network, x_t: "Tensor", t: "Tensor", labels: "Tensor") -> "tuple[Tensor, Tensor]":
         """(x_hat, eps_hat), each [B, C, H, W]: all that a sampler ever sees.
@@ -103,7 +103,7 @@ class Objective:
         """The squared error of eps_hat behind a prediction, [B] float64: one scale for all objectives."""
         alpha, sigma = self.path.coefficients(prediction.logsnr)
         unit = alpha / self.target.determinant(alpha, sigma)
-        return prediction.error.double() * unit.square()
+        return prediction.error.to(unit) * unit.square()
 
     def scalings(self, logsnr: "Tensor") -> "tuple[Tensor, Tensor, Tensor]":
         """EDM's (c_skip, c_out, c_in) that the target implies (arXiv 2206.00364, equation 7), at r = sigma / alpha.
@@ -158,7 +158,7 @@ class Objective:
     def _call(self, net: Network, x_t: "Tensor", alpha: "Tensor", sigma: "Tensor", labels: "Tensor") -> "Tensor":
         scale = (alpha.square() + sigma.square()).rsqrt()
         time = sigma.atan2(alpha) * (2 / math.pi)
-        return net(per_image(scale, x_t) * x_t, time.to(x_t.dtype), labels).to(x_t.dtype)
+        return net(per_image(scale, x_t) * x_t, time.to(x_t), labels).to(x_t.dtype)
 
 
 def unwrap(part: object) -> tuple[Any, ...]:
@@ -168,5 +168,5 @@ def unwrap(part: object) -> tuple[Any, ...]:
 
 
 def per_image(value: "Tensor", like: "Tensor") -> "Tensor":
-    """A [B] float64 coefficient as [B, 1, 1, 1] in the images' dtype."""
-    return value.to(like.dtype).view(-1, 1, 1, 1)
+    """A [B] float64 coefficient as [B, 1, 1, 1] in the images' dtype, on their device."""
+    return value.to(like).view(-1, 1, 1, 1)

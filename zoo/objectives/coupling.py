@@ -81,7 +81,7 @@ def assignment(x: "Tensor", eps: "Tensor", power: int) -> "Tensor":
 
     # differences, not the matrix product's expansion: that rounds, and by how much depends on the machine
     distance = torch.cdist(x.flatten(1), eps.flatten(1), compute_mode="donot_use_mm_for_euclid_dist")
-    _, chosen = linear_sum_assignment(distance.double().pow(power).cpu().numpy())
+    _, chosen = linear_sum_assignment(distance.cpu().double().pow(power).numpy())
     return torch.from_numpy(chosen).to(x.device)
 
 

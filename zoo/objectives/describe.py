@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from tabulate import tabulate
-
+from zoo.base.texttable import paragraph, table
 from zoo.objectives.core import Objective, unwrap
 from zoo.objectives.families import SD3
 from zoo.objectives.fingerprint import quantiles
@@ -18,22 +17,25 @@ ZERO = 1e-9  # what is nearer to 0 is rounding
 NOTE = "effective weight: density of logsnr x weight on the error of eps_hat, over its value at logsnr 0"
 
 
-def describe(chosen: Objective) -> str:
-    """Equation, references, quantiles of logsnr drawn, effective weight and EDM's scalings."""
+def describe(chosen: Objective, width: int | None = None) -> str:
+    """Equation, references, quantiles of logsnr drawn, effective weight and EDM's scalings.
+
+    width: of the terminal in columns; None: lines are as long as they are.
+    """
     published = SD3.get(chosen.name)
     lines = [chosen.name]
     if published:
         rank = f", rank {published.rank:g} over all settings" if published.rank else ""
-        lines.append(f"SD3's study calls it {published.name}{rank}")
-    levels = tabulate(
-        _levels(chosen), tablefmt="plain", disable_numparse=True, colalign=["left", *len(LEVELS) * ["right"]]
-    )
-    lines += ["", *equation(chosen), "", levels, "", NOTE]
+        lines.append(paragraph(f"SD3's study calls it {published.name}{rank}", width))
+    lines += ["", *equation(chosen, width), "", *_levels(chosen, width), "", paragraph(NOTE, width)]
     return "\n".join(lines)
 
 
-def equation(chosen: Objective) -> list[str]:
-    """The objective as formulas, one line for each part, with its argument values and its paper."""
+def equation(chosen: Objective, width: int | None = None) -> list[str]:
+    """The objective as formulas, one line for each part, with its argument values and its paper.
+
+    Where a terminal of `width` columns is too narrow, the values and the paper follow on lines of their own.
+    """
     shown: list[tuple[str, Any]] = [
         ("x_t = alpha x + sigma eps", chosen.path),
         ("", chosen.density),
@@ -51,7 +53,20 @@ def equation(chosen: Objective) -> list[str]:
             papers = ", ".join(f"arXiv {paper}" for paper in cited)
             rows.append([head, _formula(part), values, papers])
             head = ""
-    return tabulate(rows, tablefmt="plain", disable_numparse=True).splitlines()
+    lines = aligned(rows)
+    if width is None or max(map(len, lines)) <= width:
+        return lines
+    return [
+        paragraph(f"{'  ' if place else ''}{text}", width, rest="    ")
+        for head, formula, *more in rows
+        for place, text in enumerate((_joined(head, formula), *more))
+        if text
+    ]
+
+
+def _joined(head: str, formula: str) -> str:
+    """`weight = ..`, or `x_t = alpha x + sigma eps, alpha = ..`"""
+    return f"{head}{'' if not head else ' ' if head.endswith(('=', ':')) else ', '}{formula}"
 
 
 def _formula(part: object) -> str:
@@ -61,17 +76,19 @@ def _formula(part: object) -> str:
     return own or ("" if generated or not doc else doc.splitlines()[0].rstrip(".")) or type(part).__name__
 
 
-def _levels(chosen: Objective) -> list[list[str]]:
+def _levels(chosen: Objective, width: int | None) -> list[str]:
+    """Quantiles of the levels drawn, then weight and scalings by level; columns are rows on a narrow terminal."""
     import torch
 
     logsnr = torch.tensor(LEVELS, dtype=torch.float64)
     weight = chosen.effective_weight(logsnr)
     skip, out, into = chosen.scalings(logsnr)
     x0_weight = chosen.factor_at(logsnr) / out.square()
-    rows = [
+    draws = [
         ["share of the training draws", *(f"{100 * share:g}%" for share in SHARES)],
         ["  have logsnr below", *_numbers(quantiles(chosen, SHARES))],
-        [],
+    ]
+    levels = [
         ["at logsnr", *_numbers(LEVELS)],
         ["effective weight", *_numbers(weight.tolist())],
         ["c_skip", *_numbers(skip.tolist())],
@@ -79,7 +96,32 @@ def _levels(chosen: Objective) -> list[list[str]]:
         ["c_in", *_numbers(into.tolist())],
         ["weight on |x_hat - x|^2", *_numbers(x0_weight.tolist())],
     ]
-    return [row + (len(LEVELS) + 1 - len(row)) * [""] for row in rows]
+    lines = aligned([*draws, [], *levels], right=True)
+    if width is None or max(map(len, lines)) <= width:
+        return lines
+    level, effective, skips, outs, ins, x0 = (row[1:] for row in levels)
+    parts = [
+        table(["share of draws", "logsnr below"], list(zip(*(row[1:] for row in draws), strict=True))),
+        table(
+            ["logsnr", "effective\nweight", "weight on\n|x_hat - x|^2"], list(zip(level, effective, x0, strict=True))
+        ),
+        table(["logsnr", "c_skip", "c_out", "c_in"], list(zip(level, skips, outs, ins, strict=True))),
+    ]
+    return "\n\n".join(parts).splitlines()
+
+
+def aligned(rows: Sequence[Sequence[str]], right: bool = False) -> list[str]:
+    """Rows as lines, in columns two spaces apart. right: all columns but the first are aligned on the right."""
+    count = max(map(len, rows))
+    whole = [[*row, *(count - len(row)) * [""]] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*whole, strict=True)]
+    return [
+        "  ".join(
+            text.rjust(width) if right and place else text.ljust(width)
+            for place, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in whole
+    ]
 
 
 def _numbers(values: Iterable[float]) -> list[str]:
@@ -98,8 +140,11 @@ def summary(families: Mapping[str, Sequence[str]], width: int = 80, most: int = 
     return "\n".join(lines).rstrip()
 
 
-def listing(objectives: Iterable[Objective], families: Mapping[str, Sequence[str]]) -> str:
-    """The zoo as a table: families, the levels that training draws, and the effective weight at two levels."""
+def listing(objectives: Iterable[Objective], families: Mapping[str, Sequence[str]], width: int | None = None) -> str:
+    """The zoo as a table: families, the levels that training draws, and the effective weight at two levels.
+
+    width: of the terminal in columns; None: the table is as wide as it is.
+    """
     import torch
 
     ends, rows = torch.tensor([-4.0, 4.0], dtype=torch.float64), []
@@ -111,5 +156,5 @@ def listing(objectives: Iterable[Objective], families: Mapping[str, Sequence[str
         levels = [f"{round(value, 1) + 0.0:.1f}" for value in (low, middle, high)]
         rows.append([name, own, *levels, *weights, ", ".join(chosen.papers)])
     header = ["objective", "families", "logsnr 5%", "50%", "95%", "w(-4)", "w(4)", "arXiv"]
-    table = tabulate(rows, header, disable_numparse=True, colalign=("left", "left", *["right"] * 5, "left"))
-    return f"{table}\n\n{NOTE}; w(-4), w(4)"
+    whole = table(header, rows, width, sides=("left", "left", *["right"] * 5, "left"))
+    return f"{whole}\n\n{paragraph(f'{NOTE}; w(-4), w(4): at logsnr -4 and 4', width)}"

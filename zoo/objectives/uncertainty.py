@@ -25,8 +25,8 @@ class Uncertainty(nn.Module):
 
     def forward(self, logsnr: Tensor) -> Tensor:
         """logsnr [B], any float type -> [B] float32; infinite levels (zero SNR) count as the nearest finite ones."""
-        level = (-logsnr / 8).float().clamp(-10, 10)  # infinite at zero SNR
+        level = (-logsnr / 8).float().clamp(-10, 10).to(self.frequency.device)  # infinite at zero SNR
         angle = 2 * torch.pi * (level[:, None] * self.frequency + self.phase)
-        with torch.autocast(logsnr.device.type, enabled=False):
+        with torch.autocast(level.device.type, enabled=False):
             out: Tensor = self.linear(2**0.5 * angle.cos() / len(self.frequency) ** 0.5)[:, 0]
             return out

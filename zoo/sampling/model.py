@@ -16,13 +16,14 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from zoo import registry
+from zoo.base.environment import exact_device
 from zoo.base.errors import ZooError
 from zoo.base.progress import Pulse
 from zoo.config.cell import TrainConfig
 from zoo.config.control import Sampling, Setting
 from zoo.config.schema import explain
 from zoo.data import sets
-from zoo.data.dataset import Dataset, to_uint8
+from zoo.data.dataset import Dataset, scale_of, to_uint8
 from zoo.data.spec import Spec
 from zoo.objectives.path import Path
 from zoo.sampling import pictures
@@ -124,7 +125,7 @@ class Model:
         return to_uint8(x / alpha.hypot(sigma).to(x.dtype), self.standard), to_uint8(x_hat, self.standard)
 
     def _times(self, setting: Setting) -> Tensor:
-        return setting.times(self.objective.path).to(self.device)
+        return setting.times(self.objective.path).to(exact_device(self.device))
 
     def _steps(self, labels: Tensor, setting: Setting, first: int, seed: int | None) -> sampler.Steps:
         self.use(setting.weights)
@@ -161,8 +162,8 @@ class Preview:
     @cached_property
     def model(self) -> Model:
         """The second network."""
-        manifest = {"config": self.config.model_dump(mode="json"), "standard": self.data.standard}
-        manifest["data"] = self.data.spec.plain()
+        standard = scale_of(self.data, self.config.standardise)
+        manifest = {"config": self.config.model_dump(mode="json"), "standard": standard, "data": self.data.spec.plain()}
         # the state's tensors change in place, and are read again for each picture
         return Model(manifest, self.state.tensors(), self.device, len(self.labels))
 

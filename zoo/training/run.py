@@ -87,13 +87,15 @@ def train(
     else:
         for kept in (SNAPSHOTS, checkpoint.SELECTED):  # of a run that is no longer there
             shutil.rmtree(folder / kept, ignore_errors=True)
+    if config.warmup_steps and config.warmup_steps >= config.steps:
+        say(f"warmup_steps = {config.warmup_steps:,} of {config.steps:,} steps: the rate only rises in this run")
     rows = metrics.truncate(first)
     trainer.warm_up()
     facts = {
         "config": config.model_dump(mode="json"),
         "data_sha256": data.sha256,
         "data": data.spec.plain(),
-        "standard": data.standard,
+        "standard": trainer.batches.standard,
         "setup_seconds": time.perf_counter() - began,
         "parameters": sum(p.numel() for p in trainer.module.parameters()),
         "plugins": dict(plugins.LOADED),

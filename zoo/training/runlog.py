@@ -16,6 +16,7 @@ from typing import Any, TextIO
 import torch
 from torch import Tensor
 
+from zoo.base.environment import exact_device
 from zoo.base.errors import Diverged
 from zoo.base.files import read_rows, write_atomic, write_error
 from zoo.base.progress import say
@@ -29,7 +30,7 @@ class Metrics:
 
     def __init__(self, folder: Path, device: torch.device, clip: float = math.inf):
         """clip: the longest gradient that is not shortened."""
-        self.path, self.clip = folder / "metrics.jsonl", clip
+        self.path, self.clip, device = folder / "metrics.jsonl", clip, exact_device(device)
         bins = len(LOGSNR_EDGES) - 1
         self.edges = torch.tensor(LOGSNR_EDGES[1:-1], dtype=torch.float64, device=device)
         self.sums = torch.zeros(3, dtype=torch.float64, device=device)  # loss, gradient norm, steps
@@ -42,15 +43,15 @@ class Metrics:
 
     def add(self, k: int | Tensor, losses: Tensor, norm: Tensor, logsnr: Tensor, error: Tensor) -> None:
         """Take in step k (from 0; a number or a tensor []): losses, logsnr and error are [B], norm a scalar."""
-        loss = losses.double().mean()
-        self.sums += torch.stack([loss, norm.double(), torch.ones_like(loss)])
+        loss, norm = losses.to(self.sums).mean(), norm.to(self.sums)
+        self.sums += torch.stack([loss, norm, torch.ones_like(loss)])
         self.clipped += norm > self.clip
         finite = loss.isfinite() & norm.isfinite()
         self.first_bad.copy_(torch.where((self.first_bad < 0) & ~finite, k, self.first_bad))
         known = error.isfinite()
         place = torch.bucketize(logsnr.nan_to_num(0.0), self.edges)
         self.bin_sums[0].index_add_(0, place, error.where(known, 0.0))
-        self.bin_sums[1].index_add_(0, place, known.double())
+        self.bin_sums[1].index_add_(0, place, known.to(self.sums))
 
     def check(self) -> None:
         """Raise Diverged, with the first bad step, if a loss or a gradient was not finite."""

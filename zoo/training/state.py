@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from zoo.base.errors import ZooError
 from zoo.config.cell import TrainConfig
 from zoo.training.muon import Muon, add
+from zoo.training.schedule import SCHEDULES, warm_up
 
 BETAS = (0.9, 0.99)  # short runs want a shorter second-moment memory than AdamW's default 0.999
 MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -116,12 +117,11 @@ def hidden(module: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def learning_rate(config: TrainConfig, k: int) -> float:
-    """The rate of step k (from 0): linear warm-up, then linear decay to zero behind the last step."""
-    warmup = max(1, round(config.warmup * config.steps))
-    return config.learning_rate * min((k + 1) / warmup, (config.steps - k) / max(1, config.steps - warmup))
+    """The rate of step k, from 0."""
+    return config.learning_rate * SCHEDULES[config.schedule](k, warm_up(config), config.steps)
 
 
 def ema_decay(config: TrainConfig, k: int) -> float:
-    """The average's decay at step k: its horizon is a share of the run, and shorter in the first steps."""
-    horizon = max(1.0, config.ema * config.steps)
-    return min(1 - 1 / horizon, (k + 1) / (k + 10))
+    """The average's decay at step k: 0 before its start; its horizon is a share of the run, and shorter at first."""
+    horizon, since = max(1.0, config.ema * config.steps), k - round(config.ema_start * config.steps)
+    return 0.0 if since < 0 else min(1 - 1 / horizon, (since + 1) / (since + 10))

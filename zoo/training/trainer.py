@@ -4,7 +4,7 @@ Step k's batch, dropped labels, noise levels and noise are pure functions of (se
 objective (common random numbers).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from zoo import registry
-from zoo.base.environment import compiled, pick_precision
+from zoo.base.environment import compiled, exact_device, pick_precision
 from zoo.base.errors import ZooError
 from zoo.base.progress import say
 from zoo.config.cell import TrainConfig
-from zoo.data.dataset import Dataset, affine, standardise
+from zoo.data.dataset import Dataset, affine, scale_of, standardise
 from zoo.data.spec import Spec
 from zoo.objectives.core import Network
 from zoo.training import noise
@@ -60,7 +60,8 @@ class Batches:
     """Step k -> (x, labels, u, eps), drawn from the seed's streams; eps as the objective pairs it with x."""
 
     def __init__(self, config: TrainConfig, data: Dataset, device: torch.device):
-        self.config, self.device, self.standard = config, device, data.standard
+        self.config, self.device, self.exact = config, device, exact_device(device)
+        self.standard = scale_of(data, config.standardise)
         self.coupling = registry.objective(config.objective).coupling
         self.images, self.labels = (part.to(device) for part in data.augmented)
         self.none, self.flips = data.spec.num_classes, data.flips
@@ -72,15 +73,18 @@ class Batches:
         if self.config.augment:
             images = affine(images.float() / 255, self._stream("augment", k), self.flips)
         x = standardise(images, self.standard)
-        dropped = torch.rand(batch, generator=self._stream("drop", k), device=self.device) < self.config.label_dropout
+        dropped = torch.rand(batch, generator=self._stream("drop", k), device=self.exact) < self.config.label_dropout
         u = noise.stratified(batch, self._stream("u", k))
-        eps = torch.randn(x.shape, generator=self._stream("noise", k), device=self.device)
+        eps = self._normal(x.shape, self._stream("noise", k))
         more = self._stream("coupling", k)
-        eps = self.coupling.pair(x, labels, eps, lambda shape: torch.randn(shape, generator=more, device=self.device))
-        return x, labels.masked_fill(dropped, self.none), u, eps
+        eps = self.coupling.pair(x, labels, eps, lambda shape: self._normal(shape, more))
+        return x, labels.masked_fill(dropped.to(self.device), self.none), u, eps
+
+    def _normal(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
+        return torch.randn(tuple(shape), generator=generator, device=self.exact).to(self.device)
 
     def _stream(self, name: str, k: int) -> torch.Generator:
-        return noise.generator(self.config.seed, name, k, self.device)
+        return noise.generator(self.config.seed, name, k, self.exact)
 
 
 class Trainer:

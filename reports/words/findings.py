@@ -1,0 +1,107 @@
+"""README.md of the published studies: what they are, and what they say, question by question."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from reports.read.run import Run
+from reports.words import conditions
+from reports.words.anatomy import anatomy
+from reports.words.answer import answer
+from reports.words.conditions import Studies
+from reports.words.document import Block, Bullets, Code, Heading, Link, Paragraph, Table, Text, table
+from reports.words.forms import counted
+from reports.words.opening import facts, ranks
+from reports.words.published import study as sd3
+
+INTRO = (
+    "Each study is one run of a grid, published with its exact command. A page has all tables and figures; "
+    "cells.tar.gz holds the JSON of every cell, from which every number here is computed; weights.txt the SHA-256 of "
+    "each cell's weights. This file is written by "
+)
+SCOPE = (
+    "Networks are small and training is short: the results say what objectives do early, on small grey images. "
+    "Differences are paired by seed; intervals are 95%, over training runs."
+)
+START = (
+    "A sampler that begins at high noise multiplies the error of a predicted eps: at logsnr -10 by 148. So a part of "
+    "what looks like an effect of the objective is one of the sampler's first step. Both starts are control settings."
+)
+GUIDANCE = "Guidance 1 is none. Where tau is low, the best objective depends on the guidance that you will use."
+LOSS = (
+    "Over the objectives of a study: does a lower held-out error go with a lower FID? A correlation near 1 would make "
+    "the error a cheap substitute for FID; objectives are few, so that most of these correlations are uncertain."
+)
+SURVIVED = (
+    "The order of each study, ranked again with another measure and without one of its seeds. A tau near 1: the same "
+    "order. These are attempts to refute the order, and what they leave of it."
+)
+PUBLISHED = (
+    "Each claim is that the first of a pair has the lower FID. Agrees: the whole interval is below 0; contradicts: all "
+    "of it is above 0. The papers trained large networks for long, so that a contradiction here refutes nothing there."
+)
+
+
+def page(studies: Studies) -> list[Block]:
+    """The whole file."""
+    blocks: list[Block] = [Heading("Reference results", 1)]
+    blocks += [Paragraph((INTRO, Code("python -m reports.publish"), "; a test compares the two."))]
+    if not studies:
+        return [*blocks, Paragraph("No study is published yet.")]
+    blocks += [_studies(studies), Paragraph(SCOPE)]
+    plain = {name: run for name, run in studies.items() if not any(cell.variant for cell in run.cells)}
+    blocks += [Heading("Which objective should I train with?")]
+    for name, run in plain.items():
+        if len(run.objectives) >= conditions.LEAST:
+            told = [item for block in answer(run) if isinstance(block, Bullets) for item in block.items]
+            blocks += [Heading(name, 3), Bullets(tuple(told)), *ranks(run)]
+    blocks += _section("Where sampling starts", START, conditions.by_setting(plain, "start", "{:g}"))
+    blocks += _section("Guidance", GUIDANCE, conditions.by_setting(plain, "guidance", "{:g}"))
+    blocks += _section("Steps", "", conditions.by_setting(plain, "steps", "{}"))
+    blocks += _section("EMA and raw weights", "", conditions.by_setting(plain, "weights", "{}"))
+    for name, run in plain.items():
+        for dataset in run.datasets:
+            blocks += _renamed(anatomy(run.on(dataset)), f"What FID is made of: {name}, {dataset}")
+        blocks += _renamed(sd3(run), f"Stable Diffusion 3's order: {name}")
+    blocks += _section("Does the loss predict quality?", LOSS, conditions.by_loss(plain))
+    blocks += _published(conditions.claims(plain))
+    return [*blocks, *_section("What survives", SURVIVED, conditions.survived(plain))]
+
+
+def _studies(studies: Studies) -> Table:
+    header = ["study", "grid", "cells", "seeds", "images seen", "machine", "minutes of all runs", "command"]
+    rows = [_row(name, run) for name, run in studies.items()]
+    return table(header, rows, names=len(header))
+
+
+def _row(name: str, run: Run) -> list[Text]:
+    told = dict(facts(run)) if run.done else {}
+    seeds = len({cell.seed for cell in run.cells})
+    done = f"{len(run.done)} of {len(run.cells)}" if len(run.done) < len(run.cells) else f"{len(run.cells)}"
+    grid = f"{run.grid.get('name')} on {', '.join(run.datasets)}"
+    values = [told.get(key, "-") for key in ("images seen, each run", "machine", "minutes of all runs")]
+    link = Link(name, f"{name}/report.md")
+    return [link, grid, done, f"{seeds}", *values, Code(str(run.grid.get("command", "")))]
+
+
+def _section(title: str, text: str, found: Table | None) -> list[Block]:
+    if found is None:
+        return []
+    return [Heading(title), *([Paragraph(text)] if text else []), found]
+
+
+def _renamed(blocks: Sequence[Block], title: str) -> list[Block]:
+    """A page's section under a title that says which study it is of."""
+    return [Heading(title), *blocks[1:]] if blocks else []
+
+
+def _published(rows: list[list[Text]]) -> list[Block]:
+    if not rows:
+        return []
+    header = ["claim", "pair", "study", "difference in FID", "here"]
+    counts = Counter(str(row[-1]) for row in rows)
+    told = ", ".join(f"{what} {counted(count, 'time')}" for what, count in counts.most_common())
+    return [
+        Heading("Beside published studies"),
+        Paragraph(f"{PUBLISHED} Over {counted(len(rows), 'comparison')}: {told}."),
+        table(header, rows, names=3),
+    ]

@@ -1,0 +1,140 @@
+"""Budgets in images, shares and time; fields set for all cells; estimates scaled by what cells took."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from eval import pace
+from eval.pace import Pace
+from zoo.base.completion import script
+from zoo.base.errors import ZooError
+from zoo.base.sealed import read_sealed, write_sealed
+from zoo.config.cell import BestCase, CellConfig, ScoreConfig, TrainConfig
+from zoo.config.control import Sampling
+from zoo.grid import files, listing, plan, record, speed, wishes
+
+
+def options(**given):
+    usual = {
+        "grid": "smoke", "only": None, "backbone": None, "dataset": "digits", "seeds": None, "budget": "auto",
+        "budget_asked": None, "set": (), "out": None, "jobs": 2, "timeout": 1.0, "device": "cpu", "data_dir": "data",
+        "mirror": None, "plugin": None, "retry": None, "verbose": False, "track": None,
+    }  # fmt: skip
+    return SimpleNamespace(**{**usual, **given})
+
+
+def test_budgets():
+    assert wishes.budget("auto", "cpu") == wishes.Wish("cpu")
+    assert wishes.budget("500", "cpu") == wishes.Wish("cpu", images=500)
+    assert wishes.budget(".25x", "cuda") == wishes.Wish("gpu", share=0.25)
+    assert [wishes.seconds_of(text) for text in ("90s", "45min", "1.5h", "45", "0min", "2x")] == [
+        90, 2700, 5400, None, None, None,
+    ]  # fmt: skip
+    for text in ("0", "0x", "-1", "45 minutes", "x", "1.5"):
+        with pytest.raises(ZooError, match="is none of auto, cpu, gpu"):
+            wishes.budget(text, "cpu")
+
+
+def test_a_share_and_fields_reach_every_cell_and_the_record(tmp_path):
+    asked = options(budget="0.5x", set=("train.weight_decay=0.2", "score.n=300"), out=str(tmp_path))
+    made, usual = plan.make(asked, fetch=False), plan.make(options(out=str(tmp_path)), fetch=False)
+    for cell, other in zip(made.cells, usual.cells, strict=True):
+        assert cell.config.train.images == other.config.train.images // 2
+        assert cell.config.train.weight_decay == 0.2
+        assert cell.config.score.n == 300
+        assert cell.folder == other.folder
+        assert cell.seconds == pytest.approx(other.seconds / 2)
+    record.write_grid(made, asked)
+    grid = read_sealed(tmp_path / "grid.json")
+    assert grid["set"] == ["train.weight_decay=0.2", "score.n=300"]
+    assert grid["budget"] == "0.5x"
+    assert "--budget 0.5x" in grid["command"]
+    assert "--set train.weight_decay=0.2 score.n=300" in grid["command"]
+    assert "--set" not in record.reproduce(usual, asked)
+
+
+def test_a_field_that_variants_are_about_is_not_set(tmp_path):
+    with pytest.raises(ZooError, match="compares variants"):
+        wishes.changes(["train.learning_rate=1e-3"], files.load("recipe"))
+
+
+def test_time_becomes_a_share(tmp_path, monkeypatch, capsys):
+    """With known seconds of every part, the sum of the cells' is the time asked for."""
+    known = Pace(setup=1.0, image=0.002, evaluation=1e-4, measure=0.5, validate=0.3, judge=0.1, start=2.0)
+    monkeypatch.setattr(pace, "_measured", lambda configs, plan, options: [known] * len(configs))
+    asked = options(budget="2min", out=str(tmp_path))
+    share = pace.share_for(120.0, asked, fetch=False)
+    made = plan.make(options(budget=share, out=str(tmp_path)), fetch=False)
+    work = sum(pace.rest(cell.config, known) + known.image * cell.config.train.images for cell in made.cells)
+    assert known.start + pace.PAGE_SECONDS + work / made.jobs == pytest.approx(120.0, rel=0.01)
+    asked.budget_asked, asked.budget = "2min", share
+    record.write_grid(made, asked)
+    monkeypatch.setattr(pace, "_measured", lambda *_: pytest.fail("measured again"))
+    assert pace.share_for(120.0, options(budget="2min", out=str(tmp_path)), fetch=False) == share
+    monkeypatch.setattr(pace, "_measured", lambda configs, plan, options: [known] * len(configs))
+    with pytest.raises(ZooError, match="is too short"):
+        pace.share_for(5.0, options(budget="5s", out=str(tmp_path / "other")), fetch=False)
+
+
+def test_what_a_cell_takes_besides_training():
+    """By hand: two settings of 10 and 19 evaluations, a snapshot, a try, one best case."""
+    known = Pace(setup=1.0, image=9.9, evaluation=0.001, measure=2.0, validate=4.0, judge=8.0)
+    score = ScoreConfig(
+        n=512, n_few=256, snapshots=1, settings=(Sampling(steps=10), Sampling(steps=10, guidance=2.0)),
+        best=BestCase(start=(-10.0,), guidance=(1.0,), sampler=("euler",), steps=10, tries=1),
+    )  # fmt: skip
+    found = pace.rest(CellConfig(train=TrainConfig(dataset="digits"), score=score), known)
+    drawn = 512 * (10 + 20) + 256 * (10 + 10) + 512 * 10
+    assert found == pytest.approx(1.0 + 0.001 * drawn + 3 * 2 * 2.0 + 3 * 8.0 + 4.0 * 2)
+
+
+def test_estimates_are_scaled_once_the_speed_is_known(tmp_path, capsys):
+    made = plan.make(options(out=str(tmp_path / "out")), fetch=False)
+    assert speed.scaled(made, tmp_path).pace is None
+    first = made.chosen[0]
+    result = {"key": first.config.key, "seconds": {"total": 3 * first.seconds}}
+    write_sealed(made.folder(first) / "result.json", result)
+    scaled = speed.scaled(made, tmp_path)
+    assert scaled.pace == pytest.approx(3.0)
+    assert scaled.seconds(made.chosen[1]) == pytest.approx(3 * made.chosen[1].seconds)
+    assert scaled.seconds(first) == 3 * first.seconds
+    speed.keep(made, tmp_path)
+    other = plan.make(options(out=str(tmp_path / "other")), fetch=False)
+    assert speed.scaled(other, tmp_path).pace == pytest.approx(3.0)
+    listing.show(speed.scaled(other, tmp_path))
+    assert "at this machine's 3 times the grid's seconds" in capsys.readouterr().out
+    for text in ("[]", '{"cpu": -1}', '{"cpu": "x"}', '{"cpu": 1e9}', "{"):
+        (tmp_path / speed.FILE).write_text(text)
+        assert speed.kept(tmp_path, "cpu") is None
+
+
+def test_the_measuring_process_measures(tmp_path, command):
+    config = CellConfig(
+        train=TrainConfig(dataset="digits", backbone="dit(width=32,depth=1)", batch=16, compile=False),
+        score=ScoreConfig(n=256, settings=(Sampling(steps=2),)),
+    )
+    import subprocess
+    import sys
+
+    from tests.conftest import ROOT
+
+    given = {"configs": [config.model_dump(mode="json")], "data_dir": str(tmp_path), "mirror": None, "device": "cpu",
+             "plugin": None}  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "eval.pace"], input=json.dumps(given), capture_output=True, text=True, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads(done.stdout)
+    assert set(found) == set(pace.row_keys())
+    assert all(value > 0 for value in found.values())
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_completion_knows_every_option(shell):
+    import run_all
+
+    text = script(run_all.Options, "objective-zoo", shell)
+    for flag in ("--grid", "--seeds", "--budget", "--set", "--dry-run", "--open"):
+        assert flag in text
+    assert "--budget-asked" not in text

@@ -1,0 +1,56 @@
+"""How fast this machine is beside the estimates of the grid files: what finished cells took of theirs.
+
+It is kept in DATA_DIR/cache/speed.json, by kind of device, so that `--list` knows it before the first cell of another
+grid. torch is not imported here.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from zoo.base.errors import ZooError
+from zoo.base.files import read_json, write_json
+from zoo.grid.plan import Plan
+
+FILE = Path("cache") / "speed.json"
+LIMITS = (0.01, 100.0)  # beyond them a file is no measurement
+
+
+def of_cells(plan: Plan) -> float | None:
+    """Seconds that the plan's finished cells took, over their estimates; None where none is finished."""
+    pairs = [(result["seconds"]["total"], cell.seconds) for cell in plan.chosen if (result := plan.result(cell))]
+    return _ratio(pairs)
+
+
+def _ratio(pairs: Iterable[tuple[float, float]]) -> float | None:
+    pairs = list(pairs)
+    estimated = sum(estimate for _, estimate in pairs)
+    return sum(took for took, _ in pairs) / estimated if estimated else None
+
+
+def kept(data_dir: Path, kind: str) -> float | None:
+    """What is known of earlier grids on such a device; None where nothing usable is."""
+    try:
+        value = read_json(data_dir / FILE).get(kind)
+    except ZooError:
+        return None
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value) if LIMITS[0] <= value <= LIMITS[1] else None
+
+
+def keep(plan: Plan, data_dir: Path) -> None:
+    """Remember what the plan's finished cells took; in a folder that cannot be written, do not."""
+    if (found := of_cells(plan)) is None:
+        return
+    try:
+        before = read_json(data_dir / FILE) if (data_dir / FILE).is_file() else {}
+        write_json(data_dir / FILE, {**before, plan.kind: round(found, 4)})
+    except ZooError:
+        return
+
+
+def scaled(plan: Plan, data_dir: Path) -> Plan:
+    """The plan with its estimates scaled by this machine's speed, once that is known."""
+    return replace(plan, pace=of_cells(plan) or kept(data_dir, plan.kind))
