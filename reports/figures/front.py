@@ -19,7 +19,7 @@ LINE = 0.5  # grey between images
 
 
 def front(run: Run) -> Figure | None:
-    """Samples by class of each objective, real ones above, its FID over training runs, and its rank with confidence set.
+    """Samples by class of each objective, real ones above, FID over training runs, and rank with its confidence set.
 
     The setting is that of the highest guidance on the first data set, the backbone the one that draws best there. None
     for a run without pictures of samples.
