@@ -141,7 +141,7 @@ def test_a_grid_on_the_folder_is_reported_in_colour(command, place):
     assert Image.open(cell / "real.png").mode == "RGB"
     (row, _) = csv.DictReader((out / "results.csv").open())
     assert {key for key in row if re.fullmatch(r"acc_\d+", key)} == {f"acc_{label}" for label in range(7)}
-    page = (out / "index.html").read_text()
+    page = (out / "report.html").read_text()
     assert (
         f"Judge: {result['judge']['name']}, right about {100 * result['real']['acc']:.1f}% of real test images" in page
     )

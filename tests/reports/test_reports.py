@@ -313,7 +313,7 @@ def test_every_column_is_documented():
     words = [
         word
         for cell in named[1:]
-        for word in cell.replace("acc_0 .. acc_11", "").replace("cfid_0 .. cfid_9", "").split(", ")
+        for word in cell.replace("acc_0 ..", "").replace("cfid_0 ..", "").split(", ")
         if word
     ]
     assert set(words) == {column for column in results.COLUMNS if not re.fullmatch(r"c?(acc|fid)_\d+", column)}
