@@ -1,7 +1,7 @@
 """Which files in a folder are images, by their names, and in which order they are read.
 
-A name decides what is looked at, the content what an image is (`imagefile.py`). Hidden files are no images: macOS writes
-`._0001.png` beside `0001.png`. torch is not imported here.
+A name decides what is looked at, the content what an image is (`imagefile.py`). Hidden files are no images: macOS
+writes `._0001.png` beside `0001.png`. torch is not imported here.
 """
 
 import re
