@@ -110,7 +110,7 @@ def score_again(
     if data.sha256 != cell.result["data"]["sha256"]:
         return [], [f"{cell.name}: scored on other data than this {data.name}"]
     bench = Bench.load(data, data_dir, device)
-    model = Model(manifest, tensors, data.image_shape, device, cell.config.score.batch)
+    model = Model(manifest, tensors, device, cell.config.score.batch)
     rows = {row["setting"]: row for row in cell.result["scores"]}
     lines, faults = [], []
     for setting in cell.config.score.controls:
@@ -144,7 +144,7 @@ def differing(told: dict[str, Any], found: dict[str, Any], fresh: bool) -> list[
 
 def add(cells: "Sequence[Packed]", folder: Path) -> Path:
     """Copy verified cells into a board's folder. Raises ZooError for a cell that is there already."""
-    from zoo.grid.files import Cell
+    from zoo.grid.cell import Cell
 
     places = [folder / Cell(cell.config, 0.0).folder for cell in cells]
     for place in places:

@@ -30,6 +30,7 @@ from reports.words.published import notes, study
 from reports.words.recipes import recipes
 from reports.words.scaling import studied
 from zoo.base.files import write_atomic
+from zoo.data import sets
 
 COST = (
     "Means over the seeds that are done; seconds of wall clock. Start: imports and data; setup: building the network "
@@ -88,7 +89,7 @@ def page(run: Run, figures: list[str], running: bool = False) -> list[Block]:
         blocks += [Heading("Ranks"), *_ranks(run), *_pictures(run, figures, "Ranks"), *variants, *study(run)]
     several = len(run.datasets) > 1
     for part in (run.on(dataset) for dataset in run.datasets):
-        prefix = f"{part.datasets[0]}-" if several else ""
+        prefix = f"{sets.short(part.datasets[0])}-" if several else ""
         blocks += _sections(part, figures, prefix, f" on {part.datasets[0]}" if several else "")
     none = "None so far." if running else f"All {len(run.cells)} cells are done."
     blocks += [Heading("Failures"), about.failures(run, running) or Paragraph(none)]

@@ -12,8 +12,9 @@ from reports.figures.each import Each, backbones, families, headline, once
 from reports.read.run import Run
 from reports.words.fewsteps import CAPTION
 from zoo.base.figure import PALETTE, png, style
+from zoo.data import sets
 
-GREYS = 16  # of pictures of digits: their noise is most of a page's bytes
+GREYS = 16  # of pictures of samples: their noise is most of a page's bytes
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Plot:
 PLOTS = {
     "strip": Plot(
         "Opening",
-        "One sample of each digit under the highest guidance, on the backbone that draws best; the objectives by rank, "
+        "One sample of each class under the highest guidance, on the backbone that draws best; the objectives by rank, "
         "real test images first. Same noise and labels for all.",
         strip.strip,
         whole=True,
@@ -196,7 +197,7 @@ def draw(run: Run) -> dict[str, bytes]:
     with style():
         drawn = {f"{stem}{end}.png": figure for stem, end, figure in _figures(run, whole=True)}
         for dataset in run.datasets:
-            prefix = f"{dataset}-" if len(run.datasets) > 1 else ""
+            prefix = f"{sets.short(dataset)}-" if len(run.datasets) > 1 else ""
             part = _figures(run.on(dataset), whole=False)
             drawn |= {f"{prefix}{stem}{end}.png": figure for stem, end, figure in part}
     return drawn

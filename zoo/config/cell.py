@@ -12,10 +12,11 @@ from zoo import registry
 from zoo.base.sealed import digest
 from zoo.config.control import SamplerName, Sampling, Setting, Start, Steps
 from zoo.config.schema import Count, Frozen, Growing, Positive, Share, checked, distinct
-from zoo.data.sets import DataName
+from zoo.data import sets
 
 ObjectiveName = Annotated[str, AfterValidator(checked(lambda name: registry.objective(name).name))]
 BackboneName = Annotated[str, AfterValidator(checked(registry.backbone_name))]
+DataName = Annotated[str, AfterValidator(checked(sets.canonical))]
 SEVERAL = Field(min_length=1, strict=False)
 MIN_SAMPLES = 256  # twice the judge's features: from fewer, a small FID is wrong even after its correction
 CANDIDATES = 8  # points of training among which the step of least validation loss is chosen, its last among them

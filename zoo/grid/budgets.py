@@ -7,9 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from zoo.config.cell import BackboneName, Recipe, ScoreConfig
+from zoo.config.cell import BackboneName, DataName, Recipe, ScoreConfig
 from zoo.config.schema import Count, Frozen, Positive
-from zoo.data.sets import DataName
 
 
 class Size(Frozen):

@@ -5,16 +5,14 @@ the backbones are, how many images a cell sees and how it is scored; `budgets = 
 is not imported here.
 """
 
-import os
 import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from functools import cached_property
 from itertools import product
+from math import log, prod
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator
 
@@ -26,14 +24,16 @@ from zoo.config.changes import Changes
 from zoo.config.changes import changed as changes_of
 from zoo.config.control import Sampling, Setting
 from zoo.config.schema import Count, Frozen, checked, distinct, explain
-from zoo.data.sets import DataName
+from zoo.data import sets
 from zoo.grid import claims as asked
 from zoo.grid.budgets import Budget, Variant, changed
+from zoo.grid.cell import Cell, with_teachers
 from zoo.grid.claims import Claim, Triple
 
 FOLDER = Path(__file__).parent / "grids"
 MAX_CELLS = 10_000
-Wish = Literal["auto", "mnist", "fashion", "digits"]
+AUTO = "auto"  # the first data set of the grid's budgets that is available
+Wish = Annotated[str, AfterValidator(checked(lambda name: sets.check_name(name, (AUTO,))))]
 
 
 VariantName = Annotated[str, AfterValidator(checked(lambda name: slug(name) and name))]
@@ -86,53 +86,27 @@ class Grid(Frozen):
         return [triple for triple in every if sum(a != b for a, b in zip(triple, first, strict=True)) <= most]
 
     def budget(self, name: str, dataset: str) -> Budget:
-        """The budget of this name for a data set. Raises ZooError if the grid has none."""
-        for budget in self.budgets:
-            if budget.name == name and dataset in budget.datasets:
+        """The budget of this name for a data set; for one that no budget names, that of the nearest in size.
+
+        Its seconds are scaled by the number of pixels. Raises ZooError if the grid has none of this name.
+        """
+        known = [(other, budget) for budget in self.budgets if budget.name == name for other in budget.datasets]
+        for other, budget in known:
+            if other == dataset:
                 return budget
-        known = ", ".join(f"{b.name} for {'/'.join(b.datasets)}" for b in self.budgets)
-        raise ZooError(f"the grid has no budget {name!r} for data set {dataset!r}. It has: {known}")
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One run of the grid, its folder below the grid's output folder, and a guess of its seconds."""
-
-    config: CellConfig
-    seconds: float
-    variant: str = ""
-
-    @cached_property
-    def folder(self) -> str:
-        """DATASET/BACKBONE/OBJECTIVE/[VARIANT/]seedN"""
-        train = self.config.train
-        within = f"/{slug(self.variant)}" if self.variant else ""
-        return f"{train.dataset}/{slug(train.backbone)}/{slug(train.objective)}{within}/seed{train.seed}"
-
-    @cached_property
-    def teacher(self) -> "Cell | None":
-        """The cell whose run teaches this one, the same but for its objective; None where there is no such thing."""
-        scheme = registry.objective(self.config.train.objective).scheme
-        if scheme is None or scheme.teacher is None:
-            return None
-        train = self.config.train.model_copy(update={"objective": registry.objective(scheme.teacher).name})
-        return Cell(self.config.model_copy(update={"train": train}), self.seconds, self.variant)
-
-    @property
-    def taught_in(self) -> str:
-        """The teacher's folder, seen from this cell's; "" where there is none."""
-        return os.path.relpath(self.teacher.folder, self.folder) if self.teacher else ""
-
-    @property
-    def objective(self) -> str:
-        """Its name, and its variant's in brackets."""
-        return self.config.train.objective + (f" [{self.variant}]" if self.variant else "")
-
-    @property
-    def name(self) -> str:
-        """What --only matches: `DATASET BACKBONE OBJECTIVE seedN`."""
-        train = self.config.train
-        return f"{train.dataset} {train.backbone} {self.objective} seed{train.seed}"
+        if known:
+            pixels = {n: prod(sets.source(n).spec.image_shape[1:]) for n in (dataset, *(other for other, _ in known))}
+            more = {other: pixels[dataset] / pixels[other] for other, _ in known}
+            other, budget = min(known, key=lambda pair: abs(log(more[pair[0]])))
+            sizes = {
+                word: size.model_copy(update={"seconds": size.seconds * more[other]})
+                for word, size in budget.sizes.items()
+            }
+            note = f"{dataset} has no budget of its own in this grid, and takes that of {other}."
+            told = " ".join(filter(None, [budget.note, note]))
+            return budget.model_copy(update={"datasets": (dataset,), "sizes": sizes, "note": told})
+        has = ", ".join(f"{b.name} for {'/'.join(b.datasets)}" for b in self.budgets)
+        raise ZooError(f"the grid has no budget {name!r} for data set {dataset!r}. It has: {has}")
 
 
 def names() -> list[str]:
@@ -194,7 +168,7 @@ def cells(
         recipe = changed(budget.recipe_of(name), changes)
         train = TrainConfig(
             **{**recipe, "learning_rate": recipe["learning_rate"] * changes.times_rate},
-            dataset=cast(DataName, dataset),  # checked here
+            dataset=dataset,
             backbone=size.size,
             objective=objective,
             seed=seed,
@@ -206,18 +180,7 @@ def cells(
     folder, times = Counter(cell.folder for cell in made).most_common(1)[0]
     if times > 1:
         raise ZooError(f"two cells would share the folder {folder}; give the backbones different sizes")
-    return _with_teachers(made, {cell.folder: cell for cell in made})
-
-
-def _with_teachers(wanted: Sequence[Cell], known: Mapping[str, Cell]) -> list[Cell]:
-    """The cells, each once, and before each the one that teaches it; known: cells by folder, instead of new ones."""
-    found: dict[str, Cell] = {}
-    for cell in wanted:
-        chain = [cell]
-        while teacher := chain[-1].teacher:
-            chain.append(known.get(teacher.folder, teacher))
-        found |= {one.folder: one for one in reversed(chain) if one.folder not in found}
-    return list(found.values())
+    return with_teachers(made, {cell.folder: cell for cell in made})
 
 
 def select(cells: Sequence[Cell], pattern: str | None) -> list[Cell]:
@@ -230,7 +193,7 @@ def select(cells: Sequence[Cell], pattern: str | None) -> list[Cell]:
     found = [cell for cell in cells if fnmatchcase(cell.name, f"*{pattern}*")]
     if not found:
         raise choose("pattern for --only", pattern, {c.config.train.objective for c in cells})
-    return _with_teachers(found, {cell.folder: cell for cell in cells})
+    return with_teachers(found, {cell.folder: cell for cell in cells})
 
 
 def check_times(cells: Sequence[Cell]) -> None:

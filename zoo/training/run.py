@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from zoo import plugins, registry
+from zoo.base import ranks
 from zoo.base.environment import peak_memory, reset_peak_memory
 from zoo.base.errors import Interrupted, ZooError
 from zoo.base.files import write_atomic
@@ -65,27 +66,31 @@ def train(
     preview: Preview | None = None,
     teacher: Path | None = None,
     pictures: bool = False,
+    parts: int = 1,
 ) -> dict[str, Any]:
     """Train a run in its folder, from its newest checkpoint if it has one, to its end.
 
     track: what shows it meanwhile, as `--track`; preview makes the function that draws its picture. snapshots,
     candidates: the weights are kept in SNAPSHOTS at so many `points` of either kind. teacher: the folder of the
     teacher's finished run, for an objective that has one; None: it is trained first, in the folder TEACHER. pictures:
-    one of preview's after every epoch, in EPOCHS and in the tracker. Returns the last checkpoint's manifest. Raises
-    Diverged, Interrupted (state saved), DiskFull, or ZooError if the folder holds a run of another configuration.
+    one of preview's after every epoch, in EPOCHS and in the tracker. parts: as `Trainer` has it. Returns the last
+    checkpoint's manifest. Raises Diverged, Interrupted (state saved), DiskFull, or ZooError if the folder holds a run
+    of another configuration.
     """
     began = time.perf_counter()
     found = checkpoint.newest(folder, say)
+    ranks.same(found[0]["step"] if found else -1, "the newest checkpoint")
     if found:
         refuse_other(config, found[0], folder)
         refuse_changed(found[0]["plugins"], folder)
+        refuse_other_images(data, found[0]["data_sha256"], folder)
         if found[0]["step"] >= config.steps:
             return found[0]
     taught = taught_by(config, folder, data, device, teacher)
     if found and taught and found[0]["teacher"]["sha256"] != taught[0]["sha256"]:
         raise ZooError(f"{folder} was begun with another teacher than the run in {teacher or folder / TEACHER} now")
     reset_peak_memory(device)
-    trainer = Trainer(config, data, folder, device, taught[1] if taught else None)
+    trainer = Trainer(config, data, folder, device, taught[1] if taught else None, parts)
     clock, first = Clock(trainer.pairing_seconds), 0
     metrics = trainer.metrics
     if found:
@@ -103,12 +108,14 @@ def train(
     facts = {
         "config": config.model_dump(mode="json"),
         "data_sha256": data.sha256,
+        "data": data.spec.plain(),
         "standard": trainer.batches.standard,
         "setup_seconds": time.perf_counter() - began,
         "parameters": sum(p.numel() for p in trainer.module.parameters()),
         "plugins": dict(plugins.LOADED),
         "device": device.type,
         "threads": torch.get_num_threads(),
+        "ranks": ranks.size(),
         **trainer.how,
         **({"teacher": _facts(taught[0])} if taught else {}),
     }
@@ -132,9 +139,9 @@ def train(
 
     log_every, save_every = max(1, config.steps // LOG_ROWS), -(-config.steps // SAVES)
     shots = points(config.steps, snapshots) | points(config.steps, candidates)
-    draw = preview(config, data, trainer.state, device) if preview else None
+    draw = preview(config, data, trainer.state, device) if preview and ranks.leads() else None
     epoch = -(-len(data.augmented[0]) // config.batch) if pictures and draw else config.steps + 1
-    tracking = Tracking(track, config, folder, rows, first, draw)
+    tracking = Tracking(track if ranks.leads() else None, config, folder, rows, first, draw)
     clock.start()
     with StopSignal() as stop, closing(metrics), closing(Progress(config.steps, first)) as shown, tracking:
         for k in range(first, config.steps):
@@ -151,10 +158,12 @@ def train(
                     tracking.tell(done, row, saving, drawn)
             if done in shots:  # before the checkpoint, behind which a resumed run does not come back
                 save(done, snapshot=True)
-            if saving or stop.signal:
+            stopping = ranks.most(stop.signal)
+            if saving or stopping:
                 manifest = save(done)
-            if stop.signal and done < config.steps:
-                raise Interrupted(f"stopped at step {done:,}, saved in {folder}; run again to go on", stop.signal)
+            if stopping and done < config.steps:
+                raise Interrupted(f"stopped at step {done:,}, saved in {folder}; run again to go on", stopping)
+    ranks.wait()  # until the first one has written what the others read
     return manifest
 
 
@@ -215,4 +224,13 @@ def refuse_changed(before: dict[str, str], folder: Path) -> None:
         raise ZooError(
             f"{folder} was begun with another version of {', '.join(changed)}, and half of each would be neither; "
             "restore it, or choose another --out"
+        )
+
+
+def refuse_other_images(data: Dataset, before: str, folder: Path) -> None:
+    """Raise ZooError if the images are not those that the run in the folder began with."""
+    if data.sha256 != before:
+        raise ZooError(
+            f"{folder} was begun with other images than {data.name} holds now: SHA-256 {before} then, {data.sha256} "
+            "now. Restore them, or choose another --out"
         )
