@@ -20,12 +20,13 @@ Generator = Callable[["Tensor"], "Tensor"]  # labels int64 [N] -> images uint8 [
 
 @dataclass(frozen=True)
 class ClassScore:
-    """One class: its label, samples asked for, how many the judge found right, FID to its own training images."""
+    """One class: its label and name, samples asked for, how many the judge found right, FID to its training images."""
 
     label: int
     n: int
     correct: int
     fid: float | None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def score(
     chosen = validated(Setting, {"steps": steps, "guidance": guidance, **setting}, "the sampling options")
     where = pick_device(device)
     if dataset is not None:
-        check_name(dataset)
+        dataset = check_name(dataset)
     if n < 1 or batch < 1 or judge_seed not in (0, 1):
         raise ZooError(f"n = {n} and batch = {batch} must be at least 1, judge_seed = {judge_seed} is 0 or 1")
     asked = Asked(n, dataset, data_folder(data_dir), mirror_place(mirror), judge_seed, batch, trust_remote_code)
@@ -127,15 +128,15 @@ def _written(what: object, labels: object, asked: Any, folder: Path) -> Path:
 
     from eval.scores.score import label_counts
     from zoo.data.dataset import load
-    from zoo.data.sets import DATASETS, REAL_CLASSES
+    from zoo.data.sets import WORDS
 
     if asked.dataset is None:
-        raise ZooError(f"of which data set are these images? Give dataset=, one of {', '.join(DATASETS)}")
+        raise ZooError(f"of which data set are these images? Give dataset=, one of {WORDS}")
     if callable(what) and not isinstance(what, torch.Tensor):
         if labels is not None:
             raise ZooError("a function chooses no labels: it is given them, in the training set's proportions")
-        counts = label_counts(asked.n, load(asked.dataset, asked.data_dir, asked.mirror))
-        wanted = torch.arange(REAL_CLASSES).repeat_interleave(torch.tensor(counts))
+        data = load(asked.dataset, asked.data_dir, asked.mirror)
+        wanted = torch.arange(data.spec.real).repeat_interleave(torch.tensor(label_counts(asked.n, data)))
         what, labels = what(wanted), wanted
     images = torch.as_tensor(what)
     if images.dtype != torch.uint8 or images.ndim != 4:
@@ -154,7 +155,8 @@ def _written(what: object, labels: object, asked: Any, folder: Path) -> Path:
 def _scores(found: dict[str, Any]) -> Scores:
     """What `evaluate` says of one set, typed."""
     row = found["score"]
-    classes = tuple(ClassScore(c["label"], c["n"], c["correct"], c.get("fid")) for c in row.get("classes", ()))
+    names, rows = found["classes"], row.get("classes", ())
+    classes = tuple(ClassScore(c["label"], c["n"], c["correct"], c.get("fid"), names[c["label"]]) for c in rows)
     return Scores(
         dataset=found["data"],
         floor=found["floor"]["fid"],

@@ -3,12 +3,14 @@
 import json
 import shutil
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from eval.result import Result
+from zoo.base import ranks
 from zoo.base.errors import ZooError
 from zoo.base.files import write_atomic, write_json
 from zoo.base.lock import locked
@@ -38,7 +40,7 @@ def read_config(folder: Path) -> CellConfig:
 def run_cell(folder: Path, places: Watched) -> dict[str, Any]:
     """Do a cell's work and return its result; a finished cell is only read. Raises ZooError and its kinds."""
     config = read_config(folder)
-    with locked(folder, PATIENCE_SECONDS):
+    with locked(folder, PATIENCE_SECONDS) if ranks.leads() else nullcontext():
         if (folder / "result.json").is_file():
             result = read_sealed(folder / "result.json")
             if result.get("key") != config.key:
@@ -47,7 +49,8 @@ def run_cell(folder: Path, places: Watched) -> dict[str, Any]:
         result = sealed("result.json", _work(config, folder, places))
         _check(result)
         write_json(folder / "result.json", result)
-        shutil.rmtree(folder / "snapshots", ignore_errors=True)
+        if ranks.leads():
+            shutil.rmtree(folder / "snapshots", ignore_errors=True)
     return result
 
 
@@ -68,7 +71,6 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     from zoo import plugins
     from zoo.base.environment import git_hash, pick_device, versions
     from zoo.data.dataset import load
-    from zoo.data.sets import NUM_CLASSES
     from zoo.objectives.fingerprint import fingerprint
     from zoo.registry import backbone_size, objective
     from zoo.sampling.model import Model, Preview
@@ -85,11 +87,22 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     kept = config.score.snapshots, config.score.candidates
     teacher = read_sealed(folder / "cell.json").get("teacher")
     taught = folder / teacher if teacher else None
-    trained = train(config.train, folder, data, device, places.track, *kept, Preview, taught)
+    trained = train(
+        config.train,
+        folder,
+        data,
+        device,
+        places.track,
+        *kept,
+        preview=Preview,
+        teacher=taught,
+        pictures=config.score.pictures,
+        parts=places.accumulate,
+    )
     done = time.perf_counter()
     judge, real = bench.judge, bench.real
     manifest, last = checkpoint.find(folder, selected=False)
-    model = Model(manifest, last, data.image_shape, device, config.score.batch)
+    model = Model(manifest, last, device, config.score.batch, together=True)
     selection: list[dict[str, Any]] = []
     if config.score.select == "validation":
         model.tensors, selection = least(model, folder, trained["step"], kept[1], data, config.score.n)
@@ -107,6 +120,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
         "sample": drawing,
         "score": loading + time.perf_counter() - done - drawing,
     }
+    size = backbone_size(config.train.backbone)
     facts = ("images", "step", "seconds", "setup_seconds", "peak_memory_bytes", "final_loss", "parameters")
     how = ("precision", "compiled", "device", "threads")
     return {
@@ -122,12 +136,12 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
             "teacher_seconds": trained.get("teacher", {}).get("seconds", 0.0),
             "clipped": trained["clipped_steps"] / trained["step"],
             "images_per_s": trained["images"] / trained["seconds"],
-            "flop_per_image": backbone_size(config.train.backbone).forward_flop(data.image_shape, NUM_CLASSES),
+            "flop_per_image": size.forward_flop(data.image_shape, data.spec.num_classes),
             "logsnr_edges": LOGSNR_EDGES,
         },
         "judge": _judge(judge, real),
         "second_judge": _judge(bench.second, bench.second_real),
-        "data": {"name": data.name, "sha256": data.sha256},
+        "data": {"name": data.name, "sha256": data.sha256, **data.spec.plain()},
         "real": real.row,
         "scores": made.scores,
         "unscored": made.unscored,

@@ -16,7 +16,9 @@ from zoo.base.options import EXPERT, MUCH, option
 from zoo.cli import Places, SettingOptions, parse
 from zoo.config.cell import MIN_SAMPLES
 from zoo.config.fits import fit_images
-from zoo.data.sets import IMAGE_SHAPES, check_name
+from zoo.data.sets import WORDS, check_name
+
+SMALLEST = (1, 4, 4)  # an image of a data set that is not known yet has as many numbers, or more
 
 
 @dataclass
@@ -29,9 +31,7 @@ class Options(SettingOptions, Places):
     )  # fmt: skip
     b: str | None = option(None, "another one, to be compared with the first", positional=True)
     n: int = option(1000, "images to draw from a checkpoint or a pipeline (10,000 for numbers to publish)", MUCH)
-    dataset: str | None = option(
-        None, "mnist, fashion or digits: what images belong to, where no checkpoint says it", metavar="NAME"
-    )
+    dataset: str | None = option(None, f"what images belong to, where no checkpoint says it: {WORDS}", metavar="NAME")
     judge_seed: Literal[0, 1] = option(0, "1 lets the second judge lead", EXPERT)
     trust_remote_code: bool = option(False, "let the code that lies in a pipeline's folder run: read it first", EXPERT)
     json: bool = option(False, "print JSON instead of tables")
@@ -48,8 +48,8 @@ class Options(SettingOptions, Places):
                 "FID is wrong even after its correction"
             )
         if self.dataset is not None:
-            check_name(self.dataset)
-        fit_images(self.n, IMAGE_SHAPES["digits"])
+            self.dataset = check_name(self.dataset)
+        fit_images(self.n, SMALLEST)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from zoo.base.errors import run_main
 from zoo.base.files import read_json
 from zoo.base.options import MUCH, WHERE, chosen, option
 from zoo.cli import Places, parse
-from zoo.data.sets import check_name
+from zoo.data.sets import WORDS, check_name
 
 COMMAND = "python -m eval.judge"
 
@@ -20,14 +20,14 @@ COMMAND = "python -m eval.judge"
 class Check(Places):
     """Print the gate's table for the judges of seeds 0 and 1 of a data set; the status is 1 if a bound is missed."""
 
-    dataset: str = option("mnist", "mnist, fashion or digits", metavar="NAME")
+    dataset: str = option("mnist", WORDS, metavar="NAME")
 
 
 @dataclass
 class Train(Places):
     """Train a judge of a new version. A judge that exists is never replaced."""
 
-    dataset: str = option("mnist", "mnist, fashion or digits", metavar="NAME")
+    dataset: str = option("mnist", WORDS, metavar="NAME")
     seed: int = option(0, "seed of the training", MUCH)
     version: str | None = option(None, "name of the version, such as v2 (default: the current one)", metavar="NAME")
     out: str | None = option(None, "folder of the new judge (default: DATA_DIR/judges)", WHERE, metavar="DIR")

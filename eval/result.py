@@ -193,10 +193,14 @@ class TrainFacts(Frozen):
 
 
 class DataFacts(Frozen):
-    """The data set and the hash of all its images and labels."""
+    """The data set, the hash of all its images and labels, their (channels, height, width), the names of the real
+    classes, and whether black and white images are two further ones."""
 
     name: str
     sha256: Hash
+    image_shape: tuple[Count, Count, Count]
+    classes: Annotated[tuple[str, ...], Field(min_length=2)]
+    blanks: bool
 
 
 class Seconds(Frozen):

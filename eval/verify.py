@@ -110,7 +110,7 @@ def score_again(
     if data.sha256 != cell.result["data"]["sha256"]:
         return [], [f"{cell.name}: scored on other data than this {data.name}"]
     bench = Bench.load(data, data_dir, device)
-    model = Model(manifest, tensors, data.image_shape, device, cell.config.score.batch)
+    model = Model(manifest, tensors, device, cell.config.score.batch)
     rows = {row["setting"]: row for row in cell.result["scores"]}
     lines, faults = [], []
     for setting in cell.config.score.controls:

@@ -20,6 +20,7 @@ from reports.words import about, ranktables, sentences, tables
 from reports.words.anatomy import anatomy
 from reports.words.best import best_case
 from reports.words.bibtex import papers
+from reports.words.claims import claims, lead
 from reports.words.document import Block, Bold, Fold, Heading, Paragraph, Picture, Table, filled
 from reports.words.fewsteps import few_steps
 from reports.words.glossary import glossary
@@ -27,7 +28,9 @@ from reports.words.opening import notice, opening
 from reports.words.pairs import pairs
 from reports.words.published import notes, study
 from reports.words.recipes import recipes
+from reports.words.scaling import studied
 from zoo.base.files import write_atomic
+from zoo.data import sets
 
 COST = (
     "Means over the seeds that are done; seconds of wall clock. Start: imports and data; setup: building the network "
@@ -80,13 +83,13 @@ def page(run: Run, figures: list[str], running: bool = False) -> list[Block]:
     told, variants = recipes(run)
     blocks: list[Block] = [Heading(sentences.title(run), 1), *_warnings(run)]
     blocks += [Paragraph(note, "note") for note in run.notes]
-    blocks += opening(run, _pictures(run, figures, "Opening"), running, told)
+    blocks += opening(run, _pictures(run, figures, "Opening"), running, [*lead(run), *told])
     blocks += [Paragraph(note, "note")] if (note := run.grid.get("sizes_note")) else []
     if run.done:
         blocks += [Heading("Ranks"), *_ranks(run), *_pictures(run, figures, "Ranks"), *variants, *study(run)]
     several = len(run.datasets) > 1
     for part in (run.on(dataset) for dataset in run.datasets):
-        prefix = f"{part.datasets[0]}-" if several else ""
+        prefix = f"{sets.short(part.datasets[0])}-" if several else ""
         blocks += _sections(part, figures, prefix, f" on {part.datasets[0]}" if several else "")
     none = "None so far." if running else f"All {len(run.cells)} cells are done."
     blocks += [Heading("Failures"), about.failures(run, running) or Paragraph(none)]
@@ -123,6 +126,7 @@ def _sections(run: Run, figures: list[str], prefix: str, where: str) -> list[Blo
         return training
     blocks: list[Block] = [Heading(f"Comparison{where}"), sentences.leaders(run), tables.comparison(run)]
     blocks += [sentences.how_to_read(run), *notes(run), *show("Comparison"), *_folded("Pareto fronts", show("Fronts"))]
+    blocks += [*claims(run, where), *studied(run, where, show("Scaling"))]
     blocks += few_steps(run, where, [*_pictures(run, figures, "Few steps", prefix)])
     first, *others = show("Samples") or [Paragraph("No pictures.")]
     blocks += [Heading(f"Samples{where}"), first, *_folded("More samples", others)]

@@ -62,12 +62,12 @@ def test_drawing_and_scoring_ask_for_no_float64(tiny, digits, tmp_path, cpu):
     settings = [Setting(steps=3), Setting(steps=3, guidance=2.0, interval=(0.1, 0.9), rescale=0.5, sampler="heun"),
                 Setting(steps=3, sampler="ancestral"), Setting(steps=3, sampler="dpmpp_2m", clip=False)]  # fmt: skip
     labels = torch.arange(12)
-    model = Model(manifest, tensors, digits.image_shape, cpu, 12)
+    model = Model(manifest, tensors, cpu, 12)
     wanted = [model.images(labels, setting) for setting in settings]
     bench = Bench.load(digits, tmp_path, cpu)
     row, errors = score(model, settings[0], 256, bench).row, validation(model, "ema", digits, 256)
     with fakemps.device() as mps:
-        model = Model(manifest, tensors, digits.image_shape, mps, 12)
+        model = Model(manifest, tensors, mps, 12)
         for setting, images in zip(settings, wanted, strict=True):
             found = model.images(labels, setting)
             assert found.device.type == "mps"

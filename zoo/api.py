@@ -39,13 +39,11 @@ class Run:
     def model(self, batch: int = 128) -> "Model":
         """The checkpoint ready to sample, in batches of this size; read once."""
         if batch not in self._models:
-            from zoo.data.sets import IMAGE_SHAPES
             from zoo.sampling.model import Model
             from zoo.training import checkpoint
 
             manifest, tensors = checkpoint.find(self.folder)
-            shape = IMAGE_SHAPES[self.config.dataset]
-            self._models[batch] = Model(manifest, tensors, shape, pick_device(self.device), batch)
+            self._models[batch] = Model(manifest, tensors, pick_device(self.device), batch)
         return self._models[batch]
 
     def sample(
@@ -75,7 +73,6 @@ class Run:
 
         from zoo.config.control import Setting
         from zoo.config.schema import validated
-        from zoo.data.sets import NUM_CLASSES
 
         chosen = validated(Setting, {"steps": steps, "guidance": guidance, **setting}, "the sampling options")
         if batch < 1:
@@ -85,10 +82,11 @@ class Run:
         if wanted.ndim != 1 or not whole or not len(wanted):
             raise ZooError(f"labels: a list of at least one class, as in [0, 1, 2], not {labels!r:.100}")
         low, high = int(wanted.min()), int(wanted.max())
-        if low < 0 or high > NUM_CLASSES:
-            raise ZooError(f"labels {low} to {high}: classes are 0 to {NUM_CLASSES - 1}, and {NUM_CLASSES} is none")
         with progress_shown(False):
-            return self.model(batch).images(wanted.long(), chosen, seed=seed).cpu()
+            model = self.model(batch)
+            if low < 0 or high > (none := model.spec.num_classes):
+                raise ZooError(f"labels {low} to {high}: classes are 0 to {none - 1}, and {none} is none")
+            return model.images(wanted.long(), chosen, seed=seed).cpu()
 
     @cached_property
     def metrics(self) -> "pd.DataFrame":

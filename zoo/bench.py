@@ -7,6 +7,7 @@ images are random: speed does not depend on what they show.
 
 python -m zoo.bench --minutes 8 --out DIR measures everything that a GPU is asked for in one call, the most valuable
 first: speed, time to quality, and as much of the default grid as fits (--minutes 8 --help explains its options).
+python -m zoo.bench --simulate cells=10000 nodes=64 says what a large grid on a cluster takes, and what breaks first.
 python -m zoo.bench --quality --out DIR measures FID after so many seconds of training (--quality --help).
 """
 
@@ -36,7 +37,8 @@ class Options:
     )
     objective: str = option("rf/lognorm(0,1)", "what is trained", metavar="NAME")
     modes: tuple[str, ...] = option(tuple(MODES), f"which of: {'; '.join(MODES)} (default: all)", metavar="MODE ..")
-    size: int = option(28, "pixels of an image's side", MUCH)
+    dataset: str = option("mnist", "whose image size, channels and classes", metavar="NAME")
+    size: int | None = option(None, "pixels of an image's side (default: the data set's)", MUCH)
     batch: int = option(64, "images in a step", MUCH)
     rounds: int = option(2, "how often each is measured; the first time with a cold cache of compiled code", MUCH)
     seconds: float = option(5.0, "how long training and sampling are timed in each measurement", MUCH)
@@ -50,8 +52,8 @@ class Options:
         given = {f.name: getattr(self, f.name) for f in fields(Plan)}
         plan = Plan(**given)
         for name in plan.backbone:
-            fit_training(checked_config(plan, name), (1, plan.size, plan.size))
-        fit_images(RANDOM_IMAGES, (1, plan.size, plan.size), "--size")
+            fit_training(checked_config(plan, name), plan.spec)
+        fit_images(RANDOM_IMAGES, plan.spec.image_shape, "--size")
         registry.objective(plan.objective)
         if self.one is not None and self.one not in (CEILING, *MODES):
             raise choose("measurement", self.one, (CEILING, *MODES))
@@ -70,6 +72,10 @@ def main() -> int:
         from zoo.benchmark import call
 
         return call.main()
+    if any(word.partition("=")[0] == "--simulate" for word in sys.argv[1:]):
+        from zoo.benchmark import simulate
+
+        return simulate.main()
     options = parse(Options, "python -m zoo.bench", __doc__)
     plan = options.plan()
     if options.one:

@@ -8,6 +8,7 @@ from zoo import plugins
 from zoo.base.environment import check_device, data_folder, mirror_place
 from zoo.base.errors import ZooError
 from zoo.base.options import EXPERT, MUCH, WHAT, WHERE, option, read
+from zoo.data.sets import WORDS
 from zoo.training.track import TRACKERS, check_tracker
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ class Machine:
     """Where things run."""
 
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps", WHERE, metavar="DEVICE")
-    plugin: str | None = option(None, "a Python file that registers objectives of your own", WHAT, metavar="FILE")
+    plugin: str | None = option(
+        None, "a Python file that registers objectives or data sets of your own", WHAT, metavar="FILE"
+    )
 
 
 @dataclass
@@ -30,7 +33,7 @@ class Places(Machine):
     data_dir: str = option(str(data_folder()), "folder of the data sets (env ZOO_DATA)", WHERE, metavar="DIR")
     mirror: str | None = option(
         mirror_place(),
-        "folder or address (file://, http://) of MNIST's four published archives (env ZOO_MIRROR)",
+        "folder or address (file://, http://) of published archives, such as MNIST's four (env ZOO_MIRROR)",
         WHERE,
         metavar="PLACE",
     )
@@ -41,6 +44,14 @@ class Watched(Places):
     """Where a run is, and what shows it while it trains."""
 
     track: str | None = option(None, f"show training in one of {', '.join(TRACKERS)}", WHERE, metavar="TRACKER")
+    ranks: int | None = option(
+        None,
+        "processes that train a run together, each on its own GPU or cores, each with its share of a batch",
+        EXPERT,
+    )
+    accumulate: int = option(
+        1, "parts of a batch's share that are computed one after the other: less memory, about the same numbers", EXPERT
+    )
 
 
 @dataclass
@@ -49,7 +60,7 @@ class TrainOptions(Watched):
 
     objective: str = option("rf/lognorm(0,1)", "a name such as rf, eps/cosine or v/cosine+minsnr(5)", metavar="NAME")
     backbone: str = option("dit", "dit or unet, with sizes: dit(width=128), unet(width=32,attention=1)", metavar="NAME")
-    dataset: str = option("mnist", "mnist, fashion or digits", metavar="NAME")
+    dataset: str = option("mnist", WORDS, metavar="NAME")
     images: int = option(60_000, "images seen in training", MUCH)
     seed: int = option(0, "seed of everything random", MUCH)
     batch: int = option(64, "images in a step", EXPERT)

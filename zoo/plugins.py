@@ -1,4 +1,5 @@
-"""User-defined objectives: a Python file (`--plugin FILE`), or an installed package's entry point `zoo.objectives`.
+"""User-defined objectives, backbones and data sets: a Python file (`--plugin FILE`), or an installed package's entry
+point `zoo.objectives` or `zoo.datasets`.
 
 Either calls `zoo.registry.register`; from then on its words are names like any other.
 """
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from zoo.base.errors import ZooError
 
-GROUP = "zoo.objectives"
+GROUPS = ("zoo.objectives", "zoo.datasets")
 LOADED: dict[str, str] = {}  # file or entry point -> SHA-256 of the file, or the package's version
 
 
@@ -22,7 +23,8 @@ def load(file: str | None = None) -> None:
     """
     from importlib.metadata import entry_points  # takes a while, and --help needs none of it
 
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+    installed = [entry for group in GROUPS for entry in entry_points(group=group)]
+    for entry in sorted(installed, key=lambda entry: entry.name):
         if entry.value not in LOADED:
             _run(f"entry point {entry.name} = {entry.value}", entry.load)
             LOADED[entry.value] = entry.dist.version if entry.dist else "unknown version"

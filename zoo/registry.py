@@ -1,4 +1,4 @@
-"""Names -> objectives and backbones. This is the one place to touch to add either.
+"""Names -> objectives and backbones. This is the one place to touch to add either; data sets are in `data/sets.py`.
 
 A new combination is one line in `families.py`. A new idea on one axis is one final class in that axis' file and one
 line in its table here. Everything else (command line, tests, report rows, references) iterates over these tables.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from zoo.backbones.sizes import Backbone, DiTSize, UNetSize
 from zoo.base.errors import ZooError, choose
 from zoo.base.names import Term, parse_term, spelled, split
+from zoo.data.sets import SETS
 from zoo.objectives import weight
 from zoo.objectives.auxiliary import Auxiliary, Contrast, Learned, Plain, PseudoHuber
 from zoo.objectives.compose import arguments, canonical, refuse_senseless
@@ -74,6 +75,7 @@ TABLES: dict[str, dict[str, Callable[..., Any]]] = {
     **MODIFIERS,
     "scheme": SCHEMES,
     "backbone": BACKBONES,
+    "dataset": SETS,
 }
 
 FAMILIES: dict[str, tuple[str, ...]] = {
@@ -89,8 +91,8 @@ ZOO: tuple[str, ...] = tuple(name for name in EVERY if name not in TAUGHT)
 def register(kind: str, word: str) -> Callable[[Made], Made]:
     """Class decorator: adds a class to the table of this kind under a word, for names to use.
 
-    kind: target, path, density, weight, coupling, auxiliary, scheme or backbone. Raises ZooError for another kind, and
-    for a word that is taken.
+    kind: target, path, density, weight, coupling, auxiliary, scheme, backbone or dataset. Raises ZooError for another
+    kind, and for a word that is taken.
     """
     if kind not in TABLES or kind in ("end", "shift"):
         raise choose("kind of part", kind, TABLES.keys() - {"end", "shift"})

@@ -17,7 +17,9 @@ class Options(SettingOptions, Machine):
     """Draw images."""
 
     ckpt: str = option("", "folder of a run, or its step-NNNNNN.safetensors", positional=True)
-    labels: str = option("0-9", "classes to draw, as in 3,5-7; 10 is black, 11 white, none is no class", metavar="LIST")
+    labels: str | None = option(
+        None, "classes to draw, as in 3,5-7 or cat,dog; none is no class (default: all of real images)", metavar="LIST"
+    )
     n: int = option(8, "images of each class", MUCH)
     seed: int | None = option(None, "seed of the starting noise (default: the run's own)", MUCH)
     out: str | None = option(None, "a PNG: one column for each class", WHERE, metavar="FILE")
@@ -49,10 +51,9 @@ def main() -> None:
     options.check()
     setting = options.setting()
     from zoo.base.environment import pick_device  # torch, which --help does without
-    from zoo.sampling.draw import Drawing, draw, parse_labels
+    from zoo.sampling.draw import Drawing, draw
 
-    labels = parse_labels(options.labels)
-    wanted = Drawing(labels, options.n, options.seed, options.out, options.trajectory, options.npz)
+    wanted = Drawing(options.labels, options.n, options.seed, options.out, options.trajectory, options.npz)
     print("\n".join(draw(Path(options.ckpt), wanted, setting, pick_device(options.device), options.batch)))
 
 

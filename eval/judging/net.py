@@ -1,7 +1,7 @@
 """The judge: a small classifier whose features measure images, and whose classes measure conditional samples.
 
     x = (image / 255 - mean) / std
-    x -> 5 x [conv 3x3, BN, ReLU] (32, 32 stride 2, 64, 64 stride 2, 128) -> average -> FC 128, BN, ReLU = h -> FC 10
+    x -> 5 x [conv 3x3, BN, ReLU] (32, 32 stride 2, 64, 64 stride 2, 128) -> average -> FC 128, BN, ReLU = h -> FC K
     features = c h,  with c such that tr cov(features of the training images) = 128
 
 The training is in recipe.py, the bounds that a version must meet in gate.py, the versions themselves in store.py.
@@ -15,40 +15,41 @@ import torch
 from torch import Tensor, nn
 
 from zoo.base.errors import ZooError
-from zoo.data.sets import REAL_CLASSES
+from zoo.data.spec import Spec
 
 FEATURES = 128
 
 
 class Judge(nn.Module):
-    """The network. `name`, `sha256` (of the weights' file) and `info` (the sidecar) are set by loading."""
+    """The network. `name`, `sha256` (of the weights' file), `info` (the sidecar) and `made` (when that was
+    written) are set by loading."""
 
     mean: Tensor  # these of the training pixels
     std: Tensor
     scale: Tensor
 
-    def __init__(self, image_shape: tuple[int, int, int]):
+    def __init__(self, spec: Spec):
         super().__init__()
-        self.image_shape, self.name, self.sha256 = tuple(image_shape), "untrained", ""
+        self.spec, self.name, self.sha256, self.made = spec, "untrained", "", 0.0
         self.info: dict[str, Any] = {}
-        widths, strides = (image_shape[0], 32, 32, 64, 64, 128), (1, 2, 1, 2, 1)
+        widths, strides = (spec.image_shape[0], 32, 32, 64, 64, 128), (1, 2, 1, 2, 1)
         layers: list[nn.Module] = []
         for before, after, stride in zip(widths, widths[1:], strides, strict=False):
             layers += [nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
         self.convs = nn.Sequential(*layers)
         self.neck = nn.Sequential(nn.Linear(widths[-1], FEATURES, bias=False), nn.BatchNorm1d(FEATURES), nn.ReLU())
-        self.head = nn.Linear(FEATURES, REAL_CLASSES)
+        self.head = nn.Linear(FEATURES, spec.real)
         for name in ("mean", "std", "scale"):  # of the training pixels, and c above; part of the file that is hashed
             self.register_buffer(name, torch.ones(()))
 
     def raw(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """(h [B, 128], logits [B, 10]) of float pixels [B, 1, H, W] in [0, 1]: for training, without any check."""
+        """(h [B, 128], logits [B, K]) of float pixels [B, C, H, W] in [0, 1]: for training, without any check."""
         h = self.neck(self.convs((pixels - self.mean) / self.std).mean(dim=(2, 3)))
         return h, self.head(h)
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """(features [B, 128], logits [B, 10]), float32, of uint8 images [B, 1, H, W], whatever autocast or TF32 say.
+        """(features [B, 128], logits [B, K]), float32, of uint8 images [B, C, H, W], whatever autocast or TF32 say.
 
         Raises ZooError in training mode, or for images of another type or size.
         """
@@ -59,26 +60,26 @@ class Judge(nn.Module):
                 f"judge {self.name} takes uint8 images, not {images.dtype}. "
                 "Clamp to [0, 1], multiply by 255, round, and convert to torch.uint8"
             )
-        if images.ndim != 4 or tuple(images.shape[1:]) != self.image_shape:
-            wanted = ", ".join(map(str, self.image_shape))
+        if images.ndim != 4 or tuple(images.shape[1:]) != self.spec.image_shape:
+            wanted = ", ".join(map(str, self.spec.image_shape))
             raise ZooError(f"judge {self.name} takes images [B, {wanted}], not {list(images.shape)}")
         with exact_float32(images.device):
             h, logits = self.raw(images.float() / 255)
         return h * self.scale, logits
 
     def features(self, images: Tensor) -> Tensor:
-        """Scaled features [B, 128] float32 of uint8 images [B, 1, H, W]. Errors as `forward`."""
+        """Scaled features [B, 128] float32 of uint8 images [B, C, H, W]. Errors as `forward`."""
         found: Tensor = self(images)[0]
         return found
 
     def logits(self, images: Tensor) -> Tensor:
-        """Class scores [B, 10] float32 of uint8 images [B, 1, H, W]. Errors as `forward`."""
+        """Class scores [B, K] float32 of uint8 images [B, C, H, W]. Errors as `forward`."""
         found: Tensor = self(images)[1]
         return found
 
 
 def judge_images(judge: Judge, images: Tensor, batch: int = 100) -> tuple[Tensor, Tensor]:
-    """(features [N, 128], class scores [N, 10]) float32, on the judge's device, of uint8 images [N, 1, H, W] anywhere.
+    """(features [N, 128], class scores [N, K]) float32, on the judge's device, of uint8 images [N, C, H, W] anywhere.
 
     The scores do not depend on `batch`; small batches stay in a CPU's cache. Errors as `forward`.
     """

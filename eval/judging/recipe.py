@@ -3,7 +3,7 @@
     loss = cross entropy(judge(clamp(affine(image) + s n)), label)
     n ~ N(0, 1),  s ~ U(0, 0.1) on half of each batch and 0 on the other
 
-Left-over noise is what tells objectives apart, and two judges trained without noise disagree wildly about it; trained
+Left-over noise is what distinguishes objectives, and two judges trained without noise disagree wildly about it; trained
 with it they agree, and still see it. All randomness is a function of the seed (zoo/training/noise.py).
 """
 
@@ -20,7 +20,6 @@ from torch.nn import functional as F
 from eval.judging.net import FEATURES, Judge, exact_float32, judge_images
 from zoo.base.errors import Diverged
 from zoo.data.dataset import Dataset, affine
-from zoo.data.sets import REAL_CLASSES
 from zoo.training.noise import generator
 
 SECONDS_PER_IMAGE, SECONDS_PER_PIXEL = 1e-4, 1.8e-6  # on one slow CPU core; only for the estimate that is printed
@@ -55,7 +54,7 @@ def recipe_for(dataset: Dataset) -> Recipe:
 def minutes(recipe: Recipe, dataset: Dataset) -> float:
     """Rough training time on one CPU core."""
     images = recipe.steps(len(dataset.train)) * recipe.batch
-    return images * (SECONDS_PER_IMAGE + SECONDS_PER_PIXEL * dataset.train[0].numel()) / 60
+    return images * (SECONDS_PER_IMAGE + SECONDS_PER_PIXEL * dataset.train[0, 0].numel()) / 60
 
 
 def train(
@@ -64,7 +63,7 @@ def train(
     """A trained judge in eval mode, and what is to be known about it. Raises Diverged if the loss is not finite."""
     started = time.perf_counter()
     images, labels = dataset.train.to(device), dataset.train_labels.to(device)
-    judge = Judge(dataset.image_shape).to(device).to(memory_format=torch.channels_last)  # a third faster on a CPU
+    judge = Judge(dataset.spec).to(device).to(memory_format=torch.channels_last)  # a third faster on a CPU
     initialise(judge, dataset, seed)
     optimizer = torch.optim.AdamW(judge.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=recipe.steps(len(images)))
@@ -73,7 +72,7 @@ def train(
     for epoch in range(recipe.epochs):
         order = torch.randperm(len(images), generator=generator(seed, "judge-order", epoch)).to(device)
         for index in order[: recipe.steps_per_epoch(len(images)) * recipe.batch].split(recipe.batch):
-            pixels = augment(images[index], recipe, generator(seed, "judge-augment", step, device))
+            pixels = augment(images[index], recipe, generator(seed, "judge-augment", step, device), dataset.flips)
             with exact_float32(pixels.device):
                 loss = F.cross_entropy(judge.raw(pixels)[1], labels[index])
                 optimizer.zero_grad()
@@ -104,12 +103,12 @@ def initialise(judge: Judge, dataset: Dataset, seed: int) -> None:
     judge.std.fill_(pixels.std().item())
 
 
-def augment(images: Tensor, recipe: Recipe, rng: torch.Generator) -> Tensor:
-    """uint8 images [B, 1, H, W] as floats in [0, 1]: all moved by small affine maps, the first half with noise too.
+def augment(images: Tensor, recipe: Recipe, rng: torch.Generator, flips: bool = False) -> Tensor:
+    """uint8 images [B, C, H, W] as floats in [0, 1]: all moved by small affine maps, the first half with noise too.
 
     The batch is shuffled, so its first half is any half.
     """
-    pixels = affine(images.float() / 255, rng)
+    pixels = affine(images.float() / 255, rng, flips)
     count = int(recipe.noisy_share * len(pixels))
     sigma = recipe.noise * torch.rand(count, 1, 1, 1, generator=rng, device=rng.device)
     noise = torch.randn(pixels[:count].shape, generator=rng, device=rng.device)
@@ -124,7 +123,7 @@ def describe(judge: Judge, dataset: Dataset, seed: int, recipe: Recipe, seconds:
     return {
         "dataset": dataset.name,
         "data_sha256": dataset.sha256,
-        "image_shape": list(dataset.image_shape),
+        **dataset.spec.plain(),
         "seed": seed,
         "recipe": asdict(recipe),
         "steps": recipe.steps(len(dataset.train)),
@@ -140,9 +139,9 @@ def describe(judge: Judge, dataset: Dataset, seed: int, recipe: Recipe, seconds:
 
 
 def accuracy(judge: Judge, images: Tensor, labels: Tensor) -> tuple[float, list[float]]:
-    """Share of uint8 images [N, 1, H, W] that the judge gets right: in all, and for each class."""
+    """Share of uint8 images [N, C, H, W] that the judge gets right: in all, and for each class."""
     right = (judge_images(judge, images)[1].argmax(1).cpu() == labels.cpu()).double()
-    per_class = [right[labels.cpu() == label].mean().item() for label in range(REAL_CLASSES)]
+    per_class = [right[labels.cpu() == label].mean().item() for label in range(judge.spec.real)]
     return right.mean().item(), per_class
 
 

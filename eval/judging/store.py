@@ -2,7 +2,9 @@
 
 Every score depends on the judge's weights, so the weights are part of the metric: each version is a file whose SHA-256
 is known, and it is loaded only if that matches. `mnist` and `digits` are shipped, in two seeds; the second is a second
-opinion. For another data set a judge is trained once and kept in the data folder.
+opinion. For another data set a judge is trained once and kept in the data folder, under the hash of the images where
+the data set's name alone does not say which they are. One that is right too seldom is refused: its scores would rank
+objectives by its own mistakes.
 """
 
 import hashlib
@@ -18,9 +20,12 @@ from eval.judging.net import Judge
 from zoo.base.errors import ZooError
 from zoo.base.files import read_json, write_atomic, write_json
 from zoo.base.lock import exclusive
+from zoo.config.cell import MIN_SAMPLES
 from zoo.data.dataset import Dataset
+from zoo.data.sets import short
 
 VERSION = "v1"
+SKILL = 0.4  # 0 is a judge that always says the largest class, 1 one that is always right
 FOLDER = Path(__file__).parent / "judges"
 SHIPPED = {  # name -> SHA-256 of its weights
     "mnist-v1-seed0": "cea834c2f9830c929a5125394d9a77d5888e01e8f160d21eae83aeddcae9bb94",
@@ -33,20 +38,48 @@ SHIPPED = {  # name -> SHA-256 of its weights
 def load_judge(dataset: Dataset, data_dir: Path, seed: int = 0, device: str | torch.device = "cpu") -> Judge:
     """The judge of a data set, in eval mode: shipped, or else trained once and kept under `data_dir`/judges.
 
-    Raises ZooError if the weights' hash is not the expected one, or if they belong to other images.
+    Raises ZooError if the weights' hash is not the expected one, if they belong to other images, for a data set with
+    too few test images, and for a judge that is right less often than `required`.
     """
-    name = f"{dataset.name}-{VERSION}-seed{seed}"
+    name = name_of(dataset, VERSION, seed)
     if name in SHIPPED:
         return read_judge(FOLDER, name, dataset, SHIPPED[name]).to(device)
+    if (count := len(dataset.test)) < MIN_SAMPLES:
+        raise ZooError(
+            f"data set {dataset.name!r} has {count} test images, and scores need at least {MIN_SAMPLES}, twice the "
+            "judge's features. Add images, or give more of them as test images (folders train/ and test/)"
+        )
     folder = Path(data_dir) / "judges"
+    sidecar = folder / f"{name}.json"  # written last: without it the weights may be of a broken run
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with exclusive(folder / f"{name}.lock"):
-            if not (folder / f"{name}.json").exists():  # written last: without it the weights may be of a broken run
-                train_judge(dataset, folder, VERSION, seed, device)
+        if not sidecar.exists():  # a folder that has the judge need not be writable
+            folder.mkdir(parents=True, exist_ok=True)
+            with exclusive(folder / f"{name}.lock"):
+                if not sidecar.exists():
+                    train_judge(dataset, folder, VERSION, seed, device)
     except OSError as error:
         raise ZooError(f"judges cannot be kept in {folder}: {error}. Choose another data folder") from None
-    return read_judge(folder, name, dataset).to(device)
+    judge = read_judge(folder, name, dataset)
+    if (found := judge.info["accuracy"]) < (least := required(dataset)):
+        raise ZooError(
+            f"judge {name} is right about {found:.1%} of the test images of {dataset.name}, and its scores would mean "
+            f"little below {least:.1%} ({SKILL:.0%} of the way from the largest class's share to all). Give it more or "
+            "larger images, fewer or clearer classes, or correct labels; python -m eval.judge check --dataset "
+            f"'{dataset.name}' shows the whole gate. Training works without a judge: python -m zoo.train"
+        )
+    return judge.to(device)
+
+
+def required(dataset: Dataset) -> float:
+    """The share of test images that a judge must get right: SKILL of the way from guessing the largest class to 1."""
+    chance = dataset.test_labels.bincount().max().item() / len(dataset.test)
+    return float(chance + SKILL * (1 - chance))
+
+
+def name_of(dataset: Dataset, version: str, seed: int) -> str:
+    """A judge's name: `mnist-v1-seed0`, or with the images' hash, `cats-1c2d3e4f-0a1b2c3d4e5f-v1-seed0`."""
+    mark = "" if dataset.fixed else f"-{dataset.sha256[:12]}"
+    return f"{short(dataset.name)}{mark}-{version}-seed{seed}"
 
 
 def read_judge(folder: Path, name: str, dataset: Dataset, sha256: str | None = None) -> Judge:
@@ -67,12 +100,12 @@ def read_judge(folder: Path, name: str, dataset: Dataset, sha256: str | None = N
             f"judge {name} was trained on other images than this {dataset.name}: SHA-256 {owner} in {sidecar}, "
             f"{dataset.sha256} in the data folder. Fetch the data again, or delete the judge if you changed the data"
         )
-    judge = Judge(dataset.image_shape)
+    judge = Judge(dataset.spec)
     try:
         judge.load_state_dict(safetensors.torch.load(data))
     except (SafetensorError, RuntimeError) as error:
         raise ZooError(f"judge {path} does not hold this network: {error}. {remedy}") from None
-    judge.name, judge.sha256, judge.info = name, found, info
+    judge.name, judge.sha256, judge.info, judge.made = name, found, info, sidecar.stat().st_mtime
     return judge.to(memory_format=torch.channels_last).eval().requires_grad_(False)  # a third faster on a CPU
 
 
@@ -81,7 +114,7 @@ def train_judge(dataset: Dataset, folder: Path, version: str, seed: int, device:
 
     Raises ZooError if a judge of this name exists: a version's weights never change.
     """
-    name = f"{dataset.name}-{version}-seed{seed}"
+    name = name_of(dataset, version, seed)
     for place in (folder, FOLDER):
         if (place / f"{name}.json").exists():
             raise ZooError(f"judge {name} exists in {place} and is never replaced. Choose another --version or --seed")

@@ -21,7 +21,6 @@ from zoo.base.errors import ZooError
 from zoo.base.progress import say
 from zoo.config.cell import BestCase, ScoreConfig
 from zoo.config.control import Sampling, Setting
-from zoo.data.sets import REAL_CLASSES
 from zoo.sampling.model import Model
 
 FRESH = 1_000_000  # the first image that no choice has seen: choosing draws the images from 0 on
@@ -29,7 +28,7 @@ Place = tuple[int, int, int]  # of a candidate, in BestCase's start, guidance an
 
 
 def judged(images: Tensor, labels: Tensor, bench: Bench) -> dict[str, Any]:
-    """{n, fid, fid_se, acc} of uint8 images [N, 1, H, W] drawn for labels [N] of real classes."""
+    """{n, fid, fid_se, acc} of uint8 images [N, C, H, W] drawn for labels [N] of real classes."""
     features, logits = judge_images(bench.judge, images)
     found = corrected(features, bench.real.train, labels)
     right = (logits.argmax(1).cpu() == labels.cpu()).double().mean()
@@ -45,7 +44,7 @@ def part_of(scored: Scored, n: int, bench: Bench) -> dict[str, Any]:
 
 def drawn(model: Model, setting: Setting, n: int, bench: Bench) -> dict[str, Any]:
     """The same of n images drawn now, and the `seconds` that drawing took. Raises ZooError as `Model.images`."""
-    labels = torch.arange(REAL_CLASSES).repeat_interleave(torch.tensor(label_counts(n, bench.data)))
+    labels = torch.arange(bench.data.spec.real).repeat_interleave(torch.tensor(label_counts(n, bench.data)))
     began = time.perf_counter()
     images = model.images(labels, setting)
     seconds = time.perf_counter() - began

@@ -19,13 +19,12 @@ from eval.scores.frechet import Moments, corrected, distance, moments
 from eval.scores.metrics import Copies, copies, inception_score, kid, prdc
 from zoo.base.errors import ZooError
 from zoo.config.cell import MIN_SAMPLES
-from zoo.data.sets import REAL_CLASSES
 
 
 def measure(
     images: Tensor, labels: Tensor | None, judge: Judge, real: Any, chosen: bool = True, judged: bool = False
 ) -> tuple[dict[str, Any], Copies]:
-    """(the scores, the pairs nearest to being copies) of uint8 images [N, 1, H, W], asked to be of classes labels [N].
+    """(the scores, the pairs nearest to being copies) of uint8 images [N, C, H, W], asked to be of classes labels [N].
 
     real: the judge's Reference. Without labels there is no accuracy and no distance per class. chosen: whether the
     labels' counts were chosen, as for samples; not so for a test set drawn at random. judged: the judge's own classes
@@ -63,11 +62,11 @@ def by_class(features: Tensor, predicted: Tensor, labels: Tensor, real: list[Mom
 
     The latter is None where a class has fewer samples than the judge has features.
     """
-    confusion = confusion_matrix(labels.numpy(), predicted.numpy(), labels=range(REAL_CLASSES))
+    confusion = confusion_matrix(labels.numpy(), predicted.numpy(), labels=range(len(real)))
     correct, n = int(confusion.trace()), int(confusion.sum())
     low, high = wilson(correct, n)
     classes, worst = [], None
-    for label in range(REAL_CLASSES):
+    for label in range(len(real)):
         own = features[labels == label]
         found = corrected(own, real[label]) if len(own) >= FEATURES else None
         if found:

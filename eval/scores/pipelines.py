@@ -17,7 +17,6 @@ from zoo.base.errors import ZooError
 from zoo.base.progress import Pulse
 from zoo.config.control import Setting
 from zoo.data.dataset import Dataset
-from zoo.data.sets import REAL_CLASSES
 
 INDEX = "model_index.json"
 WORDS = {"guidance": "guidance_scale", "rescale": "guidance_rescale", "start": "start", "clip": "clip"}
@@ -52,11 +51,14 @@ def load_pipeline(folder: Path, trust_code: bool, device: torch.device) -> Any:
             "it add --trust-remote-code (in Python, trust_remote_code=True)"
         )
     from diffusers import DiffusionPipeline
+    from diffusers.utils import logging
 
+    logging.disable_progress_bar()
     try:
         pipe = DiffusionPipeline.from_pretrained(
-            str(folder), use_safetensors=True, local_files_only=True, trust_remote_code=trust_code
-        )
+            str(folder), use_safetensors=True, local_files_only=True, trust_remote_code=trust_code,
+            low_cpu_mem_usage=False,
+        )  # fmt: skip
     except Exception as error:  # a folder may be wrong in as many ways as there are classes in diffusers
         reason = " ".join(str(error).split())[:300]
         raise ZooError(f"{folder} cannot be loaded as a diffusers pipeline: {type(error).__name__}: {reason}") from None
@@ -74,9 +76,10 @@ def options_of(pipe: Any, setting: Setting) -> dict[str, Any]:
                 f"--{name.replace('_', '-')} belongs to checkpoints: a pipeline folder has its own scheduler"
             )
     for name, word in WORDS.items():
-        if word in takes:
+        asked = getattr(setting, name) != getattr(usual, name)
+        if word in takes and (asked or name == "guidance"):  # whose defaults differ from pipeline to pipeline
             given[word] = getattr(setting, name)
-        elif getattr(setting, name) != getattr(usual, name):
+        elif asked:
             raise ZooError(f"--{name}: {type(pipe).__name__} takes no {word}. Leave it out")
     return given
 
@@ -90,7 +93,7 @@ def draw(
     """
     pipe = load_pipeline(folder, trust_code, device)
     options, by_class = options_of(pipe, setting), "class_labels" in inspect.signature(type(pipe).__call__).parameters
-    labels = torch.arange(REAL_CLASSES).repeat_interleave(torch.tensor(label_counts(n, data)))
+    labels = torch.arange(data.spec.real).repeat_interleave(torch.tensor(label_counts(n, data)))
     generator, pulse = torch.Generator().manual_seed(0), Pulse()
     parts: list[np.ndarray] = []
     for chosen in labels.split(batch):

@@ -31,7 +31,7 @@ from zoo.base.files import sha256, write_atomic
 from zoo.base.lock import exclusive
 from zoo.base.sealed import digest
 from zoo.data.dataset import Dataset
-from zoo.data.sets import REAL_CLASSES
+from zoo.data.sets import short
 
 REAL = 10_000  # training images whose features kid, precision and its kin are measured against
 CODE = (frechet, judges, measures, metrics)  # and this file: what the cached numbers depend on
@@ -76,7 +76,7 @@ def reference(judge: Judge, data: Dataset, data_dir: Path, device: torch.device,
     """
     code = [sha256(Path(str(module.__file__))) for module in CODE] + [sha256(Path(__file__))]
     key = digest([judge.sha256, data.sha256, code])[:24]
-    path = Path(data_dir) / "cache" / f"reference-{data.name}-{key}.safetensors"
+    path = Path(data_dir) / "cache" / f"reference-{short(data.name)}-{key}.safetensors"
     found = _read(path) or _UNKEPT.get(path)
     if found is None:
         with contextlib.ExitStack() as held:
@@ -118,7 +118,7 @@ def _compute(judge: Judge, data: Dataset, device: torch.device) -> Computed:
     features = judge_images(judge, data.train.to(device))[0].cpu()
     scale = math.sqrt(data.train[0].numel() / np.trace(pixel_moments(data.train, 1.0).cov))
     parts = {"train": moments(features), "pixels": pixel_moments(data.train, scale)}
-    parts |= {f"class{label}": moments(features[data.train_labels == label]) for label in range(REAL_CLASSES)}
+    parts |= {f"class{label}": moments(features[data.train_labels == label]) for label in range(data.spec.real)}
     arrays = {
         f"{name}.{key}": np.asarray(getattr(part, key)) for name, part in parts.items() for key in ("mean", "cov", "n")
     }
@@ -135,7 +135,7 @@ def _assemble(arrays: dict[str, np.ndarray], row: dict[str, Any], data: Dataset,
 
     return Reference(
         train=part("train"),
-        classes=[part(f"class{label}") for label in range(REAL_CLASSES)],
+        classes=[part(f"class{label}") for label in range(data.spec.real)],
         pixels=part("pixels"),
         pixel_scale=float(arrays["pixel_scale"]),
         features=torch.from_numpy(arrays["features"]).to(device),

@@ -74,7 +74,7 @@ def best(model: Model, config: ScoreConfig, made: Rows, bench: Bench, folder: Pa
     if isinstance(found, str):
         say(f"no best case: {found}")
         return None
-    write_atomic(folder / "samples" / "best.png", tile_png(found[1].images, found[1].labels))
+    write_atomic(folder / "samples" / "best.png", tile_png(found[1].images, found[1].labels, bench.data.spec))
     return found[0]
 
 
@@ -166,7 +166,7 @@ def held_out(model: Model, config: ScoreConfig, bench: Bench) -> dict[str, dict[
 
 
 def _pictures(scored: Scored, setting: Setting, folder: Path, bench: Bench) -> None:
-    write_atomic(folder / "samples" / f"{setting.name}.png", tile_png(scored.images, scored.labels))
+    write_atomic(folder / "samples" / f"{setting.name}.png", tile_png(scored.images, scored.labels, bench.data.spec))
     write_atomic(folder / "copies" / f"{setting.name}.png", copies_png(scored, bench.data))
     if setting.weights == "ema" and setting.guidance == 1:
         write_atomic(folder / "paths" / f"{setting.name}.png", path_png(scored.film))

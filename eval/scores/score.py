@@ -1,10 +1,11 @@
 """Scores of a trained run under a control setting: images are drawn, judged, and compared with the training set.
 
-Images are conditional, with labels in the training set's proportions; the two blank classes are drawn beside them and
-scored by a pixel rule, apart from everything else.
+Images are conditional, with labels in the training set's proportions; where a data set has blank classes, they are
+drawn beside them and scored by a pixel rule, apart from everything else.
 """
 
 import io
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,20 +17,21 @@ from torch import Tensor
 
 from eval.judging.net import Judge
 from eval.judging.store import load_judge
+from eval.scores import gate
 from eval.scores.measure import measure, second_opinion
 from eval.scores.metrics import Copies
 from eval.scores.reference import Reference, references
 from zoo.base.environment import exact_device
 from zoo.config.control import Setting
 from zoo.data.dataset import Dataset
-from zoo.data.sets import BLANKS, NUM_CLASSES, REAL_CLASSES
+from zoo.data.spec import Spec
 from zoo.sampling.model import Film, Model, evaluations
-from zoo.sampling.pictures import png, sheet
+from zoo.sampling.pictures import channels_last, png, sheet
 from zoo.solvers.sampler import picked
 
 BLANK_TOLERANCE = 0.05  # mean |pixel - blank| on [0, 1] up to which an image counts as blank
 TILE_ROWS = 4
-FILMED = 3  # the class of the image whose denoising path is kept
+FILMED = 3  # the class of the image whose denoising path is kept, or the first that is drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +48,10 @@ class Bench:
     def load(data: Dataset, data_dir: Path, device: torch.device, first: int = 0) -> "Bench":
         """The judges of a data set, that of seed `first` leading."""
         device = exact_device(device)
+        began = time.time()
         judges = [load_judge(data, data_dir, seed, device) for seed in (first, 1 - first)]
+        if any(judge.made >= began for judge in judges):
+            gate.report(data, judges, lambda line: print(line, file=sys.stderr))
         reals = references(judges, data, data_dir, device)
         return Bench(data, judges[0], reals[0], judges[1], reals[1])
 
@@ -55,7 +60,7 @@ class Bench:
 class Scored:
     """A row of scores and what is behind it.
 
-    images: [N, 1, H, W] uint8 on the CPU with labels [N]; copies: the nearest ones; film: how one image came about.
+    images: [N, C, H, W] uint8 on the CPU with labels [N]; copies: the nearest ones; film: how one image came about.
     """
 
     row: dict[str, Any]
@@ -72,7 +77,7 @@ def score(model: Model, setting: Setting, n: int, bench: Bench, first: int = 0) 
     """
     labels = all_labels(n, bench.data)
     began = time.perf_counter()
-    film = Film(int((labels == FILMED).nonzero()[0]))
+    film = Film(int((labels == (FILMED if FILMED in labels else labels[0])).nonzero()[0]))
     images = model.images(labels, setting, first, film=film)
     images = images.to(bench.real.features.device)
     drawn = time.perf_counter()
@@ -80,7 +85,7 @@ def score(model: Model, setting: Setting, n: int, bench: Bench, first: int = 0) 
     measured, found = measure(real_images, real_labels, bench.judge, bench.real)
     measured |= second_opinion(real_images, real_labels, bench.second, bench.second_real)
     images = images.cpu()
-    measured["classes"] += blank_rows(images, labels)
+    measured["classes"] += blank_rows(images, labels, bench.data.spec)
     row = {
         "setting": setting.name,
         **setting.model_dump(mode="json"),
@@ -96,7 +101,7 @@ def score(model: Model, setting: Setting, n: int, bench: Bench, first: int = 0) 
 
 def label_counts(n: int, data: Dataset) -> list[int]:
     """n labels in the training set's proportions, by largest remainder."""
-    shares = data.train_labels.bincount(minlength=REAL_CLASSES).double()
+    shares = data.train_labels.bincount(minlength=data.spec.real).double()
     exact = shares * n / shares.sum()
     counts = exact.floor().long()
     for label in (exact - counts).argsort(descending=True, stable=True)[: n - int(counts.sum())]:
@@ -105,42 +110,45 @@ def label_counts(n: int, data: Dataset) -> list[int]:
 
 
 def all_labels(n: int, data: Dataset) -> Tensor:
-    """Labels to draw: n real ones by class, then the blank ones."""
-    blanks = [max(TILE_ROWS + 2, n // 100)] * len(BLANKS)
+    """Labels to draw: n real ones by class, then the blank ones if the data set has any."""
+    blanks = [max(TILE_ROWS + 2, n // 100)] * len(data.spec.blank)
     counts = torch.tensor(label_counts(n, data) + blanks)
-    return torch.arange(NUM_CLASSES).repeat_interleave(counts)
+    return torch.arange(data.spec.num_classes).repeat_interleave(counts)
 
 
-def blank_rows(images: Tensor, labels: Tensor) -> list[dict[str, Any]]:
+def blank_rows(images: Tensor, labels: Tensor, spec: Spec) -> list[dict[str, Any]]:
     """Of the images asked to be all black or all white, how many are, within BLANK_TOLERANCE."""
     rows = []
-    for label, value in BLANKS.items():
+    for label, value in spec.blank.items():
         error = (images[labels == label].float() - value).abs().mean(dim=(1, 2, 3)) / 255
         rows.append({"label": label, "n": len(error), "correct": int((error <= BLANK_TOLERANCE).sum())})
     return rows
 
 
-def tile_png(images: Tensor, labels: Tensor) -> bytes:
-    """A grayscale PNG of the first images of each class: a column a class, TILE_ROWS rows, no gaps."""
-    columns = [images[labels == label][:TILE_ROWS, 0] for label in range(NUM_CLASSES)]
-    return _joined(columns)
+def tile_png(images: Tensor, labels: Tensor, spec: Spec) -> bytes:
+    """A PNG of the first images of each class: a column a class, TILE_ROWS rows, no gaps; black if there are fewer."""
+    columns = images.new_zeros(spec.num_classes, TILE_ROWS, *spec.image_shape)
+    for label, column in enumerate(columns):
+        found = images[labels == label][:TILE_ROWS]
+        column[: len(found)] = found
+    return _joined(list(columns))
 
 
 def real_png(data: Dataset) -> bytes:
     """The same of test images, and of blank ones."""
-    blanks = [data.test.new_full((TILE_ROWS, *data.image_shape), value) for value in BLANKS.values()]
-    labels = data.test_labels.new_tensor(list(BLANKS)).repeat_interleave(TILE_ROWS)
-    return tile_png(torch.cat([data.test, *blanks]), torch.cat([data.test_labels, labels]))
+    blanks = [data.test.new_full((TILE_ROWS, *data.image_shape), value) for value in data.spec.blank.values()]
+    labels = data.test_labels.new_tensor(list(data.spec.blank)).repeat_interleave(TILE_ROWS)
+    return tile_png(torch.cat([data.test, *blanks]), torch.cat([data.test_labels, labels]), data.spec)
 
 
 def path_png(film: Film) -> bytes:
-    """A grayscale PNG of some of an image's steps from left to right: x_t above, x_hat below, no gaps."""
-    return _joined([torch.cat(film.frames[step]).cpu() for step in picked(len(film.frames))])
+    """A PNG of some of an image's steps from left to right: x_t above, x_hat below, no gaps."""
+    return _joined([torch.stack(film.frames[step]).cpu() for step in picked(len(film.frames))])
 
 
 def _joined(columns: list[Tensor]) -> bytes:
-    """Columns of tiles, uint8 [rows, H, W] each, as a PNG."""
-    picture = torch.cat([column.flatten(0, 1) for column in columns], dim=1)
+    """Columns of tiles, uint8 [rows, C, H, W] each, as a PNG."""
+    picture = torch.cat([channels_last(column).flatten(0, 1) for column in columns], dim=1)
     buffer = io.BytesIO()
     Image.fromarray(picture.numpy()).save(buffer, "PNG")
     return buffer.getvalue()

@@ -20,9 +20,10 @@ from eval.scores.score import Bench, blank_rows, score
 from zoo.base.errors import ZooError
 from zoo.config.control import Setting
 from zoo.data.dataset import Dataset, load
-from zoo.data.images import SUFFIXES, ImageSet, doubts, read_images
+from zoo.data.filenames import SUFFIXES
+from zoo.data.images import ImageSet, doubts, read_images
 from zoo.data.npz import is_npz
-from zoo.data.sets import DATASETS, REAL_CLASSES
+from zoo.data.sets import WORDS
 from zoo.sampling.model import Model
 from zoo.training import checkpoint
 
@@ -48,7 +49,7 @@ def evaluate(paths: Sequence[Path], setting: Setting, asked: Asked, device: torc
     names |= {asked.dataset} if asked.dataset else set()
     if len(names) != 1:
         said = f"--dataset and the checkpoints name {' and '.join(sorted(names))}" if names else "nothing says it"
-        raise ZooError(f"of which data set are these images? {said}. Give --dataset {', '.join(DATASETS)}, one for all")
+        raise ZooError(f"of which data set are these images? {said}. Give --dataset, one for all: {WORDS}")
     data = load(names.pop(), asked.data_dir, asked.mirror)
     read = [
         None if trained else _images(path, setting, asked, data, device)
@@ -66,6 +67,7 @@ def evaluate(paths: Sequence[Path], setting: Setting, asked: Asked, device: torc
     return {
         **({"a": sets[0], "b": sets[1], "between": _between(drawn, bench)} if len(sets) == 2 else sets[0]),
         "data": data.name,
+        "classes": list(data.spec.names),
         "judge": {"name": bench.judge.name, "sha256": bench.judge.sha256},
         "floor": bench.real.floor,
         "real": {**bench.real.row, "fid2": bench.second_real.row["fid"], "acc2": bench.second_real.row["acc"]},
@@ -81,7 +83,7 @@ def _images(path: Path, setting: Setting, asked: Asked, data: Dataset, device: t
             path = folder / f"{path.resolve().name}.npz"
             arrays = {"arr_0": images} if labels is None else {"arr_0": images, "arr_1": labels.numpy()}
             np.savez(path, allow_pickle=False, **arrays)
-        return read_images(path, data.image_shape)
+        return read_images(path, data.spec)
 
 
 Scored = tuple[dict[str, Any], Tensor, Tensor | None]  # what is said of a set, its images and labels
@@ -89,7 +91,7 @@ Scored = tuple[dict[str, Any], Tensor, Tensor | None]  # what is said of a set, 
 
 def _drawn(trained: tuple[dict[str, Any], dict[str, Tensor]], setting: Setting, asked: Asked, bench: Bench) -> Scored:
     """Images drawn from a checkpoint."""
-    model = Model(*trained, bench.data.image_shape, bench.real.features.device, asked.batch)
+    model = Model(*trained, bench.real.features.device, asked.batch)
     scored = score(model, setting, asked.n, bench)
     about = {"checkpoint": {key: trained[0][key] for key in ("step", "sha256", "config")}}
     return {**about, "score": scored.row}, scored.images[: asked.n], scored.labels[: asked.n]
@@ -100,8 +102,9 @@ def _read(path: Path, given: ImageSet, bench: Bench) -> Scored:
     are labels or not: labels add the accuracy and change no distance."""
     images, labels, blanks = given.images, given.labels, []
     if labels is not None:
-        blanks = blank_rows(images, labels)
-        images, labels = images[labels < REAL_CLASSES], labels[labels < REAL_CLASSES]
+        spec = bench.data.spec
+        blanks = blank_rows(images, labels, spec)
+        images, labels = images[labels < spec.real], labels[labels < spec.real]
     measured, _ = measure(images, labels, bench.judge, bench.real, judged=True)
     measured |= second_opinion(images, labels, bench.second, bench.second_real, judged=True)
     if labels is not None:
@@ -115,6 +118,8 @@ def _is_images(path: Path) -> bool:
     if not path.exists():
         known = "a run's folder, a checkpoint, a pipeline's folder, an .npz file or a folder of images"
         raise ZooError(f"{path} does not exist; give {known}")
+    if not (path.is_file() or path.is_dir()):
+        raise ZooError(f"{path} is neither a file nor a folder: a set of images is one of the two")
     if path.is_file() and path.suffix.lower() in SUFFIXES:
         raise ZooError(f"{path} is one image: give the folder of a set")
     return is_npz(path) if path.is_file() else not any(path.glob("step-*.json"))

@@ -27,7 +27,8 @@ def page(found: dict[str, Any], width: int | None = None) -> str:
     marks = ["A", "B"] if len(sets) == 2 else ["samples"]
     real = found["real"]
     lines = [f"{mark}: {_about(each)}" for mark, each in zip(marks, sets, strict=True)]
-    lines.append(f"{found['data']}, judge {found['judge']['name']} ({found['judge']['sha256'][:12]})")
+    judge = f"judge {found['judge']['name']} ({found['judge']['sha256'][:12]})"
+    lines.append(f"{found['data']}, {judge}, right about {real['acc']:.1%} of real test images")
     rows = []
     for key, (name, form) in COLUMNS.items():
         if any(each["score"].get(key) is not None for each in sets):
@@ -42,7 +43,7 @@ def page(found: dict[str, Any], width: int | None = None) -> str:
     classes = {f"{mark}": each["score"].get("classes") for mark, each in zip(marks, sets, strict=True)}
     shown = {mark: {c["label"]: c for c in rows} for mark, rows in classes.items() if rows}
     if shown:
-        blocks.append(_classes(shown, {c["label"]: c for c in real["classes"]}, width))
+        blocks.append(_classes(shown, {c["label"]: c for c in real["classes"]}, found["classes"], width))
     if "between" in found:
         fid, se, plain = (fixed(found["between"][key], ".3f") for key in ("fid", "fid_se", "fid_plain"))
         blocks.append(paragraph(f"between A and B: FID {fid} ± {se} (plain {plain})", width))
@@ -79,11 +80,10 @@ def _value(row: dict[str, Any], key: str, form: str) -> str:
     return f"{text} [{row['acc_low']:{form}}, {row['acc_high']:{form}}]" if key == "acc" else text
 
 
-def _classes(shown: dict[str, dict[str, Any]], real: dict[str, Any], width: int | None) -> str:
-    names: dict[Any, str] = {10: "black", 11: "white"}
+def _classes(shown: dict[str, dict[str, Any]], real: dict[str, Any], names: list[str], width: int | None) -> str:
     rows = []
     for label in next(iter(shown.values())):
-        cells = [names.get(label, str(label))]
+        cells = [names[int(label)]]
         for each in (*shown.values(), real):
             c = each.get(label)
             cells.append(f"{c['correct'] / c['n']:.1%} of {c['n']}" if c and c["n"] else "-")

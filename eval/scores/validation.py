@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from eval.scores.measure import fixed_choice
+from zoo.base import ranks
 from zoo.base.environment import exact_device
 from zoo.config.control import Sampling
 from zoo.data.dataset import Dataset, standardise
-from zoo.data.sets import REAL_CLASSES
 from zoo.objectives.core import per_image
 from zoo.sampling.model import Model
 from zoo.training import noise
@@ -92,8 +92,8 @@ def _by_x(model: Model, x: Tensor, labels: Tensor, data: Dataset, count: int) ->
 
 
 def class_means(data: Dataset, standard: tuple[float, float]) -> Tensor:
-    """The mean training image of each real class, standardised, [10, 1, H, W]."""
-    each = [data.train[data.train_labels == label].float().mean(0) / 255 for label in range(REAL_CLASSES)]
+    """The mean training image of each real class, standardised, [K, C, H, W]."""
+    each = [data.train[data.train_labels == label].float().mean(0) / 255 for label in range(data.spec.real)]
     return standardise(torch.stack(each), standard)
 
 
@@ -105,5 +105,5 @@ def _on_path(model: Model, logsnr: float) -> Tensor:
 def _over(model: Model, x: Tensor, labels: Tensor, stream: tuple[str, int], errors: Callable[..., Tensor]) -> Tensor:
     """`errors` of (x, labels, eps) in batches, each [kinds, B], side by side; eps is the stream's, for every run."""
     eps = torch.randn(x.shape, generator=noise.generator(0, *stream)).to(model.device)
-    parts = zip(*(each.split(model.batch) for each in (x, labels.to(model.device), eps)), strict=True)
-    return torch.cat([errors(*part) for part in parts], dim=1)
+    parts = [*zip(*(each.split(model.batch) for each in (x, labels.to(model.device), eps)), strict=True)]
+    return torch.cat(ranks.spread(len(parts), lambda i: errors(*parts[i]), model.together), dim=1)

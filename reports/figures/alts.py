@@ -39,7 +39,7 @@ def _accuracy_fid(run: Run) -> str:
     for backbone in run.backbones:
         for o in run.by_fid(backbone)[:1]:
             stat = run.stat(backbone, o, run.headline[0], "acc")
-            parts.append(f"on {backbone} {o} is farthest left, with {acc_mean(stat)} of digits as asked for")
+            parts.append(f"on {backbone} {o} is farthest left, with {acc_mean(stat)} of samples as asked for")
     return f"Points of accuracy against FID: {'; '.join(parts)}."
 
 
@@ -53,13 +53,13 @@ def _ranks(run: Run) -> str:
 def _samples(run: Run, backbone: str, setting: Setting) -> str:
     best = run.by_fid(backbone)
     accuracy = [stat.mean for o in run.objectives if (stat := run.stat(backbone, o, setting, "acc"))]
-    shares = f"; {100 * min(accuracy):.0f}% to {100 * max(accuracy):.0f}% are the digit asked for" if accuracy else ""
+    shares = f"; {100 * min(accuracy):.0f}% to {100 * max(accuracy):.0f}% are the class asked for" if accuracy else ""
     ends = f", from {best[0]} (lowest FID) to {best[-1]} (highest)" if len(best) > 1 else ""
-    return f"Rows of small grey images of digits by {backbone}, one row an objective{ends}{shares}."
+    return f"Rows of small sample images by {backbone}, one row an objective{ends}{shares}."
 
 
 def _strip(run: Run) -> str:
-    return f"Ten small images of digits for each objective, by rank: {', '.join(run.ranked[:8])}."
+    return f"Small sample images, one of each class, for each objective, by rank: {', '.join(run.ranked[:8])}."
 
 
 def _lines(what: str) -> Callable[..., str]:
@@ -80,7 +80,7 @@ def _weights(run: Run) -> str:
 
 
 def _confusion(run: Run) -> str:
-    return "Tables of the digit asked for against the digit that the judge saw; right answers lie on the diagonal."
+    return "Tables of the class asked for against the class that the judge saw; right answers lie on the diagonal."
 
 
 def _classes(run: Run) -> str:

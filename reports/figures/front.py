@@ -8,7 +8,7 @@ from eval.ranks.text import interval_text, rank_text
 from reports.figures.plotting import plain_ticks, text_width, wide
 from reports.figures.sheets import REAL, place, tiles_of, tiles_of_real
 from reports.figures.strip import best_backbone
-from reports.read.run import BLANKS, CLASSES, Run
+from reports.read.run import Run
 from zoo.base.figure import DPI, GREY, PALETTE, panels, short
 
 MOST = 8  # objectives
@@ -35,7 +35,7 @@ def front(run: Run) -> Figure | None:
         return None
     real = tiles_of_real(part)
     rows = [(REAL, real), *drawn] if real is not None else [*drawn]
-    lines = [_line(tiles) for _, tiles in rows]
+    lines = [_line(tiles[0, : part.spec.real]) for _, tiles in rows]
     scale = max(1, round(ACROSS / lines[0].shape[1]))
     wide_px, pitch = scale * lines[0].shape[1], scale * lines[0].shape[0] + 6
     left = round((text_width([name for name, _ in rows]) + 0.1) * DPI)
@@ -89,7 +89,6 @@ def _chart(ax: Axes, part: Run, backbone: str, names: list[str]) -> None:
             ax.text(1.26, y, rank_text(row) + ("" if alone else f" ({interval_text(row)})"), transform=at, va="center")
 
 
-def _line(tiles: np.ndarray) -> np.ndarray:
-    """The first tile of every digit, [rows, classes, H, W], side by side with a grey line between."""
-    digits = tiles[0, : CLASSES - len(BLANKS)]
+def _line(digits: np.ndarray) -> np.ndarray:
+    """A tile of every class, [classes, H, W], side by side with a grey line between."""
     return np.hstack([np.pad(digit, ((0, 0), (0, 1)), constant_values=LINE) for digit in digits])[:, :-1]

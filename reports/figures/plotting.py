@@ -20,6 +20,7 @@ LINES = ("-", "--")  # a second way to distinguish neighbours
 MARKERS = "oDs^vP"
 LOG_FROM = 8  # a range wider than this gets a logarithmic axis
 LEADER = {"arrowstyle": "-", "shrinkA": 0}  # the line from a label to what it names
+SHORT, FEW = 3, 2  # characters of a name that fits everywhere; longer names of an axis that still do
 WIDEST = 10.9  # inches: a page's column at DPI
 STEPS = 24  # colours of a heat map: more look the same, and cost bytes
 MANY = 16  # objectives from which on rows get lower
@@ -150,6 +151,11 @@ def say_why(run: Run, backbone: str, ax: Axes) -> None:
             why = run.outcome(backbone, o) or "not in the grid"
             box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
             ax.text(0.02, y, why, color=GREY, va="center", transform=x, bbox=box)
+
+
+def ticks(names: Sequence[str]) -> tuple[list[str], float]:
+    """(the names of classes fit for an axis, the angle at which they fit side by side)."""
+    return [short(name, 12) for name in names], 90 if sum(len(name) > SHORT for name in names) > FEW else 0
 
 
 def heat_map(

@@ -20,9 +20,10 @@ from reports.figures.plotting import (
     per_backbone,
     say_why,
     text_width,
+    ticks,
     wide,
 )
-from reports.read.run import BLANKS, CLASSES, Run, Stat
+from reports.read.run import Run, Stat
 from zoo.base.figure import GREY, PALETTE, panels, short
 
 
@@ -107,7 +108,7 @@ def accuracy_against_fid(run: Run) -> Figure | None:
         if wide(values):
             log_axis(ax, "x", max(values) / min(values))
         ax.set_xlabel(f"{run.fid_name} (lower is better)")
-        ax.set_ylabel("accuracy, % of digits (higher is better)")
+        ax.set_ylabel("accuracy, % of samples (higher is better)")
         ax.set_ylim(top=min(ax.get_ylim()[1], 101))
         if real := run.ceiling:
             ax.axhline(100 * real, color=GREY, ls=":", label=f"real test images {100 * real:.1f}%")
@@ -128,19 +129,22 @@ def classes(run: Run) -> Figure | None:
     """Accuracy per class as a heat map, under the highest guidance; the blank classes apart."""
     if not run.compared:
         return None
-    names, setting = run.ranked, run.highest
+    names, setting, spec = run.ranked, run.highest, run.spec
     margins, row = (text_width(names), 0.2, 0.2, 0.75), 0.3 if len(names) <= MANY else 0.19
     figure, axes = panels(len(run.backbones), 1, 6.8, row * len(names), margins=margins, gaps=(0, 0.8))
     shares = {(b, name): run.class_shares(b, name, setting) for b in run.backbones for name in names}
     lowest = min((value for found in shares.values() for value in found.values()), default=0)
     low = min(90, 10 * int(10 * lowest))  # the colours begin at the ten per cent below the lowest share
-    across = [label + 0.4 * (label in BLANKS) for label in range(CLASSES)]  # a gap sets the blanks apart
+    across = [label + 0.4 * (label in spec.blank) for label in range(spec.num_classes)]  # a gap sets the blanks apart
     for ax, backbone in zip(axes[:, 0], run.backbones, strict=True):
-        found = [[100 * shares[backbone, name].get(label, np.nan) for label in range(CLASSES)] for name in names]
+        found = [
+            [100 * shares[backbone, name].get(label, np.nan) for label in range(spec.num_classes)] for name in names
+        ]
         values = np.array(found)
         texts = np.array([[f"{value:.0f}" for value in line] for line in found])
         heat_map(ax, (values - low) / (100 - low), texts, across, 8 if row > 0.2 else 7)
-        ax.set_xticks(across, [BLANKS.get(label, str(label)) for label in range(CLASSES)])
+        words, angle = ticks(spec.names)
+        ax.set_xticks(across, words, rotation=angle)
         ax.set_yticks(range(len(names)), [short(name) for name in names])
         ax.set_title(f"{short(backbone)}: % that are the class asked for, {run.label(setting)}")
         say_why(run, backbone, ax)
@@ -162,11 +166,12 @@ def confusion(run: Run) -> Figure | None:
         share = np.divide(counts, asked, out=np.full(counts.shape, np.nan), where=asked > 0)
         texts = np.array([[f"{100 * v:.0f}" if v >= 0.005 else "" for v in line] for line in np.nan_to_num(share)])
         heat_map(ax, share, texts, range(counts.shape[1]), 8, "Blues")
-        ax.set_xticks(range(counts.shape[1]))
-        ax.set_yticks(range(counts.shape[0]))
-        ax.set_xlabel("digit that the judge saw")
+        words, angle = ticks(run.spec.classes)
+        ax.set_xticks(range(counts.shape[1]), words, rotation=angle)
+        ax.set_yticks(range(counts.shape[0]), words)
+        ax.set_xlabel("class that the judge saw")
         ax.xaxis.set_label_position("top")
-        ax.set_ylabel("digit asked for")
+        ax.set_ylabel("class asked for")
         ax.set_title(f"{short(backbone)}\n{short(o)}", pad=8)
     return figure
 

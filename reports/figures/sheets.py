@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 
 from reports.figures.plotting import MANY, WIDEST, text_width
 from reports.read.cell import Cell
-from reports.read.run import BLANKS, CLASSES, Run
+from reports.read.run import Run
 from reports.read.setting import Setting
 from zoo.base.figure import DPI, GREY, panels, short
 from zoo.solvers.sampler import picked
@@ -24,32 +24,37 @@ LINE, PAPER, MISSING = 0.5, 1.0, 0.93  # greys: between tiles, between blocks, i
 GAP = 6  # pixels between rows
 HIGHEST = 1000  # pixels that enlarged pictures may take from top to bottom
 REAL = "real test images"
-Row = tuple[str, np.ndarray | None, str]  # a name, its picture [H, W] in [0, 1] if there is one, else why not
+ACROSS = 26  # classes side by side, at most
+Row = tuple[str, np.ndarray | None, str]  # a name, its picture [H, W, 1 or 3] in [0, 1] if there is one, else why not
 
 
 def samples(run: Run, backbone: str, setting: Setting) -> Figure | None:
     """Samples side by side, a row per objective, real images above; the same noise and labels for all."""
     per_class = 4 if len(run.objectives) <= MANY else 1
-    rows = [(o, *_of(run, backbone, o, setting, lambda tiles: _blocks(tiles, per_class))) for o in run.ranked]
+    chosen = _shown(run)
+
+    def lay(tiles: np.ndarray) -> np.ndarray:
+        return _blocks(tiles[:, chosen], per_class)
+
+    rows = [(o, *_of(run, backbone, o, setting, lay)) for o in run.ranked]
     if all(picture is None for _, picture, _ in rows):
         return None
     if (real := tiles_of_real(run)) is not None:
-        rows = [(REAL, _blocks(real, per_class), ""), *rows]
-    title = f"{short(backbone)}: samples by class, {setting.kind} weights, {run.label(setting)}"
-    return gallery(rows, title, [BLANKS.get(label, str(label)) for label in range(CLASSES)])
+        rows = [(REAL, lay(real), ""), *rows]
+    part = f" (the first {len(chosen)} of {run.spec.num_classes})" if len(chosen) < run.spec.num_classes else ""
+    title = f"{short(backbone)}: samples by class{part}, {setting.kind} weights, {run.label(setting)}"
+    return gallery(rows, title, [run.spec.names[label] for label in chosen])
 
 
 def ema_beside_raw(run: Run, backbone: str) -> Figure | None:
-    """One sample of each digit from both kinds of weights, same noise and labels; of many objectives the best."""
+    """One sample of each class from both kinds of weights, same noise and labels; of many objectives the best."""
     setting = run.highest if run.compared else None
     other = next((s for s in run.settings if _same_but_weights(s, setting)), None) if setting else None
     if setting is None or other is None:
         return None
-    rows = []
+    rows, real_classes = [], min(run.spec.real, ACROSS // 2)
     for o in run.by_fid(backbone)[:MANY]:
-        halves = [
-            _of(run, backbone, o, s, lambda tiles: _line(tiles[0, : CLASSES - len(BLANKS)])) for s in (setting, other)
-        ]
+        halves = [_of(run, backbone, o, s, lambda tiles: _line(tiles[0, :real_classes])) for s in (setting, other)]
         if all(half is not None for half, _ in halves):
             (left, _), (right, _) = halves
             if left.shape == right.shape:
@@ -57,7 +62,7 @@ def ema_beside_raw(run: Run, backbone: str) -> Figure | None:
     if not rows:
         return None
     if (real := tiles_of_real(run)) is not None:
-        line = _line(real[0, : CLASSES - len(BLANKS)])
+        line = _line(real[0, :real_classes])
         rows = [(REAL, _beside(line, line), ""), *rows]
     kinds = [f"{s.kind} weights" for s in (setting, other)]
     return gallery(rows, f"{short(backbone)}: {kinds[0]} beside {kinds[1]}, {run.label(setting)}", kinds)
@@ -131,14 +136,15 @@ def gallery(rows: Sequence[Row], title: str, columns: Sequence[str]) -> Figure:
 
 
 def tiles_of(run: Run, backbone: str, objective: str, setting: Setting) -> np.ndarray | None:
-    """An objective's samples, [rows, classes, H, W], of the first seed that has any."""
+    """An objective's samples, [rows, classes, H, W, 1 or 3], of the first seed that has any."""
     found: np.ndarray | None = _of(run, backbone, objective, setting, lambda tiles: tiles)[0]
     return found
 
 
 def place(figure: Figure, picture: np.ndarray, x: float, y: float) -> None:
-    """Put a picture [H, W] in [0, 1] on a figure, its lower left corner x, y pixels from the figure's."""
-    figure.figimage(picture, round(x), round(y), cmap="gray", vmin=0, vmax=1, origin="upper", zorder=-1)
+    """Put a picture [H, W, 1 or 3] in [0, 1] on a figure, its lower left corner x, y pixels from the figure's."""
+    shown = picture.squeeze(2) if picture.shape[2] == 1 else picture
+    figure.figimage(shown, round(x), round(y), cmap="gray", vmin=0, vmax=1, origin="upper", zorder=-1)
 
 
 def _of(
@@ -148,22 +154,22 @@ def _of(
     setting: Setting,
     lay: Callable[[np.ndarray], np.ndarray | None],
     kind: str = "samples",
-    shape: tuple[int | None, int] = (None, CLASSES),
+    shape: tuple[int | None, int] | None = None,
 ) -> tuple[Any, str]:
     """(the first readable picture of the seeds, its tiles laid out, or None; why there is none)."""
     for cell in run.group(backbone, objective):
         picture = _read(run, cell, setting, kind)
-        tiles = None if picture is None else _tiles(picture, cell, *shape)
+        tiles = None if picture is None else _tiles(picture, cell, *(shape or (None, run.spec.num_classes)))
         if tiles is not None:
             return lay(tiles), ""
     return None, run.outcome(backbone, objective) or "no picture"
 
 
 def tiles_of_real(run: Run) -> np.ndarray | None:
-    """The tiles of the first readable real.png, [rows, classes, H, W]."""
+    """The tiles of the first readable real.png, [rows, classes, H, W, 1 or 3]."""
     for cell in run.done:
         picture = _image(run.folder / cell.folder / "real.png")
-        if picture is not None and (tiles := _tiles(picture, cell, None, CLASSES)) is not None:
+        if picture is not None and (tiles := _tiles(picture, cell, None, run.spec.num_classes)) is not None:
             return tiles
     return None
 
@@ -175,20 +181,20 @@ def _read(run: Run, cell: Cell, setting: Setting, kind: str) -> np.ndarray | Non
 
 
 def _image(path: Path) -> np.ndarray | None:
-    """[H, W] in [0, 1]; None for a file that is missing or damaged."""
+    """[H, W, 1 or 3] in [0, 1]; None for a file that is missing or damaged."""
     try:
         image = matplotlib.image.imread(path)
     except (OSError, SyntaxError, ValueError):
         return None
-    return image if image.ndim == 2 else image[..., 0]
+    return image[..., None] if image.ndim == 2 else image[..., :3]
 
 
 def _tiles(picture: np.ndarray, cell: Cell, rows: int | None, columns: int) -> np.ndarray | None:
-    """[rows, columns, H, W]; None where the picture is not made of so many tiles."""
+    """[rows, columns, H, W, 1 or 3]; None where the picture is not made of so many tiles."""
     height, width = _tile(cell)
     count = picture.shape[0] // height
-    fits = picture.shape == (count * height, columns * width) and count > 0 and rows in (None, count)
-    return picture.reshape(count, height, columns, width).transpose(0, 2, 1, 3) if fits else None
+    fits = picture.shape[:2] == (count * height, columns * width) and count > 0 and rows in (None, count)
+    return picture.reshape(count, height, columns, width, -1).swapaxes(1, 2) if fits else None
 
 
 def _tile(cell: Cell) -> tuple[int, int]:
@@ -196,30 +202,40 @@ def _tile(cell: Cell) -> tuple[int, int]:
     return tuple((cell.result or {}).get("tile") or (1, 1))
 
 
+def padded(array: np.ndarray, widths: tuple[tuple[int, int], ...], value: float) -> np.ndarray:
+    """An array [.., C] with so many more values before and after on each of its axes but the last."""
+    return np.pad(array, (*widths, *[(0, 0)] * (array.ndim - len(widths))), constant_values=value)
+
+
+def _shown(run: Run) -> list[int]:
+    """The labels that are drawn side by side: all, or of many the first, with the blank ones behind."""
+    spec = run.spec
+    return [*range(min(spec.real, ACROSS)), *spec.blank]
+
+
 def _line(tiles: np.ndarray) -> np.ndarray:
-    """Tiles [n, H, W] side by side, a grey line between."""
-    padded = np.pad(tiles, ((0, 0), (0, 0), (0, 1)), constant_values=LINE)
-    return np.hstack(list(padded))[:, :-1]
+    """Tiles [n, H, W, C] side by side, a grey line between."""
+    return np.hstack(list(padded(tiles, ((0, 0), (0, 0), (0, 1)), LINE)))[:, :-1]
 
 
 def _stack(tiles: np.ndarray) -> np.ndarray:
-    """Tiles [rows, n, H, W] as rows, a grey line between."""
-    lines = [np.pad(_line(row), ((0, 1), (0, 0)), constant_values=LINE) for row in tiles]
+    """Tiles [rows, n, H, W, C] as rows, a grey line between."""
+    lines = [padded(_line(row), ((0, 1), (0, 0)), LINE) for row in tiles]
     return np.vstack(lines)[:-1]
 
 
 def _blocks(tiles: np.ndarray, per_class: int) -> np.ndarray:
-    """The first tiles of each class, [rows, classes, H, W], as a block: 2 x 2 of four, else side by side."""
+    """The first tiles of each class, [rows, classes, H, W, C], as a block: 2 x 2 of four, else side by side."""
     tiles = tiles[:per_class].swapaxes(0, 1)
     across = 2 if tiles.shape[1] == 4 else tiles.shape[1]
     blocks = [_stack(block.reshape(-1, across, *block.shape[1:])) for block in tiles]
     # a frame round every class, so that white images end somewhere; a white line at its sides
-    framed = [np.pad(block, 1, constant_values=LINE) for block in blocks]
-    return np.hstack([np.pad(block, ((0, 0), (1, 1)), constant_values=PAPER) for block in framed])
+    framed = [padded(block, ((1, 1), (1, 1)), LINE) for block in blocks]
+    return np.hstack([padded(block, ((0, 0), (1, 1)), PAPER) for block in framed])
 
 
 def _beside(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    return np.hstack([np.pad(half, ((0, 0), (1, 1)), constant_values=PAPER) for half in (left, right)])
+    return np.hstack([padded(half, ((0, 0), (1, 1)), PAPER) for half in (left, right)])
 
 
 def _unscaled(picture: np.ndarray | None, cell: Cell) -> np.ndarray | None:

@@ -1,36 +1,37 @@
-"""The first screen's strip: ten digits of each objective side by side, the best by rank first, after real ones."""
+"""The first screen's strip: a sample of each class for each objective, the best by rank first, after real ones."""
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from reports.figures.plotting import WIDEST
-from reports.figures.sheets import place, tiles_of, tiles_of_real
-from reports.read.run import BLANKS, CLASSES, Run
+from reports.figures.sheets import padded, place, tiles_of, tiles_of_real
+from reports.read.run import Run
 from zoo.base.figure import DPI, panels, short
 
 MOST = 8  # objectives
-ACROSS = 5  # digits in a line of a block
+ACROSS = 5  # images in a line of a block
+CLASSES = 10  # in a block, at most
 BLOCK = 190  # pixels: about how wide a block is at least
 GAP, LABEL = 14, 17  # pixels between blocks, and above them for the name
 LINE = 0.5
 
 
 def strip(run: Run) -> Figure | None:
-    """One sample of every digit under the highest guidance, on the backbone that draws best; the same noise for all."""
+    """One sample of every class under the highest guidance, on the backbone that draws best; the same noise for all."""
     if not run.headline:
         return None
     part = run.on(run.datasets[0])
     if not part.headline:
         return None
     backbone = best_backbone(part)
-    blocks = [("real", _block(real))] if (real := tiles_of_real(part)) is not None else []
+    blocks = [("real", _block(real, part.spec.real))] if (real := tiles_of_real(part)) is not None else []
     for o in part.ranked[:MOST]:
         tiles = tiles_of(part, backbone, o, part.highest)
         if tiles is not None:
-            blocks.append((o, _block(tiles)))
+            blocks.append((o, _block(tiles, part.spec.real)))
     if len(blocks) < 2 or len({block.shape for _, block in blocks}) > 1:
         return None
-    high, wide = blocks[0][1].shape
+    high, wide = blocks[0][1].shape[:2]
     scale = max(1, min(6, round(BLOCK / wide)))
     high, wide = scale * high, scale * wide
     columns = max(1, min(len(blocks), int((WIDEST * DPI + GAP) // (wide + GAP))))
@@ -60,9 +61,10 @@ def best_backbone(run: Run) -> str:
     return max(found, key=lambda backbone: found[backbone])
 
 
-def _block(tiles: np.ndarray) -> np.ndarray:
-    """The first tile of every digit, [rows, classes, H, W], as lines of ACROSS with a grey line round each."""
-    digits = tiles[0, : CLASSES - len(BLANKS)]
-    framed = np.pad(digits, ((0, 0), (0, 1), (0, 1)), constant_values=LINE)
+def _block(tiles: np.ndarray, real: int) -> np.ndarray:
+    """The first tile of the first CLASSES real classes, [rows, classes, H, W, C], as lines of ACROSS with a grey line
+    round each; the last line is filled with grey."""
+    shown = tiles[0, : min(real, CLASSES)]
+    framed = padded(shown, ((0, -len(shown) % ACROSS), (0, 1), (0, 1)), LINE)
     lines = [np.hstack(list(framed[i : i + ACROSS])) for i in range(0, len(framed), ACROSS)]
-    return np.pad(np.vstack(lines), ((1, 0), (1, 0)), constant_values=LINE)
+    return padded(np.vstack(lines), ((1, 0), (1, 0)), LINE)

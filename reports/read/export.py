@@ -22,7 +22,7 @@ import math
 from collections.abc import Container, Iterable
 from typing import Any
 
-from reports.read.results import COLUMNS, rows
+from reports.read.results import COLUMNS, columns, rows
 from reports.read.run import Run
 
 FORMAT, VERSION = "objective-zoo/results", 1
@@ -31,6 +31,7 @@ TEXT = {
     "grid", "dataset", "backbone", "objective", "status", "published", "setting", "weights", "sampler", "step_grid",
     "train_precision", "device", "judge", "judge_sha256", "key", "message",
 }  # fmt: skip
+OF_CLASS = "^c?(acc|fid)_[0-9]+$"  # columns of which there is one for each class
 WHOLE = {"seed", "steps", "evaluations", "n", "duplicates", "images", "parameters"}
 TRUTH = {"clip", "compiled"}
 RANKED = ("objective", "rank", "low", "high", "first", "fid", "front", "alike", "incomplete", "done", "diverged",
@@ -48,7 +49,7 @@ def results(run: Run) -> dict[str, Any]:
         "grid": {name: value for name, value in run.grid.items() if name not in ELSEWHERE},
         "versions": run.grid.get("versions") or {},
         "judges": {name: judge for name, judge in judges.items() if judge},
-        "rows": [{column: row[column] for column in COLUMNS} for row in rows(run)],
+        "rows": [{column: row[column] for column in columns(run)} for row in rows(run)],
         "ranks": {**ranks, "rows": [{name: row[name] for name in RANKED} for row in found["rows"]]} if found else None,
     })  # fmt: skip
     return whole
@@ -77,8 +78,9 @@ def _finite(value: Any) -> Any:
 
 def schema() -> str:
     """The JSON Schema of results.json, as the published file holds it."""
-    columns = {name: column_type(name) for name in COLUMNS}
     known = {"dataset", "backbone", "objective", "seed", "status"}
+    row = _object({name: column_type(name) for name in COLUMNS}, COLUMNS, known)
+    row["patternProperties"] = {OF_CLASS: column_type("acc")}
     number, whole, text = {"type": ["number", "null"]}, {"type": "integer", "minimum": 0}, {"type": "string"}
     names, ranks = {"type": "array", "items": text}, {"type": "object", "additionalProperties": number}
     ranked = {
@@ -97,7 +99,7 @@ def schema() -> str:
         "grid": {"type": "object"},
         "versions": {"type": "object", "additionalProperties": text},
         "judges": {"type": "object", "additionalProperties": {"type": "object", "required": ["name", "sha256"]}},
-        "rows": {"type": "array", "items": _object(columns, COLUMNS, known)},
+        "rows": {"type": "array", "items": row},
         "ranks": {"anyOf": [{"type": "null"}, _object(board_of, board_of)]},
     }
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "results.json"}

@@ -18,17 +18,17 @@ validation errors; higher for acc, precision, recall, density, coverage, is.
 | fid_plain | the same without the correction |
 | fid_floor | fid of real test images |
 | fid2, fid2_se, acc2 | fid and acc by the second judge |
-| cfid_max, cfid_0 .. cfid_9 | fid of a class against its own training images, and the largest; from 128 samples on |
+| cfid_max, cfid_0 .. | fid of a class against its own training images, and the largest; from 128 samples on |
 | pfd | Frechet distance of the pixels, scaled so that the training set's trace is their number; uncorrected |
 | kid | unbiased kernel distance of the features, cubic kernel |
 | precision, recall, density, coverage | by the 5th neighbour, against as many training images |
-| is | inception score of the judge's classes (1 to 10) |
+| is | inception score of the judge's classes (1 to their number) |
 | mem, duplicates | share of up to 2,000 samples near to one training image alone (0 to 1); equal to one (count) |
 | val_target, val_eps | held-out squared error of y_hat in the target's units, of eps_hat; mean over 8 noise levels |
 | x0_high | held-out error of the clipped x_hat at logsnr -10, -8, -6, -4, over that of the class's mean image |
 | best_setting, best_fid, best_fid_se, best_acc | the run's best case, scored on images that it was not chosen by |
-| acc, acc_low, acc_high | share of samples judged to be the asked digit, its 95% Wilson interval (0 to 1) |
-| acc_0 .. acc_11 | the same per class; 10 and 11: share that is all black, all white; acc leaves these two out |
+| acc, acc_low, acc_high | share of samples judged to be the asked class, its 95% Wilson interval (0 to 1) |
+| acc_0 .. | the same per class; behind the real ones: share that is all black, all white; acc leaves these two out |
 | images, clipped | training images seen; share of the steps whose gradient was clipped |
 | selected_step | the step of training whose weights were scored |
 | train_seconds | training without setup (s) |
@@ -55,8 +55,7 @@ COLUMNS = (
     "setting", "weights", "sampler", "step_grid", "steps", "start", "guidance", "interval", "rescale", "clip",
     "evaluations",
     "n", "fid", "fid_se", "fid_plain", "fid_floor", "acc", "acc_low", "acc_high",
-    *(f"acc_{label}" for label in range(12)),
-    "fid2", "fid2_se", "acc2", "cfid_max", *(f"cfid_{label}" for label in range(10)), "pfd", "kid",
+    "fid2", "fid2_se", "acc2", "cfid_max", "pfd", "kid",
     "precision", "recall", "density", "coverage", "is", "mem", "duplicates", "val_target", "val_eps", "x0_high",
     "best_setting", "best_fid", "best_fid_se", "best_acc",
     "images", "clipped", "selected_step", "train_seconds", "images_per_s", "sample_seconds", "sample_images_per_s",
@@ -67,12 +66,22 @@ COLUMNS = (
 # fmt: on
 
 
+def columns(run: Run) -> tuple[str, ...]:
+    """COLUMNS, and behind acc_high and cfid_max one for each class of the data set that has the most."""
+    specs = [part.spec for name in run.datasets if (part := run.on(name)).done]
+    of_class = {
+        "acc_high": [f"acc_{label}" for label in range(max((spec.num_classes for spec in specs), default=0))],
+        "cfid_max": [f"cfid_{label}" for label in range(max((spec.real for spec in specs), default=0))],
+    }
+    return tuple(each for name in COLUMNS for each in (name, *of_class.get(name, ())))
+
+
 def rows(run: Run) -> list[dict[str, Any]]:
-    """The long table, one dict of COLUMNS per row; None where there is no value."""
-    table = []
+    """The long table, one dict of `columns` per row; None where there is no value."""
+    table, every = [], columns(run)
     for cell in run.cells:
         result, train = cell.result or {}, (cell.result or {}).get("train", {})
-        base = dict.fromkeys(COLUMNS) | {"grid": run.grid.get("name"), "status": cell.status, "message": cell.message}
+        base = dict.fromkeys(every) | {"grid": run.grid.get("name"), "status": cell.status, "message": cell.message}
         base |= {key: getattr(cell, key) for key in CELL} | {key: train[key] for key in COLUMNS if key in train}
         if cell.objective in SD3:
             base |= {"published": SD3[cell.objective].name, "published_rank": SD3[cell.objective].rank}
@@ -103,8 +112,9 @@ def csv_bytes(run: Run) -> bytes:
     """results.csv: UTF-8, one header line."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([field(row[key]) for key in COLUMNS] for row in rows(run))
+    every = columns(run)
+    writer.writerow(every)
+    writer.writerows([field(row[key]) for key in every] for row in rows(run))
     return out.getvalue().encode()
 
 

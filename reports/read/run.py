@@ -13,9 +13,9 @@ from eval.ranks.table import Entry
 from reports.read.cell import Cell
 from reports.read.setting import Setting
 from zoo.base.files import read_rows
+from zoo.data import sets
+from zoo.data.spec import Spec
 
-CLASSES = 12
-BLANKS = {10: "black", 11: "white"}
 FULL = 10_000  # samples behind a column that is called plain "fid"
 CELL = ("dataset", "backbone", "objective", "seed")
 SECONDS = {  # parts of a cell's time -> a reader's words
@@ -72,6 +72,15 @@ class Run:
         """The one judge behind a data set's scores; the grid's own where nothing is scored yet, {} if there is none."""
         kept = (self.grid.get("judges") or {}).get(self.datasets[0]) if self.datasets else None
         return (self.done[0].facts["judge"] if self.done else kept) or {}
+
+    @cached_property
+    def spec(self) -> Spec:
+        """Image shape and classes of the first data set, as its results tell. Raises ZooError where nothing does."""
+        name = self.datasets[0]
+        told: dict[str, Any] = next(
+            (cell.facts["data"] for cell in self.done if cell.dataset == name and "data" in cell.facts), {}
+        )
+        return sets.known(name, told)
 
     @property
     def floor(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ python -m reports.words.glossary            prints the table that stands in repo
 from reports.words.document import Table, table
 
 TERMS = {
-    "accuracy": "The share of samples in which the judge, a classifier trained on real images, sees the digit that was "
+    "accuracy": "The share of samples in which the judge, a classifier trained on real images, sees the class that was "
     "asked for.",
     "backbone": "The network that is trained: `dit` is a transformer over patches of the image, `unet` a convolutional "
     "network.",

@@ -13,6 +13,7 @@ from reports.words.document import Bar, Block, Bullets, Facts, Fold, Paragraph, 
 from reports.words.forms import NONE, acc_mean, counted, fid_at, fid_mean
 from reports.words.names import names
 from reports.words.ranktables import SET
+from reports.words.sentences import judge
 
 WIDE = 8  # columns of scores that fit beside the ranks
 ROWS = 12  # objectives in the first table; the section on ranks has all
@@ -68,7 +69,8 @@ def ranks(run: Run) -> list[Block]:
     more = len(run.board["rows"]) - len(shown)
     note = f" {counted(more, 'more objective')} below, in Ranks." if more > 0 else ""
     kind = run.headline[0].kind
-    text = f"{LEGEND} {kind} weights; means over {counted(run.board['seeds'], 'seed')}.{note}"
+    judges = " ".join(filter(None, (judge(run.on(dataset)) for dataset in run.datasets)))
+    text = f"{judges} {LEGEND} {kind} weights; means over {counted(run.board['seeds'], 'seed')}.{note}"
     found = filled(table(header, rows))
     return [Table(found.header, found.rows, 1, long=False), Paragraph(text, "legend")]
 

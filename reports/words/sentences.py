@@ -50,10 +50,12 @@ def how_to_read(run: Run) -> Paragraph:
     widths = [(s["acc_high"] - s["acc_low"]) / 2 for c in run.done for s in c.scores if s.get("acc_high") is not None]
     seeds = max(len(run.group(b, o)) for b in run.backbones for o in run.objectives)
     several = "mean over seeds (min..max)" if seeds > 1 else "value ± one standard error of sampling"
-    parts: list[Mark] = [f"Rows by rank. fid: Frechet distance of the judge's features, lower is better, {several}; "]
+    parts: list[Mark] = [
+        f"{judge(run)} Rows by rank. fid: Frechet distance of the judge's features, lower is better, {several}; "
+    ]
     if any(setting.n < FULL for setting in run.headline):
         parts += [Code("fid@N"), f" marks fewer than {FULL:,} samples: not comparable with a fid at another N; "]
-    parts += ["accuracy: share of digits judged to be what was asked for; "]
+    parts += ["accuracy: share of samples judged to be what was asked for; "]
     parts += [f"95% intervals of at most ± {100 * max(widths):.1f} points; "] if widths else []
     parts += ["bold: best of the backbone. Every number: ", Download("results.csv", "results.csv"), "."]
     values = [score["fid"] for cell in run.done for score in cell.scores if score.get("fid") is not None]
@@ -63,10 +65,17 @@ def how_to_read(run: Run) -> Paragraph:
 
 def class_note(run: Run) -> Paragraph:
     """Under which setting the classes were scored."""
-    return Paragraph(
-        f"{_under(run)}; samples of all seeds together. "
-        'Digits: judged to be what was asked for. Black and white: that all over; they do not count in "all digits".'
-    )
+    blanks = 'Black and white: that all over; they do not count in "all classes".' if run.spec.blanks else ""
+    judged = "Classes: judged to be what was asked for."
+    return Paragraph(f"{_under(run)}; samples of all seeds together. {judged} {blanks}".rstrip())
+
+
+def judge(run: Run) -> str:
+    """`Judge: mnist-v1-seed0, right about 99.7% of real test images.`; "" before anything is scored."""
+    name, right = run.judge.get("name"), run.ceiling
+    if name is None or right is None:
+        return ""
+    return f"Judge: {name}, right about {100 * right:.1f}% of real test images."
 
 
 def other_note(run: Run) -> Paragraph:

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from reports.read.cell import Cell
-from reports.read.run import BLANKS, CLASSES, SECONDS, Run, Stat
+from reports.read.run import SECONDS, Run, Stat
 from reports.read.setting import Setting
 from reports.words.document import Block, Bold, Paragraph, Table, Text, grouped, table
 from reports.words.forms import NONE, acc_mean, acc_text, fid_at, fid_mean, fid_text, number
@@ -73,16 +73,16 @@ def weights(run: Run) -> Table:
 
 def per_class(run: Run) -> Table:
     """Accuracy per class under the highest guidance, and the mistake made most often; the blanks apart."""
-    labels = [label for label in range(CLASSES) if label not in BLANKS]
+    spec = run.spec
 
     def row(backbone: str, name: str) -> list[Text]:
         shares = run.class_shares(backbone, name, run.highest)
         values = {label: f"{100 * value:.0f}%" for label, value in shares.items()}
         middle = [acc_text(run.stat(backbone, name, run.highest, "acc")), _mistake(run, backbone, name)]
-        digits, rest = ([values.get(label, NONE) for label in group] for group in (labels, BLANKS))
-        return [name, *digits, *middle, *rest]
+        real, rest = ([values.get(label, NONE) for label in group] for group in (range(spec.real), spec.blank))
+        return [name, *real, *middle, *rest]
 
-    header = ["objective", *map(str, labels), "all digits", "most frequent mistake", *BLANKS.values()]
+    header = ["objective", *spec.classes, "all classes", "most frequent mistake", *spec.names[spec.real :]]
     return grouped(header, by_backbone(run, row))
 
 
@@ -168,7 +168,8 @@ def _mistake(run: Run, backbone: str, name: str) -> str:
     if not wrong:
         return NONE
     (asked, judged), rate = max(wrong.items(), key=lambda item: item[1])
-    return f"{asked} as {judged} ({100 * rate:.0f}%)"
+    names = run.spec.classes
+    return f"{names[asked]} as {names[judged]} ({100 * rate:.0f}%)"
 
 
 def _train(cell: Cell, key: str | tuple[str, str]) -> float | None:

@@ -31,7 +31,8 @@ def test_the_table_is_the_arithmetic_of_the_measurements():
             "copy_bytes_per_s": 12e9,
             "versions": {"torch": "2.15.0"},
         },
-        "options": {"jobs": 1, "batch": 64, "size": 28},
+        "options": {"jobs": 1, "batch": 64},
+        "image_shape": [1, 28, 28],
         "rows": [{"backbone": "dit", "mode": "compiled bfloat16", "rounds": rounds}],
     }
     text = bench.table(found)

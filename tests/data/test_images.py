@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
+from eval.judging.net import judge_images
 from eval.scores.score import Bench, score
 from eval.scores.sets import Asked, evaluate
 from zoo.base.errors import ZooError
@@ -19,12 +20,13 @@ from zoo.config.control import Setting
 from zoo.data.imagefile import read_image
 from zoo.data.images import doubts, read_images
 from zoo.data.npz import read_npz
+from zoo.data.sets import source
 from zoo.sampling.model import Model
 from zoo.training import checkpoint
 from zoo.training.run import train
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (7, 5), dtype=np.uint8)
-SIDE = (1, 8, 8)
+SIDE = source("digits").spec
 TURNS = {  # EXIF's orientation -> what turns the upright image into the stored one
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
@@ -147,7 +149,7 @@ def test_a_set_is_at_distance_0_from_itself_in_every_form_and_scores_alike(digit
 def test_a_checkpoint_is_at_distance_0_from_its_images_in_every_form(tiny, digits, cpu, tmp_path):
     asked, how = Asked(300, "digits", tmp_path / "data"), Setting(steps=4)
     train(tiny(images=16 * 60), tmp_path / "run", digits, cpu)
-    model = Model(*checkpoint.find(tmp_path / "run"), digits.image_shape, cpu, asked.batch)
+    model = Model(*checkpoint.find(tmp_path / "run"), cpu, asked.batch)
     scored = score(model, how, asked.n, Bench.load(digits, asked.data_dir, cpu))
     images, labels = scored.images[: asked.n, 0].numpy(), scored.labels[: asked.n].numpy()
     np.savez(tmp_path / "labels.npz", arr_0=images[..., None], arr_1=labels)
@@ -168,6 +170,21 @@ def test_a_checkpoint_is_at_distance_0_from_its_images_in_every_form(tiny, digit
             assert row[key] == pytest.approx(first[key], rel=1e-9), key
         assert abs(row["fid"] - first["fid"]) < first["fid_se"] / 2
     assert first["acc"] == rows[tmp_path / "labels.npz"]["acc"]
+
+
+def test_a_collapsed_set_has_the_distance_of_a_point(digits, cpu, tmp_path):
+    """One image many times: |mean - f(x)|^2 + tr C, and no number that is not finite; 0 from itself."""
+    np.savez(tmp_path / "one.npz", arr_0=digits.test[:1, 0, ..., None].expand(300, -1, -1, -1).numpy())
+    two = evaluate([tmp_path / "one.npz"] * 2, Setting(), Asked(1000, "digits", tmp_path / "data"), cpu)
+    bench = Bench.load(digits, tmp_path / "data", cpu)
+    at = judge_images(bench.judge, digits.test[:1])[0][0].double().numpy()
+    point = np.square(bench.real.train.mean - at).sum() + np.trace(bench.real.train.cov)
+    row = two["a"]["score"]
+    assert row["fid_plain"] == pytest.approx(point, rel=1e-6)
+    assert row["fid"] == pytest.approx(point, rel=1e-6)
+    assert row["is"] == pytest.approx(1)
+    assert (row["recall"], two["between"]["fid"]) == (0, 0)
+    assert all(np.isfinite(value) for value in row.values() if isinstance(value, float))
 
 
 def test_pixels_that_look_scaled_wrong_are_said(digits):

@@ -57,7 +57,7 @@ def bench(digits, cpu, tmp_path_factory) -> score.Bench:
 @pytest.fixture
 def model(tiny, digits, cpu, tmp_path) -> Model:
     train.train(tiny(images=16 * 20), tmp_path, digits, cpu)
-    return Model(*checkpoint.find(tmp_path), digits.image_shape, cpu, 128)
+    return Model(*checkpoint.find(tmp_path), cpu, 128)
 
 
 def test_the_chosen_one_is_scored_on_images_that_no_choice_saw(model, bench, monkeypatch):

@@ -18,11 +18,13 @@ from tests.oracle import GaussianMixture
 from zoo.base.errors import ZooError
 from zoo.config.control import Setting
 from zoo.data.dataset import Dataset, standardise
+from zoo.data.sets import source
 from zoo.registry import FAMILIES, ZOO
 from zoo.sampling.model import Film, Model, image_noise
 from zoo.training import checkpoint
 from zoo.training import run as train
 
+DIGITS = source("digits").spec
 MNIST_COUNTS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]  # yann.lecun.com/exdb/mnist
 
 
@@ -57,7 +59,7 @@ def test_blank_images_are_told_by_their_pixels():
     images[2] = 14  # 14 / 255 = 0.055
     images[3] = 250
     labels = torch.tensor([10, 10, 10, 11])
-    assert score.blank_rows(images, labels) == [
+    assert score.blank_rows(images, labels, DIGITS) == [
         {"label": 10, "n": 3, "correct": 2},
         {"label": 11, "n": 1, "correct": 1},
     ]
@@ -66,7 +68,7 @@ def test_blank_images_are_told_by_their_pixels():
 def test_the_sheet_shows_the_first_four_of_each_class():
     labels = torch.arange(12).repeat_interleave(6)
     images = torch.randint(0, 256, (72, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    sheet = np.array(Image.open(io.BytesIO(score.tile_png(images, labels))))
+    sheet = np.array(Image.open(io.BytesIO(score.tile_png(images, labels, DIGITS))))
     assert sheet.shape == (4 * 8, 12 * 8)
     for label in range(12):
         for row in range(4):
@@ -87,7 +89,7 @@ def test_the_sheet_of_real_images_holds_test_images_and_blanks(digits):
 @pytest.mark.parametrize("how", ["euler", "heun"])
 def test_a_film_is_the_trajectory_of_one_image_and_changes_none(how, tiny, digits, cpu, tmp_path):
     train.train(tiny(images=16 * 60), tmp_path, digits, cpu)
-    model = Model(*checkpoint.find(tmp_path), digits.image_shape, cpu, 16)
+    model = Model(*checkpoint.find(tmp_path), cpu, 16)
     setting, labels = Setting(sampler=how, steps=10), score.all_labels(40, digits)
     film = Film(20)  # in the second batch
     images = model.images(labels, setting, film=film)
@@ -109,7 +111,7 @@ def test_images_do_not_depend_on_the_batch(how, tiny, digits, cpu, tmp_path):
     found = checkpoint.find(tmp_path)
     setting = Setting(weights="raw", sampler=how, guidance=2.0, steps=3)
     labels = score.all_labels(130, digits)
-    small, large = (Model(*found, digits.image_shape, cpu, batch) for batch in (7, 64))
+    small, large = (Model(*found, cpu, batch) for batch in (7, 64))
     whole = large.images(labels, setting)
     assert (small.images(labels, setting).int() - whole.int()).abs().max() <= 1  # a float's last bit may round a pixel
     part = small.images(labels[60:100], setting, first=60)  # a shard
@@ -124,7 +126,7 @@ def test_a_compiled_network_sees_one_shape_and_another_one_no_image_too_many(tin
     train.train(tiny(), tmp_path, digits, cpu)
     labels, setting, seen, drawn = score.all_labels(130, digits), Setting(steps=2), [], []
     for one_shape in (False, True):
-        model = Model(*checkpoint.find(tmp_path), digits.image_shape, cpu, 50)
+        model = Model(*checkpoint.find(tmp_path), cpu, 50)
         model.one_shape, net = one_shape, model.net
         model.net = lambda x, t, labels, net=net: (seen.append(len(x)), net(x, t, labels))[1]
         drawn.append((model.images(labels, setting), validation(model, "ema", digits, 130)))
@@ -220,7 +222,7 @@ def test_the_floor_is_the_test_images_distance(digits, bench):
 def test_validation_of_an_exact_network_is_the_irreducible_error(tiny, digits, cpu, tmp_path):
     """For data N(0, s^2) the best x_hat leaves alpha^2 s^2 of sigma^2 s^2 / (alpha^2 s^2 + sigma^2) of it unknown."""
     train.train(tiny(objective="v/cosine", images=16), tmp_path, digits, cpu)
-    model = Model(*checkpoint.find(tmp_path), digits.image_shape, cpu, 100)
+    model = Model(*checkpoint.find(tmp_path), cpu, 100)
     x = standardise(digits.test, model.standard)
     normal = GaussianMixture(
         torch.full((1, 1, 8, 8), float(x.mean()), dtype=torch.float64), float(x.std()), torch.ones(1)
@@ -249,7 +251,7 @@ def gaussian(tiny, digits, cpu, tmp_path) -> tuple[Model, Dataset, float]:
     train_part, test_part = images[:2000].to(torch.uint8), images[2000:].to(torch.uint8)
     data = replace(digits, train=train_part, train_labels=labels[:2000], test=test_part, test_labels=labels[2000:])
     train.train(tiny(objective="eps/cosine", images=16), tmp_path, digits, cpu)
-    model = Model(*checkpoint.find(tmp_path), digits.image_shape, cpu, 100)
+    model = Model(*checkpoint.find(tmp_path), cpu, 100)
     centres = class_means(data, model.standard)
     variance = float((standardise(data.test, model.standard) - centres[data.test_labels]).square().mean())
 
@@ -295,7 +297,7 @@ def test_a_network_that_is_bad_at_high_noise_comes_last_by_x0_and_not_by_eps(gau
 
 def test_a_path_that_ends_early_is_asked_at_its_end(tiny, digits, cpu, tmp_path):
     train.train(tiny(objective="eps/ldm", images=16), tmp_path, digits, cpu)
-    model = Model(*checkpoint.find(tmp_path), digits.image_shape, cpu, 100)
+    model = Model(*checkpoint.find(tmp_path), cpu, 100)
     found = validation(model, "ema", digits, 100)
     low = model.objective.path.span()[0]
     assert low == pytest.approx(-5.4, abs=0.05)
@@ -313,7 +315,7 @@ def test_every_objective_trains_saves_loads_samples_and_scores(backbone, names, 
     for i, name in enumerate(names):
         folder = tmp_path / str(i)
         train.train(tiny(objective=name, backbone=backbone, images=16 * 2), folder, digits, cpu)
-        model = Model(*checkpoint.find(folder), digits.image_shape, cpu, 71)
+        model = Model(*checkpoint.find(folder), cpu, 71)
         assert np.isfinite(validation(model, "raw", digits, 50)["eps"]).all(), name
         model.use("ema")
         drawn = model.images(torch.arange(24) % 12, how[i % 4])

@@ -16,7 +16,6 @@ from zoo.cli import Watched
 from zoo.config.cell import CANDIDATES, CellConfig, ScoreConfig
 from zoo.config.control import Sampling
 from zoo.data.dataset import standardise
-from zoo.data.sets import NUM_CLASSES
 from zoo.grid import files as grid
 from zoo.sampling.model import Model
 from zoo.training import checkpoint, noise, trainer
@@ -51,7 +50,7 @@ def test_the_step_of_least_loss_is_scored_and_kept(tiny, digits, cpu, tmp_path, 
     for k in range(10):
         by_hand.step(k)
     assert same(by_hand.state.weights(), tensors)
-    model = Model(manifest, by_hand.state.weights(), digits.image_shape, cpu, FEW["batch"])
+    model = Model(manifest, by_hand.state.weights(), cpu, FEW["batch"])
     bench = Bench.load(digits, tmp_path / "data", cpu)
     for row, setting in zip(found["scores"], ScoreConfig(**FEW).controls, strict=True):
         assert score(model, setting, FEW["n"], bench).row["fid"] == row["fid"]
@@ -79,7 +78,7 @@ def test_the_loss_is_that_of_eight_equally_spaced_times(tiny, digits, tmp_path):
     found = run(tiny, tmp_path / "run", select="validation")
     assert min(found["selection"], key=lambda one: one["loss"])["step"] == found["train"]["selected_step"]
     manifest, tensors = checkpoint.find(tmp_path / "run", selected=False)
-    module = trainer.initialise(tiny(), digits.image_shape, torch.device("cpu")).eval()
+    module = trainer.initialise(tiny(), digits.spec, torch.device("cpu")).eval()
     module.load_state_dict(checkpoint.part(tensors, "ema"))
     chosen = fixed_choice(len(digits.test), min(FEW["n"], len(digits.test)))
     x, labels = standardise(digits.test[chosen], digits.standard), digits.test_labels[chosen]
@@ -93,7 +92,7 @@ def test_the_loss_is_that_of_eight_equally_spaced_times(tiny, digits, tmp_path):
         losses.append((y - (eps - x)).square().mean().item())
     assert found["selection"][-1] == {"step": STEPS, "loss": pytest.approx(sum(losses) / 8, rel=1e-4)}
     assert manifest["step"] == STEPS
-    assert labels.max() < NUM_CLASSES
+    assert labels.max() < digits.spec.num_classes
 
 
 def test_a_run_that_was_stopped_has_the_same_candidates(tiny, digits, cpu, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from zoo import registry
 from zoo.base.errors import ZooError
 from zoo.base.sealed import read_sealed, write_sealed
 from zoo.config.control import Setting
-from zoo.data.sets import NUM_CLASSES
+from zoo.data.sets import source
 from zoo.hub import push
 from zoo.hub.card import HUB_DATA, eval_results, metadata
 from zoo.hub.export import curve_of, export, scheduler_for
@@ -27,6 +27,7 @@ from zoo.training.trainer import initialise
 
 UNET, DIT = "unet(width=16,attention=1)", "dit(width=32,depth=1)"
 SHAPE = (1, 8, 8)
+NUM_CLASSES = source("digits").spec.num_classes
 COUNT, STEPS = 6, 8
 EXACT = 1e-3  # relative error
 # every target on a path of every kind, beside the default grid's objectives
@@ -37,7 +38,7 @@ CLASSES = torch.tensor([0, 3, 5, 9, 10, NUM_CLASSES])
 def checkpoint_of(folder: Path, objective: str, backbone: str, digits, tiny) -> Path:
     """A checkpoint of random weights, far from the constant 0 that networks begin as."""
     config = tiny(objective=objective, backbone=backbone)
-    module = initialise(config, SHAPE, torch.device("cpu"))
+    module = initialise(config, torch.device("cpu"))
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for p in module.parameters():
@@ -84,7 +85,7 @@ def test_diffusers_draws_the_same_images(name, backbone, tmp_path, digits, tiny)
 
     folder = checkpoint_of(tmp_path / "run", name, backbone, digits, tiny)
     kind = export(folder, tmp_path / "out")
-    pipe, model = load(tmp_path / "out"), Model(*checkpoint.find(folder), SHAPE, torch.device("cpu"), COUNT)
+    pipe, model = load(tmp_path / "out"), Model(*checkpoint.find(folder), torch.device("cpu"), COUNT)
     x = image_noise(0, "sample", 0, COUNT, SHAPE)
     if kind != "FlowMatchEulerDiscreteScheduler":  # DDPM's table: its own integer steps
         found = pipe(CLASSES, latents=x, num_inference_steps=STEPS, output_type="latent").images
@@ -102,7 +103,7 @@ def test_diffusers_draws_the_same_images(name, backbone, tmp_path, digits, tiny)
 def test_raw_weights_other_levels_and_unclipped_images(tmp_path, digits, tiny):
     folder = checkpoint_of(tmp_path / "run", "v/cosine", DIT, digits, tiny)
     export(folder, tmp_path / "out", weights="raw", wish="flow")
-    pipe, model = load(tmp_path / "out"), Model(*checkpoint.find(folder), SHAPE, torch.device("cpu"), COUNT)
+    pipe, model = load(tmp_path / "out"), Model(*checkpoint.find(folder), torch.device("cpu"), COUNT)
     setting = Setting(steps=STEPS, weights="raw", step_grid="karras(7)", clip=False)
     times = setting.times(model.objective.path)
     alpha, sigma = model.objective.path.at(times)
@@ -122,7 +123,7 @@ def test_what_a_user_gets(tmp_path, digits, tiny):
     assert [image.mode for image in images] == ["L", "L"]
     x = image_noise(0, "sample", 0, 2, SHAPE)
     array = pipe(batch_size=2, latents=x, num_inference_steps=3, output_type="np").images
-    model = Model(*checkpoint.find(folder), SHAPE, torch.device("cpu"), 2)
+    model = Model(*checkpoint.find(folder), torch.device("cpu"), 2)
     ours = model.images(torch.tensor([NUM_CLASSES, NUM_CLASSES]), Setting(steps=3), seed=0)
     assert abs((array * 255).round() - ours.permute(0, 2, 3, 1).numpy()).max() <= 1
     for wrong in (

@@ -20,6 +20,7 @@ from zoo import registry
 from zoo.base.errors import Diverged
 from zoo.config.cell import TrainConfig
 from zoo.data.dataset import Dataset
+from zoo.data.sets import source
 from zoo.objectives.auxiliary import Aid
 from zoo.registry import BACKBONES
 from zoo.training import capture, trainer
@@ -31,7 +32,7 @@ BATCH, STEPS = 8, 6
 def data() -> Dataset:
     images = torch.randint(0, 256, (40, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(40) % 10
-    return Dataset("random", images, labels, images[:10], labels[:10], sha256="")
+    return Dataset("random", images, labels, images[:10], labels[:10], sha256="", spec=source("digits").spec)
 
 
 def config(backbone: str, objective: str = "v/cosine+learned", **more) -> TrainConfig:

@@ -73,6 +73,6 @@ def test_a_cell_scores_its_snapshots_and_clears_them_away(tiny, digits, cpu, tmp
     for k in range(2):
         again.step(k)
     manifest, _ = checkpoint.find(tmp_path)
-    model = Model(manifest, again.state.weights(), digits.image_shape, cpu, settings.batch)
+    model = Model(manifest, again.state.weights(), cpu, settings.batch)
     row = score(model, settings.controls[0], settings.n, Bench.load(digits, tmp_path / "data", cpu)).row
     assert row["fid"] == result["snapshots"][0]["fid"]

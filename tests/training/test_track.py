@@ -159,7 +159,7 @@ def test_drawing_leaves_the_network_and_the_clock_alone(tiny, digits, cpu, tmp_p
 def test_the_picture_is_the_run_s_own_ema_left_and_raw_right(tiny, digits, cpu, tmp_path, fake):
     config = tiny(images=16 * 5)
     manifest = train.train(config, tmp_path, digits, cpu, "fake", preview=Preview)
-    finished = model.Model(manifest, final(tmp_path), digits.image_shape, cpu, batch=20)
+    finished = model.Model(manifest, final(tmp_path), cpu, batch=20)
     with Image.open(tmp_path / "tracked" / "000005.png") as picture:
         pixels = np.asarray(picture)
     scale = pixels.shape[0] // (4 * 9 - 1)  # four rows of 8 pixels, a line between them

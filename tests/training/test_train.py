@@ -15,12 +15,15 @@ import torch
 from tests.conftest import ROOT
 from zoo import registry
 from zoo.base.errors import Diverged, ZooError
+from zoo.data.sets import source
 from zoo.objectives.core import Objective
 from zoo.objectives.coupling import Independent
 from zoo.registry import ZOO, objective
 from zoo.training import checkpoint, noise, trainer
 from zoo.training import run as train
 from zoo.training.state import State, ema_decay, learning_rate
+
+SPEC = source("digits").spec
 
 
 def final(folder: Path) -> dict[str, torch.Tensor]:
@@ -68,9 +71,9 @@ def test_stratified_numbers_put_one_draw_into_each_part():
 
 
 def test_initial_weights_are_the_objective_s_business_not(tiny, cpu):
-    nets = [trainer.initialise(tiny(objective=name), (1, 8, 8), cpu).state_dict() for name in ("rf", "eps/linear")]
+    nets = [trainer.initialise(tiny(objective=name), SPEC, cpu).state_dict() for name in ("rf", "eps/linear")]
     assert same(*nets)
-    assert not same(nets[0], trainer.initialise(tiny(seed=1), (1, 8, 8), cpu).state_dict())
+    assert not same(nets[0], trainer.initialise(tiny(seed=1), SPEC, cpu).state_dict())
 
 
 def test_rates_rise_then_fall_to_zero(tiny):

@@ -127,22 +127,20 @@ class DoubleBlock(nn.Module):
 
     def __init__(self, width: int, heads: int, qk_norm: bool, last: bool):
         super().__init__()
-        self.last = last
         self.image = Block(width, heads, qk_norm)
-        self.label = KeysValues(width, heads, qk_norm) if last else Block(width, heads, qk_norm)
+        self.label: KeysValues | Block = KeysValues(width, heads, qk_norm) if last else Block(width, heads, qk_norm)
 
     def forward(self, h: Tensor, condition: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         label, image = h[:, :1], h[:, 1:]
         (q, k, v), rest = self.image.ask(image, condition, cos[1:], sin[1:])
-        if self.last:
-            own = self.label(label, condition)
+        if isinstance(self.label, KeysValues):
+            own_k, own_v = self.label(label, condition)
         else:
-            (own_q, *own), own_rest = self.label.ask(label, condition, cos[:1], sin[:1])
+            (own_q, own_k, own_v), own_rest = self.label.ask(label, condition, cos[:1], sin[:1])
             q = torch.cat([own_q, q], dim=2)
-        k, v = (torch.cat(both, dim=2) for both in zip(own, (k, v), strict=True))
-        attended = attention(q, k, v)
+        attended = attention(q, torch.cat([own_k, k], dim=2), torch.cat([own_v, v], dim=2))
         image = self.image.answer(image, attended[:, :, -image.shape[1] :], rest)
-        if not self.last:
+        if isinstance(self.label, Block):
             label = self.label.answer(label, attended[:, :, :1], own_rest)
         return torch.cat([label, image], dim=1)
 

@@ -85,17 +85,23 @@ def png(figure: Figure, greys: int | None = None) -> bytes:
     """
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    image, out = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), io.BytesIO()
+    about = PngImagePlugin.PngInfo()
+    placed = [one for one in figure.images if isinstance(one, FigureImage)]
+    if placed:
+        about.add_text(PHOTOS, " ".join(",".join(map(str, _box(one, image.height))) for one in placed))
+    if any(
+        np.ndim(np.asarray(one.get_array())) == 3 for one in placed
+    ):  # photographs in colour want more than a palette
+        image.save(out, "PNG", optimize=True, pnginfo=about)
+        return out.getvalue()
     if greys:
         colours = np.linspace(0, 255, greys).round().astype(np.uint8)[:, None].repeat(3, axis=1)
         places = (np.asarray(image.convert("L")) * ((greys - 1) / 255)).round().astype(np.uint8)
     else:
         colours, places = _reduced(image)
-    out, paletted = io.BytesIO(), Image.fromarray(places)
+    paletted = Image.fromarray(places, "P")
     paletted.putpalette(colours.tobytes())
-    about = PngImagePlugin.PngInfo()
-    if boxes := [_box(one, image.height) for one in figure.images if isinstance(one, FigureImage)]:
-        about.add_text(PHOTOS, " ".join(",".join(map(str, box)) for box in boxes))
     paletted.save(out, "PNG", optimize=True, bits=4 if len(colours) <= 16 else 8, pnginfo=about)
     return out.getvalue()
 

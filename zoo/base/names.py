@@ -104,7 +104,9 @@ def spelled(word: str, made: Any) -> str:
 
 def _word(value: float | str | bool) -> str:
     """An argument as names spell it."""
-    return str(value).lower() if isinstance(value, bool) else value if isinstance(value, str) else f"{value:.6g}"
+    if isinstance(value, str):
+        return value
+    return str(value).lower() if isinstance(value, int) else f"{value:.6g}"  # a whole number with all its digits
 
 
 def split(text: str, mark: str) -> list[str]:

@@ -16,17 +16,17 @@ def run(asked: dict[str, Any]) -> dict[str, Any]:
     from zoo.benchmark import speed
     from zoo.benchmark.count import step_cost
     from zoo.config.cell import TrainConfig
-    from zoo.data.sets import NUM_CLASSES
+    from zoo.data.sets import source
     from zoo.training import checkpoint
 
     if asked["what"] == "ceiling":
         return speed.ceiling(asked["device"], asked["seconds"])
     if asked["what"] == "mode":
         config = TrainConfig(**asked["config"])
-        return speed.measure(config, asked["size"], asked["device"], asked["seconds"])
+        return speed.measure(config, source(config.dataset).spec, asked["device"], asked["seconds"])
     if asked["what"] == "cost":
-        shape = (1, asked["size"], asked["size"])
-        cost = step_cost(asked["backbone"], shape, NUM_CLASSES, asked["batch"], torch.bfloat16)
+        spec = source(asked["dataset"]).spec
+        cost = step_cost(asked["backbone"], spec.image_shape, spec.num_classes, asked["batch"], torch.bfloat16)
         return {"flop": cost.flop, "bytes": cost.bytes, "launches": cost.launches}
     if asked["what"] == "ema":
         from safetensors.torch import save

@@ -14,7 +14,7 @@ from typing import Any
 
 from zoo.benchmark.session import Session, Step
 
-OBJECTIVE = "rf/lognorm(0,1)"
+OBJECTIVE, DATASET = "rf/lognorm(0,1)", "mnist"
 COMMANDS = ("safetensors", "tqdm", "tabulate", "scikit-learn", "scipy", "pillow")
 BACKBONES = {"dit": ("einops",), "unet": ("diffusers",)}  # and the packages that they need
 
@@ -59,7 +59,7 @@ def steps(session: Session, device: str, mirror: str | None) -> Iterator[Step]:
     scale = SCALES["cuda" if device.startswith("cuda") else "cpu"]
     yield child("machine", 40, what="ceiling", device=device, seconds=2.0)
     for kind, size in scale.sizes.items():
-        yield child(f"cost {kind}", 20, BACKBONES[kind], what="cost", backbone=size, size=28, batch=scale.batch)
+        yield child(f"cost {kind}", 20, BACKBONES[kind], what="cost", backbone=size, dataset=DATASET, batch=scale.batch)
     tests = ("-m", "pytest", "tests/test_gpu.py", "-p", "no:cacheprovider", "-q")
     yield Step("tests", tests, 130, ("pytest", "einops", "diffusers"))
     verdict = session.results.get("tests", {})  # skipped tests prove nothing
@@ -76,8 +76,9 @@ def _speed(scale: Scale, kind: str, size: str, device: str, graphs: bool) -> Ite
         if mode == "recorded" and not (graphs and device.startswith("cuda")):
             continue
         batch = scale.large if mode == "compiled, large batch" else scale.batch
-        config = {"objective": OBJECTIVE, "backbone": size, "batch": batch, "images": batch * 10**6, **how}
-        asked: dict[str, Any] = {"what": "mode", "config": config, "size": 28, "device": device, "seconds": 2.0}
+        config = {"objective": OBJECTIVE, "dataset": DATASET, "backbone": size, "batch": batch}
+        config |= {"images": batch * 10**6, **how}
+        asked: dict[str, Any] = {"what": "mode", "config": config, "device": device, "seconds": 2.0}
         yield child(f"speed {kind}: {mode}", 90, BACKBONES[kind], **asked)
         if mode == "compiled bfloat16":  # again, with a warm cache of compiled code
             yield child(f"speed {kind}: {mode}, warm", 60, BACKBONES[kind], **asked)
@@ -127,7 +128,7 @@ def _run(
     needs = (*COMMANDS, *BACKBONES[kind])
     images = max(scale.batch, round(images_per_s * seconds / scale.batch) * scale.batch)
     places = ["--device", device, "--data-dir", str(session.out / "data"), *(["--mirror", mirror] if mirror else [])]
-    what = ["--objective", OBJECTIVE, "--backbone", size, "--dataset", "mnist", "--images", str(images)]
+    what = ["--objective", OBJECTIVE, "--backbone", size, "--dataset", DATASET, "--images", str(images)]
     how = ["--batch", str(scale.batch), "--learning-rate", f"{rate:g}", "--out", str(folder)]
     yield Step(f"train {name}", ("-m", "zoo.train", *what, *how, *places), 2 * seconds + 60, needs)
     drawn = ["--n", str(scale.samples), "--steps", "25", "--batch", str(scale.sampling_batch), "--json"]
@@ -154,12 +155,14 @@ def _grid(session: Session, scale: Scale, device: str, mirror: str | None) -> It
         asked.parent.mkdir(parents=True, exist_ok=True)
         asked.write_text(json.dumps({"images": images}), encoding="utf-8")
     out = session.work / "grid" / "default"
-    command = ["-m", "run_all", "--grid", "default", "--dataset", "mnist", "--seeds", "1", "--budget", str(images)]
+    command = ["-m", "run_all", "--grid", "default", "--dataset", DATASET, "--seeds", "1", "--budget", str(images)]
     command += ["--device", device, "--out", str(out), "--data-dir", str(session.out / "data")]
     command += ["--mirror", mirror] if mirror else []
     needs = (*COMMANDS, *{need for needs in BACKBONES.values() for need in needs}, "matplotlib", "jinja2")
     for kind in scale.sizes:
-        yield Step(f"grid {kind}", (*command, "--only", f"mnist {kind}"), max(30.0, session.left), needs, saves=True)
+        yield Step(
+            f"grid {kind}", (*command, "--only", f"{DATASET} {kind}"), max(30.0, session.left), needs, saves=True
+        )
 
 
 def folder_of_wheels(root: Path) -> Path | None:

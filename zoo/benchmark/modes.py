@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -17,6 +17,8 @@ from zoo.base.progress import say
 from zoo.base.threads import cores
 from zoo.config.cell import TrainConfig
 from zoo.config.schema import explain
+from zoo.data.sets import source
+from zoo.data.spec import Spec
 
 MODES: dict[str, dict[str, Any]] = {  # what each changes of the default recipe
     "eager float32": {"precision": "float32", "compile": False},
@@ -40,7 +42,8 @@ class Plan:
     """What is measured; the command's options explain the fields. Raises ZooError for values that make no sense."""
 
     backbone: tuple[str, ...]
-    size: int
+    dataset: str
+    size: int | None
     batch: int
     objective: str
     modes: tuple[str, ...]
@@ -53,10 +56,18 @@ class Plan:
         if unknown := [mode for mode in self.modes if mode not in MODES]:
             raise choose("mode", unknown[0], MODES)
         for name, most in (("size", 4096), ("rounds", 1000), ("jobs", 1024)):
-            if not 1 <= (value := getattr(self, name)) <= most:
+            value = getattr(self, name)
+            if value is not None and not 1 <= value <= most:
                 raise ZooError(f"--{name} {value:,} must be at least 1, and at most {most:,}")
         if not 0 < self.seconds <= DAY:
             raise ZooError(f"--seconds {self.seconds:g} must be above 0, and at most {DAY:,}")
+
+    @property
+    def spec(self) -> Spec:
+        """Of the random images: those of the data set, with another side if `size` says so."""
+        spec = source(self.dataset).spec
+        side = () if self.size is None else (spec.image_shape[0], self.size, self.size)
+        return replace(spec, image_shape=side) if side else spec
 
 
 def measured(plan: Plan, what: str) -> dict[str, Any]:
@@ -66,15 +77,16 @@ def measured(plan: Plan, what: str) -> dict[str, Any]:
     if what == CEILING:
         return speed.ceiling(plan.device, plan.seconds)
     config = checked_config(plan, plan.backbone[0], **MODES[what])
-    return speed.measure(config, plan.size, plan.device, plan.seconds)
+    return speed.measure(config, plan.spec, plan.device, plan.seconds)
 
 
 def checked_config(plan: Plan, backbone: str, **how: Any) -> TrainConfig:
     """The configuration to measure, of a run without end. Raises ZooError for one that cannot be."""
     try:
         return TrainConfig(
-            objective=plan.objective, backbone=backbone, batch=plan.batch, images=plan.batch * 10**6, **how
-        )
+            objective=plan.objective, dataset=plan.dataset, backbone=backbone, batch=plan.batch,
+            images=plan.batch * 10**6, **how,
+        )  # fmt: skip
     except ValidationError as error:
         raise explain(error, TrainConfig, "the options") from None
 
@@ -101,15 +113,17 @@ def run(plan: Plan) -> dict[str, Any]:
                 whole = {key: sum(part[key] for part in found) for key in RATES}
                 row["rounds"].append({**found[0], **whole})
                 say(f"round {turn + 1} of {plan.rounds}: {name}, {mode}: {whole[RATES[0]]:,.0f} images/s")
-    return {"machine": machine, "options": asdict(plan), "rows": list(rows.values())}
+    shape = list(plan.spec.image_shape)
+    return {"machine": machine, "options": asdict(plan), "image_shape": shape, "rows": list(rows.values())}
 
 
 def _child(plan: Plan, what: str, backbone: str, cache: str) -> list[dict[str, Any]]:
     """What each of `jobs` processes at once measured. Raises ZooError with what a failed one said last."""
     jobs = 1 if what == CEILING else plan.jobs
     command = [sys.executable, "-m", "zoo.bench", "--one", what, "--backbone", backbone, "--device", plan.device]
-    for key in ("size", "batch", "objective", "seconds"):
-        command += [f"--{key}", str(getattr(plan, key))]
+    for key in ("dataset", "size", "batch", "objective", "seconds"):
+        if (value := getattr(plan, key)) is not None:
+            command += [f"--{key}", str(value)]
     environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": cache}
     if jobs > 1:
         environment["OMP_NUM_THREADS"] = str(max(1, cores() // jobs))
@@ -135,7 +149,7 @@ def table(found: dict[str, Any]) -> str:
         f"{machine['device']}, {machine['threads']} threads, torch {machine['versions']['torch']}. A large matrix "
         f"product: {flop['float32'] / 1e9:,.0f} GFLOP/s in float32, {flop['bfloat16'] / 1e9:,.0f} in bfloat16; a copy "
         f"moves {machine['copy_bytes_per_s'] / 1e9:,.1f} GB/s. Batch {found['options']['batch']}, images of "
-        f"{found['options']['size']} x {found['options']['size']} pixels"
+        f"{' x '.join(map(str, found['image_shape'][1:]))} pixels, {found['image_shape'][0]} channels"
         + (f", {jobs} processes at once, rates added up." if jobs > 1 else ".")
     )
     header = ["backbone", "mode", "training, images/s", "share of ceiling", "sampling, evaluations/s",

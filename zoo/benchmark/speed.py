@@ -4,6 +4,7 @@ import platform
 import time
 from collections.abc import Callable
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from zoo.benchmark import RANDOM_IMAGES
 from zoo.config.cell import Recipe, TrainConfig
 from zoo.config.control import Setting
 from zoo.data.dataset import Dataset, scale_of
-from zoo.data.sets import NUM_CLASSES
+from zoo.data.spec import Spec
 from zoo.registry import backbone_size
 from zoo.sampling.model import Model
 from zoo.training.trainer import Trainer
@@ -52,12 +53,12 @@ def _product(dtype: torch.dtype, largest: int, device: torch.device, seconds: fl
         side *= 2
 
 
-def measure(config: TrainConfig, size: int, device_name: str, seconds: float) -> dict[str, Any]:
-    """Training and sampling of a backbone on random images of this size: rates, set-up seconds, memory."""
-    device, shape = pick_device(device_name), (1, size, size)
-    images = torch.randint(0, 256, (RANDOM_IMAGES, *shape), dtype=torch.uint8)
-    labels = torch.arange(len(images)) % 10
-    data = Dataset("random", images, labels, images[:10], labels[:10], sha256="")
+def measure(config: TrainConfig, spec: Spec, device_name: str, seconds: float) -> dict[str, Any]:
+    """Training and sampling of a backbone on random images of this spec: rates, set-up seconds, memory."""
+    device = pick_device(device_name)
+    images = torch.randint(0, 256, (RANDOM_IMAGES, *spec.image_shape), dtype=torch.uint8)
+    labels = torch.arange(len(images)) % spec.real
+    data = Dataset("random", images, labels, images, labels, sha256="", spec=spec)
     began = time.perf_counter()
     trainer = Trainer(config, data, Path("unused"), device)
     trainer.warm_up()
@@ -68,20 +69,21 @@ def measure(config: TrainConfig, size: int, device_name: str, seconds: float) ->
     activations = activation_bytes(lambda: trainer.learn(*trainer.given(next(steps))))
     train = config.batch * _rate(lambda: trainer.step(next(steps)), device, seconds)
     memory = peak_memory(device)
-    manifest = {"config": config.model_dump(mode="json"), "standard": scale_of(data, config.standardise)}
+    standard = scale_of(data, config.standardise)
+    manifest = {"config": config.model_dump(mode="json"), "standard": standard, "data": spec.plain()}
     tensors = {name: tensor.detach() for name, tensor in trainer.tensors().items()}
     began = time.perf_counter()
-    model = Model(manifest, tensors, shape, device, config.batch)
+    model = Model(manifest, tensors, device, config.batch)
     sample_set_up = time.perf_counter() - began
-    setting, asked = Setting(steps=EVALUATIONS), torch.arange(config.batch) % 10
+    setting, asked = Setting(steps=EVALUATIONS), torch.arange(config.batch) % spec.real
     drawn = _rate(lambda: model.images(asked, setting), device, seconds)
-    auto = pick_precision("auto", device, size**2)
+    auto = pick_precision("auto", device, prod(spec.image_shape[1:]))
     compiling = compiled(torch.nn.Identity(), "auto", auto, device, lambda _: None)[1]
     usual = Recipe(batch=config.batch, precision=auto, compile=compiling)
     return {
         "train_images_per_s": train,
         "evaluations_per_s": config.batch * EVALUATIONS * drawn,
-        "flop_per_image": backbone_size(config.backbone).forward_flop(shape, NUM_CLASSES),
+        "flop_per_image": backbone_size(config.backbone).forward_flop(spec.image_shape, spec.num_classes),
         "activation_bytes": activations,
         "peak_memory_bytes": memory,
         "setup_seconds": set_up,

@@ -12,10 +12,11 @@ from zoo import registry
 from zoo.base.sealed import digest
 from zoo.config.control import SamplerName, Sampling, Setting, Start, Steps
 from zoo.config.schema import Count, Frozen, Growing, Positive, Share, checked, distinct
-from zoo.data.sets import DataName
+from zoo.data import sets
 
 ObjectiveName = Annotated[str, AfterValidator(checked(lambda name: registry.objective(name).name))]
 BackboneName = Annotated[str, AfterValidator(checked(registry.backbone_name))]
+DataName = Annotated[str, AfterValidator(checked(sets.canonical))]
 SEVERAL = Field(min_length=1, strict=False)
 MIN_SAMPLES = 256  # twice the judge's features: from fewer, a small FID is wrong even after its correction
 CANDIDATES = 8  # points of training among which the step of least validation loss is chosen, its last among them
@@ -98,8 +99,8 @@ class ScoreConfig(Growing):
     CANDIDATES equally spaced ones (as in arXiv 2403.03206; it costs 64 network evaluations for each held-out image).
     n_few: samples of what needs fewer, the snapshots and the candidates for the best case. best: what each run's best
     case is chosen from; None for no best case. loss_curve: the validation loss at the snapshots too. pictures: samples
-    after every epoch of training, in `epochs/` and in the run's tracker. The average of the weights alone is scored by default: the raw ones
-    correlate with it so highly that they are hardly a second setting.
+    after every epoch of training, in `epochs/` and in the run's tracker. The average of the weights alone is scored by
+    default: the raw ones correlate with it so highly that they are hardly a second setting.
     """
 
     n: Annotated[int, Field(ge=MIN_SAMPLES)] = 500

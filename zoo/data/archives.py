@@ -1,7 +1,7 @@
-"""The published archives of MNIST and Fashion-MNIST: found, fetched once, and verified by SHA-256.
+"""The published archives of data sets: found, fetched once, and verified by SHA-256.
 
-They are kept as published, gzipped, in DATA_DIR/NAME/raw, the layout of torchvision. A mirror is a folder, or a file://
-or http(s):// address, that holds the four files. Nothing here imports torch until a download is needed.
+They are kept as published in DATA_DIR/NAME/raw, MNIST's layout in torchvision. A mirror is a folder, or a file:// or
+http(s):// address, that holds the files. Nothing here imports torch until a download is needed.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from zoo.base.lock import exclusive
 
 TIMEOUT = 20.0  # seconds without a byte before a server counts as unreachable
 SLOWEST = 900.0  # seconds that one file may take
-LARGEST = 1 << 26  # bytes of an archive; the largest has 26 million
+LARGEST = 1 << 28  # bytes of an archive; the largest, CIFAR-10, has 170 million
 AGENT = "objective-zoo"  # some servers refuse Python's own name
 REASON = 200  # characters of a server's failure that are told
 
@@ -31,8 +31,11 @@ SHA256 = {
         "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
         "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
     },
+    "cifar10": {
+        "cifar-10-binary.tar.gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+    },
 }
-TORCHVISION = {"mnist": "MNIST", "fashion": "FashionMNIST"}  # its classes know the servers
+TORCHVISION = {"mnist": "MNIST", "fashion": "FashionMNIST", "cifar10": "CIFAR10"}  # its classes know the servers
 
 
 def raw_folder(name: str, data_dir: Path) -> Path:
@@ -46,7 +49,7 @@ def present(name: str, data_dir: Path) -> bool:
 
 
 def ensure(name: str, data_dir: Path, mirror: str | None = None) -> Path:
-    """The folder with the four verified archives, fetched first if need be.
+    """The folder with the verified archives, fetched first if need be.
 
     The fetch is locked, so that two processes download once; a folder that has them all need not be writable. Raises
     ZooError with the fix if a file is damaged or not available.
@@ -92,7 +95,8 @@ def _fetch(name: str, file: str, expected: str, folder: Path, mirror: str | None
     source = f"the mirror {mirror}" if mirror else "its servers"
     raise ZooError(
         f"data set {name!r}: {file} could not be had from {source} ({'; '.join(failed)}). Connect to the network, put "
-        f"the four published archives into {folder}, give --mirror FOLDER_OR_ADDRESS, or use --dataset digits"
+        f"what is published ({', '.join(SHA256[name])}) into {folder}, give --mirror FOLDER_OR_ADDRESS, or use "
+        "--dataset digits"
     )
 
 
@@ -105,7 +109,8 @@ def _reason(error: Exception) -> str:
 def _servers(name: str) -> list[str]:
     from torchvision import datasets
 
-    return list(getattr(datasets, TORCHVISION[name]).mirrors)
+    known = getattr(datasets, TORCHVISION[name])
+    return list(known.mirrors) if hasattr(known, "mirrors") else [known.url.rpartition("/")[0]]
 
 
 def _read(server: str, file: str) -> bytes:

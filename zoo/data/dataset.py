@@ -1,12 +1,12 @@
-"""Data sets: `mnist`, `fashion` (28 x 28) and `digits` (8 x 8), whole in memory as uint8.
+"""A data set in memory: real images as uint8, whole, and what is done to a batch of them.
 
-Training sees twelve classes: the ten real ones, and blank images, all black (10) and all white (11), 1,000 of each per
-60,000. Pixels are standardised by the mean and deviation of that augmented training set.
+Where a data set has blank images, training sees two further classes, all black and all white, a sixtieth of the real
+images each. Pixels are standardised by the mean and deviation of that training set, over all channels.
 """
 
-import gzip
 import hashlib
 import math
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,15 +17,23 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zoo.base.errors import ZooError
-from zoo.data import archives
-from zoo.data.sets import BLANK_SHARE, BLANKS, REAL_CLASSES, check_name
+from zoo.data import sets
+from zoo.data.spec import BLANK_SHARE, Arrays, Spec
+
+ROTATION, SCALING, SHIFT, SHEAR = math.radians(10), 0.1, 1 / 14, 0.15  # of small affine maps; SHIFT of a side
+_TOLD: set[str] = set()
+SPARE = 2  # training images that a class needs, for its covariance
 
 HALVES = 0.5, 0.5  # as mean and deviation they map [0, 1] to [-1, 1]
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Real images, uint8 [N, 1, H, W] with labels int64 [N] in 0 .. 9, and the hash of all of them."""
+    """Real images, uint8 [N, C, H, W] with labels int64 [N] in 0 .. spec.real - 1, and the hash of all of them.
+
+    flips: whether a mirrored image is still one of its class; fixed: whether the name alone says which images these
+    are; stratified: whether the test images of each class were chosen to be a fixed share of it.
+    """
 
     name: str
     train: Tensor
@@ -33,24 +41,22 @@ class Dataset:
     test: Tensor
     test_labels: Tensor
     sha256: str
+    spec: Spec
+    flips: bool = False
+    fixed: bool = False
+    stratified: bool = False
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """(1, H, W)."""
-        _, channels, height, width = self.train.shape
-        return channels, height, width
-
-    @property
-    def stratified(self) -> bool:
-        """Whether the test images of each class were chosen to be a fixed share of it."""
-        return self.name == "digits"
+        """(C, H, W)."""
+        return self.spec.image_shape
 
     @cached_property
     def augmented(self) -> tuple[Tensor, Tensor]:
-        """(images, labels) of the training set with the blank images as classes 10 and 11."""
+        """(images, labels) of the training set, the blank images behind it if there are any."""
         count = round(len(self.train) * BLANK_SHARE)
         images, labels = [self.train], [self.train_labels]
-        for label, value in BLANKS.items():
+        for label, value in self.spec.blank.items():
             images.append(self.train.new_full((count, *self.image_shape), value))
             labels.append(self.train_labels.new_full((count,), label))
         return torch.cat(images), torch.cat(labels)
@@ -82,16 +88,19 @@ def to_uint8(x: Tensor, standard: tuple[float, float]) -> Tensor:
     return (x.float() * deviation + mean).clamp(0, 1).mul(255).round().to(torch.uint8)
 
 
-def affine(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Small random affine maps: 10 degrees, 10% in size, 2 pixels of 28 in place, shear 0.15; zero outside.
+def affine(images: Tensor, generator: torch.Generator, flips: bool = False) -> Tensor:
+    """Small random affine maps: 10 degrees, 10% in size, a fourteenth of a side in place, shear 0.15; zero outside.
 
-    images: [B, 1, H, W] float in [0, 1].
+    images: [B, C, H, W] float in [0, 1]. flips: half of them are mirrored, too.
     """
     count, device = len(images), images.device
     r = torch.rand(6, count, generator=generator, device=generator.device).to(device) * 2 - 1
-    angle, scale, shear = r[0] * math.radians(10), 1 + 0.1 * r[1], 0.15 * r[2]
+    if flips:
+        mirrored = torch.rand(count, generator=generator, device=generator.device).to(device) < 0.5
+        images = torch.where(mirrored[:, None, None, None], images.flip(-1), images)
+    angle, scale, shear = r[0] * ROTATION, 1 + SCALING * r[1], SHEAR * r[2]
     cos, sin = angle.cos() / scale, angle.sin() / scale
-    shift = 2 * 2 / 28  # in units of half the image, as affine_grid counts
+    shift = 2 * SHIFT  # in units of half the image, as affine_grid counts
     top = torch.stack([cos, cos * shear - sin, shift * r[3]], dim=1)
     bottom = torch.stack([sin, sin * shear + cos, shift * r[4]], dim=1)
     grid = F.affine_grid(torch.stack([top, bottom], dim=1), list(images.shape), align_corners=False)
@@ -101,42 +110,54 @@ def affine(images: Tensor, generator: torch.Generator) -> Tensor:
 def load(name: str, data_dir: Path, mirror: str | None = None) -> Dataset:
     """A data set by its name, fetched into `data_dir` if it is not there (`digits` needs no file).
 
-    Raises ZooError for an unknown name, a damaged file, or one that is not available.
+    Raises ZooError for an unknown name, for images that cannot be used, and for what is not available.
     """
-    check_name(name)
-    arrays = _digits() if name == "digits" else _published(archives.ensure(name, data_dir, mirror))
+    name = sets.canonical(name)
+    source = sets.source(name)
+    spec, arrays = source.spec, source.read(data_dir, mirror)
+    check(name, spec, arrays)
+    for note in arrays.notes:
+        tell(f"{name}: {note}")
+    parts = (arrays.train, arrays.train_labels, arrays.test, arrays.test_labels)
     digest = hashlib.sha256()
-    for array in arrays:
+    for array in parts:
         digest.update(f"{array.dtype}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
-    images, labels, test, test_labels = (torch.from_numpy(np.ascontiguousarray(a)) for a in arrays)
-    return Dataset(name, images[:, None], labels.long(), test[:, None], test_labels.long(), digest.hexdigest())
+    train, labels, test, test_labels = (torch.from_numpy(np.ascontiguousarray(part)) for part in parts)
+    return Dataset(
+        name, _channels_first(train), labels.long(), _channels_first(test), test_labels.long(), digest.hexdigest(),
+        spec, source.flips, source.fixed, arrays.stratified,
+    )  # fmt: skip
 
 
-def _published(folder: Path) -> tuple[np.ndarray, ...]:
-    parts = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
-    return tuple(read_idx(folder / f"{part}-ubyte.gz") for part in parts)
+def tell(note: str) -> None:
+    """Say a note on standard error, once in a process."""
+    if note not in _TOLD:
+        _TOLD.add(note)
+        print(note, file=sys.stderr, flush=True)
 
 
-def read_idx(path: Path) -> np.ndarray:
-    """The array in a gzipped IDX file of bytes: magic number 0 0 8 d, then d big-endian sizes, then the data."""
-    try:
-        data = gzip.decompress(path.read_bytes())
-        if data[:3] != b"\0\0\x08":
-            raise ValueError("no IDX file of unsigned bytes")
-        shape = np.frombuffer(data, ">u4", count=data[3], offset=4)
-        return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape).copy()
-    except (OSError, EOFError, ValueError, IndexError) as error:
-        raise ZooError(f"{path} cannot be read: {error}") from None
+def _channels_first(images: Tensor) -> Tensor:
+    return images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
 
 
-def _digits() -> tuple[np.ndarray, ...]:
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    images = np.round(bunch.images * (255 / 16)).astype(np.uint8)
-    labels = bunch.target.astype(np.uint8)
-    test = np.zeros(len(labels), bool)
-    for label in range(REAL_CLASSES):  # every fifth image of each class: a stratified fifth
-        test[np.flatnonzero(labels == label)[4::5]] = True
-    return images[~test], labels[~test], images[test], labels[test]
+def check(name: str, spec: Spec, arrays: Arrays) -> None:
+    """Raise ZooError unless the arrays hold what the spec says, with images of every class in both parts."""
+    channels, *size = spec.image_shape
+    shape = [*size, *([channels] if channels > 1 else [])]
+    for part, images, labels, least in (
+        ("training", arrays.train, arrays.train_labels, SPARE),
+        ("test", arrays.test, arrays.test_labels, 1),
+    ):
+        if images.dtype != np.uint8 or list(images.shape[1:]) != shape:
+            held = f"{images.dtype} {list(images.shape)}"
+            raise ZooError(f"data set {name!r}: its {part} images are {held}, and its spec says uint8 [N, *{shape}]")
+        if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
+            raise ZooError(
+                f"data set {name!r}: its {part} labels are {labels.dtype} {list(labels.shape)}, not integers"
+            )
+        if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < spec.real:
+            raise ZooError(f"data set {name!r}: its {part} labels are {labels.min()} to {labels.max()}, of {spec.real}")
+        counts = np.bincount(labels.astype(np.int64), minlength=spec.real)
+        if few := [f"{spec.classes[label]} ({counts[label]})" for label in np.flatnonzero(counts < least)]:
+            raise ZooError(f"data set {name!r}: too few {part} images of class {', '.join(few)}: {least} are needed")

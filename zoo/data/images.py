@@ -4,50 +4,49 @@ What a file means is said in `imagefile.py` and `npz.py`. Nothing of a folder is
 that are not read, and images in folders below it, are refused by name. Hidden files and what is no image do not count.
 """
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from zoo.base.errors import ZooError
+from zoo.data.filenames import LOSSY, SUFFIXES, is_image, natural, some
 from zoo.data.imagefile import read_image
 from zoo.data.npz import read_npz
+from zoo.data.spec import Spec
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff")  # in letters of either case
-LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif")
 DIM = 128  # half of white: a set whose brightest pixel is below was hardly scaled to 255
-SHOWN = 3  # names in a message
 
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Images uint8 [N, 1, H, W], labels int64 [N] in 0 .. 11 if the form has them, and what a reader should know."""
+    """Images uint8 [N, C, H, W], labels int64 [N] if the form has them, and what a reader should know."""
 
     images: Tensor
     labels: Tensor | None
     notes: list[str] = field(default_factory=list)
 
 
-def read_images(path: Path, image_shape: tuple[int, int, int]) -> ImageSet:
+def read_images(path: Path, spec: Spec) -> ImageSet:
     """The images in an .npz file or a folder of image files, in the order of the array or of the names.
 
-    image_shape: (1, H, W). Raises ZooError, naming the file, for what is damaged, of another size, or cannot be kept.
+    spec: of the data set that they are compared with. Raises ZooError, naming the file, for what is damaged, of another
+    size, or cannot be kept.
     """
     if path.is_file():
-        images, labels, others = read_npz(path, image_shape)
+        images, labels, others = read_npz(path, spec)
         notes = [f"arrays that are not read: {', '.join(others)}"] if others else []
     else:
-        images, notes = _read_folder(path, image_shape)
+        images, notes = _read_folder(path, spec.image_shape)
         labels = None
-    return ImageSet(torch.from_numpy(np.ascontiguousarray(images))[:, None], labels, notes)
+    ordered = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
+    return ImageSet(torch.from_numpy(np.ascontiguousarray(ordered)), labels, notes)
 
 
 def doubts(images: Tensor, real: Tensor) -> list[str]:
-    """What makes images [N, 1, H, W] look as if their pixels meant something else than those of real ones, uint8."""
+    """What makes images [N, C, H, W] look as if their pixels meant something else than those of real ones, uint8."""
     values = images.unique()
     found = []
     if int(values.max()) < DIM:
@@ -65,24 +64,24 @@ def doubts(images: Tensor, real: Tensor) -> list[str]:
 
 def _read_folder(path: Path, image_shape: tuple[int, int, int]) -> tuple[np.ndarray, list[str]]:
     files, others, below = [], [], []
-    for entry in sorted(path.iterdir(), key=_natural):
+    for entry in sorted(path.iterdir(), key=natural):
         if entry.name.startswith("."):  # .DS_Store, and ._0001.png, which is no image
             continue
         suffix = entry.suffix.lower()
         if entry.is_dir():
-            below += [entry] if any(_is_image(file) for file in entry.rglob("*")) else []
+            below += [entry] if any(is_image(file) for file in entry.rglob("*")) else []
         elif suffix in SUFFIXES:
             files.append(entry)
-        elif _is_image(entry):
+        elif is_image(entry):
             others.append(entry)
     if below:
         raise ZooError(
-            f"{path} holds images in {_some(below, 'folder')} below it, which would be left out: "
+            f"{path} holds images in {some(below, 'folder')} below it, which would be left out: "
             "put the images of a set into one folder"
         )
     if others:
         raise ZooError(
-            f"{path} holds {_some(others, 'image file')} of a kind that is not read: convert to PNG, JPEG, WebP or "
+            f"{path} holds {some(others, 'image file')} of a kind that is not read: convert to PNG, JPEG, WebP or "
             "TIFF, or move them elsewhere"
         )
     if not files:
@@ -97,26 +96,9 @@ def _read_folder(path: Path, image_shape: tuple[int, int, int]) -> tuple[np.ndar
 
 
 def _read_file(file: Path, image_shape: tuple[int, int, int], first: Path) -> np.ndarray:
-    image = read_image(file)
-    if image.shape != tuple(image_shape[1:]):
-        held, wanted = (f"{shape[0]} x {shape[1]}" for shape in (image.shape, image_shape[1:]))
+    image = read_image(file, image_shape[0])
+    if image.shape[:2] != tuple(image_shape[1:]):
+        held, wanted = (f"{shape[0]} x {shape[1]}" for shape in (image.shape[:2], image_shape[1:]))
         other = "" if file == first else f", of another size than {first.name}"
         raise ZooError(f"{file} is an image of {held} pixels{other}, and the data set's are {wanted}. Choose --dataset")
     return image
-
-
-def _is_image(file: Path) -> bool:
-    """Whether a file's name says that it is an image, of any kind that Pillow knows."""
-    return not file.name.startswith(".") and Image.registered_extensions().get(file.suffix.lower()) in Image.OPEN
-
-
-def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
-    """Orders 2.png before 10.png."""
-    parts = [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name)]
-    return parts, path.name
-
-
-def _some(paths: list[Path], kind: str) -> str:
-    names = ", ".join(path.name for path in paths[:SHOWN])
-    more = f", and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
-    return f"{len(paths)} {kind}{'s' if len(paths) > 1 else ''} ({names}{more})"

@@ -16,15 +16,14 @@ from torch import Tensor
 
 from zoo.base.errors import ZooError
 from zoo.base.files import replacing
-from zoo.data.sets import NUM_CLASSES
+from zoo.data.spec import COLOUR, GREY, Spec
 
-CHANNELS = 3  # grey thrice: what the suite's network reads
-GREY = (1, 3)  # channels that a grey image may have
+CHANNELS = COLOUR  # in a file: grey thrice, which is what the suite's network reads
 ENDING = ".npz"
 
 
 def write_npz(path: Path, labels: Tensor, image_shape: tuple[int, int, int], shards: Iterator[Tensor]) -> None:
-    """Write images that come in shards, uint8 [n, 1, H, W] each, and their labels [N], into one .npz file."""
+    """Write images that come in shards, uint8 [n, C, H, W] each, and their labels [N], into one .npz file."""
     shape = (len(labels), *image_shape[1:], CHANNELS)
     with replacing(path, int(np.prod(shape))) as file, zipfile.ZipFile(file, "w", allowZip64=True) as archive:
         with archive.open("arr_0.npy", "w", force_zip64=True) as entry:
@@ -47,17 +46,18 @@ def is_npz(path: Path) -> bool:
         return False
 
 
-def read_npz(path: Path, image_shape: tuple[int, int, int]) -> tuple[np.ndarray, Tensor | None, list[str]]:
-    """(images uint8 [N, H, W], labels int64 [N] or None, names of other arrays in the file).
+def read_npz(path: Path, spec: Spec) -> tuple[np.ndarray, Tensor | None, list[str]]:
+    """(images uint8 [N, H, W], or [N, H, W, 3], labels int64 [N] or None, names of other arrays in the file).
 
-    image_shape: (1, H, W) of the data set. Raises ZooError, naming the file and what is wrong, for everything else.
+    spec: of the data set that they are compared with. Raises ZooError, naming the file and what is
+    wrong, for everything else.
     """
     arrays = _arrays(path)
     if "arr_0" not in arrays:
         raise ZooError(f"{path} holds {', '.join(arrays) or 'nothing'}; images should be its arr_0")
-    images = _images(path, arrays.pop("arr_0"), image_shape)
+    images = _images(path, arrays.pop("arr_0"), spec.image_shape)
     labels = arrays.pop("arr_1", None)
-    return images, None if labels is None else _labels(path, labels, len(images)), sorted(arrays)
+    return images, None if labels is None else _labels(path, labels, len(images), spec.num_classes), sorted(arrays)
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
@@ -90,7 +90,8 @@ def _array(data: bytes) -> np.ndarray:
 
 
 def _images(path: Path, images: np.ndarray, image_shape: tuple[int, int, int]) -> np.ndarray:
-    _, *size = image_shape
+    channels, *size = image_shape
+    allowed = (GREY, COLOUR) if channels == GREY else (COLOUR,)  # grey may be three equal channels
     shape = list(images.shape)
     if images.ndim != 4 or not images.size:
         raise ZooError(f"{path} should hold images [N, H, W, C] as arr_0, not {shape}")
@@ -101,26 +102,29 @@ def _images(path: Path, images: np.ndarray, image_shape: tuple[int, int, int]) -
     if shape[1:3] != size and shape[2:] == size:  # torch's order
         images = images.transpose(0, 2, 3, 1)
     if list(images.shape[1:3]) != size:
-        order = "[N, C, H, W]" if shape[1] in GREY and shape[3] not in GREY else "[N, H, W, C]"
+        order = "[N, C, H, W]" if shape[1] in (GREY, COLOUR) and shape[3] not in (GREY, COLOUR) else "[N, H, W, C]"
         found_size = shape[2:] if order == "[N, C, H, W]" else shape[1:3]
         held, wanted = (" x ".join(map(str, each)) for each in (found_size, size))
         raise ZooError(
             f"{path} holds images of {held} pixels, and the data set's are {wanted} (arr_0 is {shape}, read as {order})"
             ". Choose --dataset"
         )
-    if images.shape[3] not in GREY:
-        raise ZooError(f"{path} holds images of {images.shape[3]} channels; give 1 (grey), or 3 equal ones, as uint8")
+    if images.shape[3] not in allowed:
+        wanted = "1 (grey), or 3 equal ones" if channels == GREY else "3 (red, green, blue)"
+        raise ZooError(f"{path} holds images of {images.shape[3]} channels; give {wanted}, as uint8")
+    if channels == COLOUR:
+        return images
     if (images != images[..., :1]).any():
         raise ZooError(f"{path} holds colours, and the data are grey: all channels should be equal")
     return images[..., 0]
 
 
-def _labels(path: Path, labels: np.ndarray, count: int) -> Tensor:
+def _labels(path: Path, labels: np.ndarray, count: int, classes: int) -> Tensor:
     if labels.shape != (count,):
         raise ZooError(f"{path}: arr_1 should be one label for each of the {count} images, not {list(labels.shape)}")
     if labels.dtype.kind not in "iu":
-        raise ZooError(f"{path}: arr_1 should hold labels as integers, 0 to {NUM_CLASSES - 1}, not {labels.dtype}")
+        raise ZooError(f"{path}: arr_1 should hold labels as integers, 0 to {classes - 1}, not {labels.dtype}")
     low, high = int(labels.min()), int(labels.max())
-    if not 0 <= low <= high < NUM_CLASSES:
-        raise ZooError(f"{path}: arr_1 holds classes {low} to {high}, not 0 to {NUM_CLASSES - 1}")
+    if not 0 <= low <= high < classes:
+        raise ZooError(f"{path}: arr_1 holds classes {low} to {high}, not 0 to {classes - 1}")
     return torch.from_numpy(labels.astype(np.int64))

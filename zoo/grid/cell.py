@@ -8,6 +8,7 @@ from functools import cached_property
 from zoo import registry
 from zoo.base.names import slug
 from zoo.config.cell import CellConfig
+from zoo.data import sets
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Cell:
         """DATASET/BACKBONE/OBJECTIVE/[VARIANT/]seedN"""
         train = self.config.train
         within = f"/{slug(self.variant)}" if self.variant else ""
-        return f"{train.dataset}/{slug(train.backbone)}/{slug(train.objective)}{within}/seed{train.seed}"
+        return f"{sets.short(train.dataset)}/{slug(train.backbone)}/{slug(train.objective)}{within}/seed{train.seed}"
 
     @cached_property
     def teacher(self) -> "Cell | None":

@@ -10,64 +10,33 @@ from collections import Counter
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from itertools import product
+from math import log, prod
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator
 
 from zoo import registry
 from zoo.base.errors import ZooError, choose
 from zoo.base.names import slug
-from zoo.config.cell import BackboneName, CellConfig, ObjectiveName, Recipe, ScoreConfig, TrainConfig
+from zoo.config.cell import BackboneName, CellConfig, ObjectiveName, TrainConfig
 from zoo.config.changes import Changes
 from zoo.config.changes import changed as changes_of
 from zoo.config.control import Sampling, Setting
-from zoo.config.schema import Count, Frozen, Positive, checked, distinct, explain
-from zoo.data.sets import DataName
+from zoo.config.schema import Count, Frozen, checked, distinct, explain
+from zoo.data import sets
 from zoo.grid import claims as asked
+from zoo.grid.budgets import Budget, Variant, changed
 from zoo.grid.cell import Cell, with_teachers
 from zoo.grid.claims import Claim, Triple
 
 FOLDER = Path(__file__).parent / "grids"
 MAX_CELLS = 10_000
-Wish = Literal["auto", "mnist", "fashion", "digits"]
+AUTO = "auto"  # the first data set of the grid's budgets that is available
+Wish = Annotated[str, AfterValidator(checked(lambda name: sets.check_name(name, (AUTO,))))]
 
 
 VariantName = Annotated[str, AfterValidator(checked(lambda name: slug(name) and name))]
-
-
-class Size(Frozen):
-    """What a backbone of the grid is at a budget: its sizes, images seen by a cell, and seconds a cell takes.
-
-    recipe: what it has of its own in the budget's recipe, for all objectives alike.
-    """
-
-    size: BackboneName
-    images: Count
-    seconds: Positive
-    recipe: Recipe = Recipe()
-
-
-class Variant(Recipe):
-    """Changes of the recipe, and multiples of what differs from budget to budget: the rate, and images seen."""
-
-    times_rate: Positive = 1.0
-    times_images: Positive = 1.0
-
-
-class Budget(Frozen):
-    """One kind of device and the data sets it is meant for. `sizes` is keyed by the grid's backbone names."""
-
-    name: Literal["cpu", "gpu"]
-    datasets: Annotated[tuple[DataName, ...], Field(min_length=1, strict=False)]
-    sizes: dict[str, Size]
-    recipe: Recipe = Recipe()
-    score: ScoreConfig = ScoreConfig()
-    note: str = ""
-
-    def recipe_of(self, backbone: str) -> dict[str, Any]:
-        """The fields of the recipe that a backbone of the grid is trained by."""
-        return changed(dict(self.recipe), self.sizes[backbone].recipe)
 
 
 class Grid(Frozen):
@@ -117,17 +86,27 @@ class Grid(Frozen):
         return [triple for triple in every if sum(a != b for a, b in zip(triple, first, strict=True)) <= most]
 
     def budget(self, name: str, dataset: str) -> Budget:
-        """The budget of this name for a data set. Raises ZooError if the grid has none."""
-        for budget in self.budgets:
-            if budget.name == name and dataset in budget.datasets:
+        """The budget of this name for a data set; for one that no budget names, that of the nearest in size.
+
+        Its seconds are scaled by the number of pixels. Raises ZooError if the grid has none of this name.
+        """
+        known = [(other, budget) for budget in self.budgets if budget.name == name for other in budget.datasets]
+        for other, budget in known:
+            if other == dataset:
                 return budget
-        known = ", ".join(f"{b.name} for {'/'.join(b.datasets)}" for b in self.budgets)
-        raise ZooError(f"the grid has no budget {name!r} for data set {dataset!r}. It has: {known}")
-
-
-def changed(recipe: dict[str, Any], changes: Recipe) -> dict[str, Any]:
-    """A recipe's fields, those replaced that `changes` was given."""
-    return recipe | {name: getattr(changes, name) for name in changes.model_fields_set & Recipe.model_fields.keys()}
+        if known:
+            pixels = {n: prod(sets.source(n).spec.image_shape[1:]) for n in (dataset, *(other for other, _ in known))}
+            more = {other: pixels[dataset] / pixels[other] for other, _ in known}
+            other, budget = min(known, key=lambda pair: abs(log(more[pair[0]])))
+            sizes = {
+                word: size.model_copy(update={"seconds": size.seconds * more[other]})
+                for word, size in budget.sizes.items()
+            }
+            note = f"{dataset} has no budget of its own in this grid, and takes that of {other}."
+            told = " ".join(filter(None, [budget.note, note]))
+            return budget.model_copy(update={"datasets": (dataset,), "sizes": sizes, "note": told})
+        has = ", ".join(f"{b.name} for {'/'.join(b.datasets)}" for b in self.budgets)
+        raise ZooError(f"the grid has no budget {name!r} for data set {dataset!r}. It has: {has}")
 
 
 def names() -> list[str]:
@@ -189,7 +168,7 @@ def cells(
         recipe = changed(budget.recipe_of(name), changes)
         train = TrainConfig(
             **{**recipe, "learning_rate": recipe["learning_rate"] * changes.times_rate},
-            dataset=cast(DataName, dataset),  # checked here
+            dataset=dataset,
             backbone=size.size,
             objective=objective,
             seed=seed,

@@ -4,22 +4,24 @@ torch is not imported here, so that `run_all.py --list` answers at once.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from zoo.base.errors import ZooError, choose
+from zoo.base.names import split
 from zoo.base.progress import say
 from zoo.base.sealed import read_sealed, write_sealed
 from zoo.config.cell import differences
 from zoo.config.fits import fit
-from zoo.data import archives
-from zoo.data.sets import check_name
+from zoo.data import sets
+from zoo.grid import available, slots
 from zoo.grid import files as grid
-from zoo.grid import notice as notices
 from zoo.grid import wishes as asked
+from zoo.grid.budgets import Budget
 from zoo.grid.cell import Cell
 from zoo.grid.device import require_device
-from zoo.grid.files import Budget, Grid
+from zoo.grid.files import Grid
 from zoo.grid.held import holding
 
 SHOWN = 6  # names in a sentence
@@ -46,6 +48,11 @@ class Plan:
     set: tuple[str, ...] = ()  # what --set changed
     pace: float | None = None  # what cells take here of their estimates, where that is known
 
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The number of each chosen cell, from 1, by its folder."""
+        return {cell.folder: number for number, cell in enumerate(self.chosen, 1)}
+
     def folder(self, cell: Cell) -> Path:
         """A cell's folder."""
         return self.out / cell.folder
@@ -53,8 +60,8 @@ class Plan:
     def head(self, cell: Cell) -> str:
         """What a line about a cell begins with."""
         train = cell.config.train
-        place = f"{self.chosen.index(cell) + 1}/{len(self.chosen)}"
-        return f"[{place}] {cell.objective} on {train.backbone}, seed {train.seed}"
+        place = f"[{self.places[cell.folder]}/{len(self.chosen)}]"
+        return f"{place} {cell.objective} on {train.backbone}, seed {train.seed}"
 
     def status(self, cell: Cell) -> str:
         """done, failed, diverged, unreadable, started or to do."""
@@ -129,20 +136,19 @@ def make(options: Any, fetch: bool, device: bool = True) -> Plan:
         loaded = loaded.model_copy(update={"backbones": (options.backbone,)})
     name = Path(options.grid).stem
     out = Path(options.out) if options.out else Path("runs") / name
-    wishes = options.dataset.split(",") if options.dataset else list(loaded.dataset)
-    for wish in wishes:
-        check_name(wish, more=("auto",))
+    names = split(options.dataset, ",") if options.dataset else loaded.dataset
+    wishes = [sets.check_name(name, more=(grid.AUTO,)) for name in names]
     wish = asked.budget(options.budget, options.device)
-    jobs = asked.jobs(options.jobs, wish.kind)
+    jobs = slots.jobs(options, wish.kind)
     changes = asked.changes(options.set, loaded)
     if options.seeds is not None and options.seeds < 1:
         raise ZooError(f"--seeds {options.seeds} is too small: --seeds must be at least 1")
     if not options.timeout > 0:
         raise ZooError(f"--timeout {options.timeout:g} is too small: --timeout must be above 0 seconds")
-    if device:
+    if device and options.executor == "local":
         require_device(options.device)
     earlier = _earlier(out)
-    datasets, notice, cause = _datasets(wishes, earlier, options, fetch)
+    datasets, notice, cause = available.choose_sets(wishes, earlier, options, fetch)
     budgets = {dataset: loaded.budget(wish.kind, dataset) for dataset in datasets}
     amount = options.seeds, wish.images, wish.share, changes
     cells = [c for d, budget in budgets.items() for c in grid.cells(loaded, d, budget, *amount)]
@@ -175,46 +181,6 @@ def _earlier(out: Path) -> dict[str, Any]:
     except ZooError as error:
         say(f"{error}. It is written again")
         return {}
-
-
-def _datasets(
-    wishes: list[str], earlier: dict[str, Any], options: Any, fetch: bool
-) -> tuple[list[str], str | None, str | None]:
-    """(the data sets, a notice if they are not the ones that were hoped for, the cause of that).
-
-    A wish of a grid's file falls back to `digits`; a data set that the command line names is had, or an error.
-    """
-    if earlier.get("dataset_requested") == wishes and earlier.get("datasets"):
-        return list(earlier["datasets"]), earlier.get("notice"), None  # the same command goes on with what it began
-    found, notices, causes = [], [], []
-    for place, wish in enumerate(wishes):
-        dataset, notice, cause = _dataset(wish, options, fetch, fallback=place > 0 and options.dataset is None)
-        found += [dataset] if dataset not in found else []
-        notices += [notice] if notice else []
-        causes += [cause] if cause else []
-    if notices and len(found) < len(wishes):
-        notices.append(f"{len(found)} of {len(wishes)} data sets are left, and so fewer control settings.")
-    return found, "\n".join(dict.fromkeys(notices)) or None, "\n".join(causes) or None
-
-
-def _dataset(wish: str, options: Any, fetch: bool, fallback: bool) -> tuple[str, str | None, str | None]:
-    """(data set, a notice if it is not the one hoped for, the cause, without the folders of this machine)."""
-    name, data_dir = "mnist" if wish == "auto" else wish, Path(options.data_dir)
-    if name not in archives.SHA256:
-        return name, None, None
-    if not fetch:
-        here = archives.present(name, data_dir) or options.mirror or wish != "auto"
-        return (name if here else "digits"), None, None
-    try:
-        if not archives.present(name, data_dir):
-            say(f"fetching {archives.TORCHVISION[name]} ..")
-        archives.ensure(name, data_dir, options.mirror)
-    except ZooError as error:
-        if wish != "auto" and not fallback:
-            raise
-        notice = notices.unavailable(archives.TORCHVISION[name], whole=wish == "auto")
-        return "digits", notice, notices.cause(error, data_dir, options.mirror)
-    return name, None, None
 
 
 def check(plan: Plan) -> None:

@@ -77,7 +77,7 @@ def _settings(plan: Plan, dataset: str) -> dict[str, Any]:
 
 def reproduce(plan: Plan, options: Any) -> str:
     """The command that gives the same cells on any machine; no folders of this one."""
-    given = {"--grid": plan.name, "--dataset": ",".join(plan.budgets), "--seeds": str(plan.seeds)}
+    given = {"--grid": plan.name, "--dataset": shlex.quote(",".join(plan.budgets)), "--seeds": str(plan.seeds)}
     given["--budget"] = _budget(plan)
     given |= {"--backbone": options.backbone} if options.backbone else {}
     given |= {"--plugin": Path(options.plugin).name} if options.plugin else {}

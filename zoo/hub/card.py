@@ -12,7 +12,7 @@ from zoo import registry
 from zoo.base.sealed import read_sealed
 from zoo.config.cell import Recipe
 from zoo.config.control import FULL, Setting
-from zoo.data.sets import NUM_CLASSES, REAL_CLASSES
+from zoo.data import sets
 
 HUB_DATA = {"mnist": "ylecun/mnist", "fashion": "zalando-datasets/fashion_mnist"}  # digits is scikit-learn's
 SOURCES = {"mnist": "MNIST", "fashion": "Fashion-MNIST", "digits": "scikit-learn's 8 x 8 digits"}
@@ -73,7 +73,7 @@ def metadata(
     for row in rows:
         given = {
             "task_type": TASK, "task_name": Setting(**{k: row[k] for k in Setting.model_fields}).words,
-            "dataset_type": data or config["dataset"], "dataset_name": SOURCES[config["dataset"]],
+            "dataset_type": data or config["dataset"], "dataset_name": _source(config["dataset"]),
             "dataset_config": row["setting"], "dataset_split": "train",
             "dataset_args": {"sha256": result["data"]["sha256"]} if result else None,
         }  # fmt: skip
@@ -129,14 +129,17 @@ def _text(
 ) -> str:  # fmt: skip
     """The card below its head."""
     config = manifest["config"]
-    objective = registry.objective(config["objective"])
+    objective, spec = registry.objective(config["objective"]), sets.known(config["dataset"], manifest.get("data", {}))
+    blanks = f", {spec.real} is all black, {spec.real + 1} all white" if spec.blanks else ""
+    with_blanks = ", with blank images as two more classes" if spec.blanks else ""
     papers = ", ".join(f"[arXiv {paper}](https://arxiv.org/abs/{paper})" for paper in objective.papers)
     picture = "![Samples, a column for each class](samples.png)\n\n" if pictured else ""
-    recipe = "\n".join(f"| {key} | {config[key]} |" for key in Recipe.model_fields)
+    fields = Recipe.model_fields.items()  # one that is later than the run's files stands there only if it was changed
+    recipe = "\n".join(f"| {key} | {config.get(key, field.default)} |" for key, field in fields)
     what = "the exponential moving average of the weights" if weights == "ema" else "the raw weights of the last step"
     return f"""# {name}
 
-A small diffusion model of {SOURCES[config["dataset"]]} ({manifest["parameters"]:,} parameters), trained by the
+A small diffusion model of {_source(config["dataset"])} ({manifest["parameters"]:,} parameters), trained by the
 Objective zoo, which compares training objectives with everything else held
 equal. Objective: `{objective.name}` ({papers}). These are {what}, after {manifest["images"]:,} images.
 
@@ -149,10 +152,10 @@ equal. Objective: `{objective.name}` ({papers}). These are {what}, after {manife
 from diffusers import DiffusionPipeline
 
 pipe = DiffusionPipeline.from_pretrained("{place}", trust_remote_code=True)
-images = pipe(class_labels=list(range({REAL_CLASSES})), num_inference_steps=20, guidance_scale=2.0).images
+images = pipe(class_labels=list(range({spec.real})), num_inference_steps=20, guidance_scale=2.0).images
 ```
 
-Classes 0 to {REAL_CLASSES - 1} are the data's, 10 is all black, 11 all white, and {NUM_CLASSES} no class.
+Classes 0 to {spec.real - 1} are the data's{blanks}, and {spec.num_classes} is no class.
 {_steps(scheduler)}
 
 ## Results
@@ -163,7 +166,7 @@ Classes 0 to {REAL_CLASSES - 1} are the data's, 10 is all black, 11 all white, a
 
 | | |
 |---|---|
-| data | {SOURCES[config["dataset"]]}, with blank images as two more classes; SHA-256 `{manifest["data_sha256"]}` |
+| data | {_source(config["dataset"])}{with_blanks}; SHA-256 `{manifest["data_sha256"]}` |
 | images seen | {manifest["images"]:,} in {manifest["step"]:,} steps |
 | backbone | `{config["backbone"]}` |
 | seed | {config["seed"]} |
@@ -211,3 +214,8 @@ def _results(result: dict[str, Any] | None, rows: list[dict[str, Any]]) -> str:
         f"real test images, the ceiling their accuracy. One training run: another seed gives other numbers. Judge "
         f"`{result['judge']['name']}`, SHA-256 `{result['judge']['sha256']}`."
     )
+
+
+def _source(dataset: str) -> str:
+    """A data set as a reader knows it."""
+    return SOURCES.get(dataset, dataset)

@@ -24,7 +24,8 @@ from zoo.base.errors import ZooError
 from zoo.base.files import current_umask, sync_folder, write_error
 from zoo.config.cell import TrainConfig
 from zoo.config.schema import validated
-from zoo.data.sets import IMAGE_SHAPES, NUM_CLASSES
+from zoo.data import sets
+from zoo.data.spec import Spec
 from zoo.hub import pipeline as code
 from zoo.hub.card import write_card
 from zoo.objectives import path as paths
@@ -66,14 +67,15 @@ def export(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ZooError(f"{out} holds files already. Choose another folder, or delete it first")
     objective = registry.objective(config.objective)
-    scheduler = scheduler_for(objective, wish)
-    parts = pipeline_config(objective, manifest["standard"], IMAGE_SHAPES[config.dataset])
+    scheduler, spec = scheduler_for(objective, wish), sets.known(config.dataset, manifest.get("data", {}))
+    parts = pipeline_config(objective, manifest["standard"], spec)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
             made = Path(folder) / "pipeline"
             made.mkdir()
-            kind, entry = write_network(config, checkpoint.part(tensors, {"ema": "ema", "raw": "net"}[weights]), made)
+            chosen = checkpoint.part(tensors, {"ema": "ema", "raw": "net"}[weights])
+            kind, entry = write_network(config, spec, chosen, made)
             scheduler.save_pretrained(made / "scheduler")
             shutil.copyfile(str(code.__file__), made / "pipeline.py")
             name = type(scheduler).__name__
@@ -87,20 +89,22 @@ def export(
     return name
 
 
-def write_network(config: TrainConfig, weights: "dict[str, Tensor]", folder: Path) -> tuple[str, list[str]]:
+def write_network(config: TrainConfig, spec: Spec, weights: "dict[str, Tensor]", folder: Path) -> tuple[str, list[str]]:
     """Write the network; returns its name in the pipeline and what model_index.json says of it."""
     from zoo.backbones.unet import UNet
     from zoo.backbones.zoo_dit import ZooDiT
 
-    size, shape = registry.sizes_for(config.backbone, IMAGE_SHAPES[config.dataset]), IMAGE_SHAPES[config.dataset]
+    size, shape = registry.sizes_for(config.backbone, spec.image_shape), spec.image_shape
     if isinstance(size, DiTSize):
-        model = ZooDiT(shape, NUM_CLASSES, size.width, size.depth, size.head_count, size.patch)
+        model = ZooDiT(
+            shape, spec.num_classes, size.width, size.depth, size.head_count, size.patch, size.stream, size.qk_norm
+        )
         _load(model.net, weights)
         model.save_pretrained(folder / "transformer")
         for name in CODE:
             shutil.copyfile(Path(__file__).parents[1] / "backbones" / name, folder / "transformer" / name)
         return "transformer", ["zoo_dit", "ZooDiT"]
-    if isinstance(size, UNetSize) and isinstance(module := size.build(shape, NUM_CLASSES), UNet):
+    if isinstance(size, UNetSize) and isinstance(module := size.build(shape, spec.num_classes), UNet):
         _load(module, weights)
         module.net.save_pretrained(folder / "unet")
         return "unet", ["diffusers", "UNet2DModel"]
@@ -116,9 +120,7 @@ def _load(module: "nn.Module", weights: "dict[str, Tensor]") -> None:
         ) from None
 
 
-def pipeline_config(
-    objective: Objective, standard: tuple[float, float], image_shape: tuple[int, int, int]
-) -> dict[str, Any]:
+def pipeline_config(objective: Objective, standard: tuple[float, float], spec: Spec) -> dict[str, Any]:
     """What the pipeline is told of an objective and its data. Raises ZooError for a part that it does not know."""
     target = TARGETS.get(type(objective.target))
     if target is None:
@@ -132,8 +134,8 @@ def pipeline_config(
         "sigma_data": getattr(objective.target, "sigma_data", 0.5),
         "mean": standard[0],
         "std": standard[1],
-        "num_classes": NUM_CLASSES,
-        "image_shape": list(image_shape),
+        "num_classes": spec.num_classes,
+        "image_shape": list(spec.image_shape),
         "logsnr_low": max(low, LOGSNR_SPAN[0]),
         "logsnr_high": min(high, LOGSNR_SPAN[1]),
     }

@@ -52,6 +52,7 @@ class Auxiliary(ABC):
 
     papers: ClassVar[tuple[str, ...]] = ()
     formula: ClassVar[str] = ""
+    across: ClassVar[bool] = False  # whether an image's loss depends on others of its batch
 
     @abstractmethod
     def module(self) -> "nn.Module | None":
@@ -84,6 +85,7 @@ class Contrast(Auxiliary):
 
     share: float = 0.05
     papers: ClassVar = ("2506.05350",)
+    across: ClassVar = True
     formula: ClassVar = "weight (|y_hat - y|^2 - share |y_hat - y of another image|^2)"
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from zoo.objectives.core import Objective, unwrap
 from zoo.objectives.families import SD3
 from zoo.objectives.fingerprint import quantiles
 from zoo.objectives.match import Match
+from zoo.objectives.sentences import sentences
 
 SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 LEVELS = (-8.0, -4.0, -2.0, 0.0, 2.0, 4.0, 8.0)
@@ -27,9 +28,16 @@ def describe(chosen: Objective, width: int | None = None) -> str:
     if published:
         rank = f", rank {published.rank:g} over all settings" if published.rank else ""
         lines.append(paragraph(f"SD3's study calls it {published.name}{rank}", width))
-    lines += ["", *equation(chosen, width), "", *_taught(chosen, width), *_levels(chosen, width)]
+    lines += ["", *equation(chosen, width), "", *_told(chosen, width), *_taught(chosen, width), *_levels(chosen, width)]
     lines += ["", paragraph(NOTE, width)] if chosen.scheme is None or chosen.scheme.weighed else []
     return "\n".join(lines)
+
+
+def _told(chosen: Objective, width: int | None) -> list[str]:
+    """The five sentences, each from a line of its own on; none for an objective that is more than a regression."""
+    if chosen.scheme is not None:
+        return []
+    return [*(paragraph(text, width) for text in sentences(chosen)), ""]
 
 
 def _taught(chosen: Objective, width: int | None) -> list[str]:

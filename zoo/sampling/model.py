@@ -7,6 +7,7 @@ every objective, device and batch size.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,16 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from zoo import registry
+from zoo.base import ranks
 from zoo.base.environment import exact_device
 from zoo.base.errors import ZooError
 from zoo.base.progress import Pulse
 from zoo.config.cell import TrainConfig
 from zoo.config.control import Sampling, Setting
 from zoo.config.schema import explain
+from zoo.data import sets
 from zoo.data.dataset import Dataset, scale_of, to_uint8
-from zoo.data.sets import NUM_CLASSES, REAL_CLASSES
+from zoo.data.spec import Spec
 from zoo.objectives.path import Path
 from zoo.sampling import pictures
 from zoo.sampling.denoiser import denoiser_of, sampler_of, wrap
@@ -33,20 +36,31 @@ from zoo.training.network import initialise, network
 from zoo.training.state import State
 
 PREVIEW_STEPS = 12
+PREVIEWED, ACROSS = 10, 5  # classes in a preview, and in a row of it
 NOISE_CHUNK = 100  # images whose noise is drawn together, whatever the batch
 
 
 @dataclass
 class Film:
-    """The steps of one image, kept while it is drawn among others: (x_t, x_hat) as in `Model.trajectory`, [1, H, W]."""
+    """The steps of one image, kept while it is drawn among others: (x_t, x_hat) as in `Model.trajectory`, [C, H, W]."""
 
     image: int  # its place among the labels
     frames: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+
+    def share(self, batch: int) -> None:
+        """Give all ranks the steps, which the one that drew this batch has."""
+        stacked = torch.stack([torch.stack(frame) for frame in self.frames]) if self.frames else torch.empty(0)
+
+        def chosen(i: int) -> Tensor:
+            return stacked if i == batch else stacked.new_empty(0)
+
+        self.frames = [(x, x_hat) for x, x_hat in ranks.spread(batch + 1, chosen)[batch]]
 
 
 class Model:
     """A checkpoint ready to draw images: one network, whose weights are exchanged between settings.
 
+    together: whether every rank of a group has this model and draws the same images, which are then shared out.
     Raises ZooError for a configuration that is not valid here, such as an objective of a plugin that was not loaded.
     """
 
@@ -54,21 +68,23 @@ class Model:
         self,
         manifest: dict[str, Any],
         tensors: dict[str, Tensor],
-        image_shape: tuple[int, int, int],
         device: torch.device,
         batch: int,
+        together: bool = False,
     ):
+        self.together = False
         try:
             self.config = TrainConfig(**manifest["config"])
         except ValidationError as error:
             raise explain(error, TrainConfig, "the checkpoint's configuration") from None
-        self.tensors, self.device, self.batch, self.image_shape = tensors, device, batch, image_shape
+        self.tensors, self.device, self.batch, self.spec = tensors, device, batch, spec_of(manifest)
         self.standard = tuple(manifest["standard"])
         self.objective = registry.objective(self.config.objective)
-        self.module = initialise(self.config, image_shape, device).eval()
-        self.net, how = network(self.config, self.module, device, image_shape[1] * image_shape[2])
+        self.module = initialise(self.config, self.spec, device).eval()
+        self.net, how = network(self.config, self.module, device, prod(self.spec.image_shape[1:]))
         self.one_shape = how["compiled"]
         self.images(torch.zeros(1, dtype=torch.int64), Setting(steps=1))  # compiles, outside of what is timed
+        self.together = together
 
     def use(self, weights: str) -> None:
         """Take the `ema` or the `raw` weights."""
@@ -82,27 +98,32 @@ class Model:
     def images(
         self, labels: Tensor, setting: Setting, first: int = 0, seed: int | None = None, film: Film | None = None
     ) -> Tensor:
-        """uint8 [N, 1, H, W] for labels [N] under a setting, the images first .. first + N - 1 of a seed (the run's).
+        """uint8 [N, C, H, W] for labels [N] under a setting, the images first .. first + N - 1 of a seed (the run's).
 
         film: takes the steps of one of them, at no network evaluation more. Raises ZooError if they are not finite.
         """
         count = len(labels)
-        padded = torch.cat([labels, labels.new_full((self.whole(count) - count,), NUM_CLASSES)])
-        parts, pulse = [], Pulse()
-        for begin, chosen in enumerate(padded.split(self.batch)):
+        padded = torch.cat([labels, labels.new_full((self.whole(count) - count,), self.spec.num_classes)])
+        batches, pulse = padded.split(self.batch), Pulse()
+
+        def draw(begin: int) -> Tensor:
             pulse.beat(f"drew {begin * self.batch:,} of {count:,} images under {setting.name}")
-            steps = self._steps(chosen, setting, first + begin * self.batch, seed)
+            steps = self._steps(batches[begin], setting, first + begin * self.batch, seed)
             if film is not None and film.image // self.batch == begin:
                 steps = self._filmed(steps, setting, film, film.image % self.batch)
             x_hat = sampler.last(steps)
             if not x_hat.isfinite().all():
                 raise ZooError(f"images under {setting.name} are not finite: that sampler breaks on this network")
-            parts.append(to_uint8(x_hat, self.standard))
+            return to_uint8(x_hat, self.standard)
+
+        parts = ranks.spread(len(batches), draw, self.together)
+        if film is not None and self.together:
+            film.share(film.image // self.batch)
         return torch.cat(parts)[:count]
 
     @torch.no_grad()
     def trajectory(self, labels: Tensor, setting: Setting, seed: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-        """Each step's (x_t, x_hat) as uint8 [N, 1, H, W], x_t scaled to unit variance, as the network sees it."""
+        """Each step's (x_t, x_hat) as uint8 [N, C, H, W], x_t scaled to unit variance, as the network sees it."""
         for t, (x, x_hat) in zip(self._times(setting), self._steps(labels, setting, 0, seed), strict=True):
             yield self._shown(t, x, x_hat)
 
@@ -110,7 +131,8 @@ class Model:
         """The denoiser that a sampler sees: guided and clipped to black and white."""
         mean, deviation = self.standard
         base = denoiser_of(self.objective, self.net)
-        return wrap(base, self.objective.path, sampling, NUM_CLASSES, -mean / deviation, (1 - mean) / deviation)
+        none = self.spec.num_classes
+        return wrap(base, self.objective.path, sampling, none, -mean / deviation, (1 - mean) / deviation)
 
     def _filmed(self, steps: sampler.Steps, setting: Setting, film: Film, place: int) -> sampler.Steps:
         for t, (x, x_hat) in zip(self._times(setting), steps, strict=True):
@@ -130,11 +152,16 @@ class Model:
         times = self._times(setting)
 
         def fresh(stream: str) -> Tensor:
-            return image_noise(seed, stream, first, len(labels), self.image_shape).to(self.device)
+            return image_noise(seed, stream, first, len(labels), self.spec.image_shape).to(self.device)
 
         x = sampler.start(path, times[0], fresh("sample"))
         steps = sampler_of(self.objective, setting.sampler)
         return steps(self.denoiser(setting), path, times, x, labels.to(self.device), lambda k: fresh(f"sample-{k}"))
+
+
+def spec_of(manifest: dict[str, Any]) -> Spec:
+    """The images that a checkpoint is about."""
+    return sets.known(manifest["config"]["dataset"], manifest.get("data", {}))
 
 
 class Preview:
@@ -146,24 +173,26 @@ class Preview:
 
     def __init__(self, config: TrainConfig, data: Dataset, state: State, device: torch.device):
         self.config, self.data, self.state, self.device = config, data, state, device
-        five = torch.arange(REAL_CLASSES).view(2, 1, 5)
-        self.labels = five.expand(2, 2, 5).flatten()  # two rows of 0 .. 4, two of 5 .. 9
+        shown = min(data.spec.real, PREVIEWED)
+        self.columns = -(-shown // -(-shown // ACROSS))
+        rows = torch.arange(-(-shown // self.columns) * self.columns).clamp(max=shown - 1).view(-1, 1, self.columns)
+        self.labels = rows.expand(-1, 2, -1).flatten()  # two rows of 0 .. 4, two of 5 .. 9
 
     @cached_property
     def model(self) -> Model:
         """The second network."""
         standard = scale_of(self.data, self.config.standardise)
-        manifest = {"config": self.config.model_dump(mode="json"), "standard": standard}
-        # the state's tensors change in place, and are taken anew for each picture
-        return Model(manifest, self.state.tensors(), self.data.image_shape, self.device, len(self.labels))
+        manifest = {"config": self.config.model_dump(mode="json"), "standard": standard, "data": self.data.spec.plain()}
+        # the state's tensors change in place, and are read again for each picture
+        return Model(manifest, self.state.tensors(), self.device, len(self.labels))
 
     def __call__(self) -> bytes:
         """The picture of now, as PNG. Raises ZooError if it is not finite."""
         ema, raw = (
-            pictures.sheet(self.model.images(self.labels, Setting(weights=kind, steps=PREVIEW_STEPS)), columns=5)
+            pictures.sheet(self.model.images(self.labels, Setting(weights=kind, steps=PREVIEW_STEPS)), self.columns)
             for kind in ("ema", "raw")
         )
-        return pictures.png(np.concatenate([ema, np.full((len(ema), 4), 128, np.uint8), raw], axis=1))
+        return pictures.png(np.concatenate([ema, np.full((len(ema), 4, *ema.shape[2:]), 128, np.uint8), raw], axis=1))
 
 
 def image_noise(seed: int, stream: str, first: int, count: int, image_shape: tuple[int, int, int]) -> Tensor:

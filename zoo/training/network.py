@@ -10,17 +10,17 @@ from zoo.base.environment import compiled, pick_precision
 from zoo.base.errors import ZooError
 from zoo.base.progress import say
 from zoo.config.cell import TrainConfig
-from zoo.data.sets import NUM_CLASSES
+from zoo.data.spec import Spec
 from zoo.objectives.auxiliary import Network
 from zoo.training import noise
 
 
-def initialise(config: TrainConfig, image_shape: tuple[int, int, int], device: torch.device) -> nn.Module:
+def initialise(config: TrainConfig, spec: Spec, device: torch.device) -> nn.Module:
     """The backbone with the initial weights of the seed, the same for every objective."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(noise.generator(config.seed, "init").initial_seed())
         until = registry.objective(config.objective).two_times
-        module = registry.backbone(config.backbone, image_shape, NUM_CLASSES, until).to(device)
+        module = registry.backbone(config.backbone, spec.image_shape, spec.num_classes, until).to(device)
     if device.type == "cuda":  # what tensor cores want; in float32 on a CPU group norm is many times slower so
         module.to(memory_format=torch.channels_last)
     if config.checkpointing:

@@ -12,8 +12,10 @@ from typing import Any
 import torch
 
 from zoo import plugins, registry
+from zoo.base import ranks
 from zoo.base.environment import peak_memory, reset_peak_memory
 from zoo.base.errors import Interrupted, ZooError
+from zoo.base.files import write_atomic
 from zoo.base.progress import Progress, say
 from zoo.config.cell import TrainConfig, differences
 from zoo.data.dataset import Dataset
@@ -26,6 +28,7 @@ from zoo.training.trainer import Trainer
 LOG_ROWS = 50  # rows of metrics.jsonl in a run
 SAVES = 10  # checkpoints written in a run; the newest two are kept
 SNAPSHOTS = "snapshots"
+EPOCHS = "epochs"
 TEACHER = "teacher"  # the folder of a teacher's run within its student's, unless another is named
 Preview = Callable[[TrainConfig, Dataset, State, torch.device], Callable[[], bytes]]  # what a run at work would draw
 
@@ -62,27 +65,32 @@ def train(
     candidates: int = 0,
     preview: Preview | None = None,
     teacher: Path | None = None,
+    pictures: bool = False,
+    parts: int = 1,
 ) -> dict[str, Any]:
     """Train a run in its folder, from its newest checkpoint if it has one, to its end.
 
     track: what shows it meanwhile, as `--track`; preview makes the function that draws its picture. snapshots,
     candidates: the weights are kept in SNAPSHOTS at so many `points` of either kind. teacher: the folder of the
-    teacher's finished run, for an objective that has one; None: it is trained first, in the folder TEACHER. Returns the
-    last checkpoint's manifest. Raises Diverged, Interrupted (state saved), DiskFull, or ZooError if the folder holds a
-    run of another configuration.
+    teacher's finished run, for an objective that has one; None: it is trained first, in the folder TEACHER. pictures:
+    one of preview's after every epoch, in EPOCHS and in the tracker. parts: as `Trainer` has it. Returns the last
+    checkpoint's manifest. Raises Diverged, Interrupted (state saved), DiskFull, or ZooError if the folder holds a run
+    of another configuration.
     """
     began = time.perf_counter()
     found = checkpoint.newest(folder, say)
+    ranks.same(found[0]["step"] if found else -1, "the newest checkpoint")
     if found:
         refuse_other(config, found[0], folder)
         refuse_changed(found[0]["plugins"], folder)
+        refuse_other_images(data, found[0]["data_sha256"], folder)
         if found[0]["step"] >= config.steps:
             return found[0]
     taught = taught_by(config, folder, data, device, teacher)
     if found and taught and found[0]["teacher"]["sha256"] != taught[0]["sha256"]:
         raise ZooError(f"{folder} was begun with another teacher than the run in {teacher or folder / TEACHER} now")
     reset_peak_memory(device)
-    trainer = Trainer(config, data, folder, device, taught[1] if taught else None)
+    trainer = Trainer(config, data, folder, device, taught[1] if taught else None, parts)
     clock, first = Clock(trainer.pairing_seconds), 0
     metrics = trainer.metrics
     if found:
@@ -91,7 +99,7 @@ def train(
         metrics.clipped.fill_(found[0]["clipped_steps"])
         say(f"resumed at step {first:,} of {config.steps:,}")
     else:
-        for kept in (SNAPSHOTS, checkpoint.SELECTED):  # of a run that is no longer there
+        for kept in (SNAPSHOTS, checkpoint.SELECTED, EPOCHS):  # of a run that is no longer there
             shutil.rmtree(folder / kept, ignore_errors=True)
     if config.warmup_steps and config.warmup_steps >= config.steps:
         say(f"warmup_steps = {config.warmup_steps:,} of {config.steps:,} steps: the rate only rises in this run")
@@ -100,12 +108,14 @@ def train(
     facts = {
         "config": config.model_dump(mode="json"),
         "data_sha256": data.sha256,
+        "data": data.spec.plain(),
         "standard": trainer.batches.standard,
         "setup_seconds": time.perf_counter() - began,
         "parameters": sum(p.numel() for p in trainer.module.parameters()),
         "plugins": dict(plugins.LOADED),
         "device": device.type,
         "threads": torch.get_num_threads(),
+        "ranks": ranks.size(),
         **trainer.how,
         **({"teacher": _facts(taught[0])} if taught else {}),
     }
@@ -129,8 +139,9 @@ def train(
 
     log_every, save_every = max(1, config.steps // LOG_ROWS), -(-config.steps // SAVES)
     shots = points(config.steps, snapshots) | points(config.steps, candidates)
-    draw = preview(config, data, trainer.state, device) if preview else None
-    tracking = Tracking(track, config, folder, rows, first, draw)
+    draw = preview(config, data, trainer.state, device) if preview and ranks.leads() else None
+    epoch = -(-len(data.augmented[0]) // config.batch) if pictures and draw else config.steps + 1
+    tracking = Tracking(track if ranks.leads() else None, config, folder, rows, first, draw)
     clock.start()
     with StopSignal() as stop, closing(metrics), closing(Progress(config.steps, first)) as shown, tracking:
         for k in range(first, config.steps):
@@ -140,17 +151,31 @@ def train(
                 row = metrics.log(done, done * config.batch, learning_rate(config, k), clock.seconds)
                 shown.show(row)
             saving = done % save_every == 0 or done == config.steps
-            if row or saving:
+            if row or saving or done % epoch == 0:
                 metrics.check()  # also waits for a GPU, whose seconds until now count
                 with clock.paused():
-                    tracking.tell(done, row, drawing=saving)
+                    drawn = after_epoch(draw, folder, done) if draw and done % epoch == 0 else None
+                    tracking.tell(done, row, saving, drawn)
             if done in shots:  # before the checkpoint, behind which a resumed run does not come back
                 save(done, snapshot=True)
-            if saving or stop.signal:
+            stopping = ranks.most(stop.signal)
+            if saving or stopping:
                 manifest = save(done)
-            if stop.signal and done < config.steps:
-                raise Interrupted(f"stopped at step {done:,}, saved in {folder}; run again to go on", stop.signal)
+            if stopping and done < config.steps:
+                raise Interrupted(f"stopped at step {done:,}, saved in {folder}; run again to go on", stopping)
+    ranks.wait()  # until the first one has written what the others read
     return manifest
+
+
+def after_epoch(draw: Callable[[], bytes], folder: Path, step: int) -> bytes | None:
+    """The picture of a step, kept in EPOCHS as PNG; None, with a message, if it is not finite."""
+    try:
+        picture = draw()
+    except ZooError as error:
+        say(f"no picture after step {step:,}: {error}")
+        return None
+    write_atomic(folder / EPOCHS / f"{step:06}.png", picture)
+    return picture
 
 
 def taught_by(
@@ -199,4 +224,13 @@ def refuse_changed(before: dict[str, str], folder: Path) -> None:
         raise ZooError(
             f"{folder} was begun with another version of {', '.join(changed)}, and half of each would be neither; "
             "restore it, or choose another --out"
+        )
+
+
+def refuse_other_images(data: Dataset, before: str, folder: Path) -> None:
+    """Raise ZooError if the images are not those that the run in the folder began with."""
+    if data.sha256 != before:
+        raise ZooError(
+            f"{folder} was begun with other images than {data.name} holds now: SHA-256 {before} then, {data.sha256} "
+            "now. Restore them, or choose another --out"
         )

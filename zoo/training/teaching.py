@@ -1,11 +1,12 @@
 """What a scheme trains with besides its own network: the averaged one, the teacher's, and the teacher's pairs."""
 
+from math import prod
+
 import torch
 from torch import Tensor, nn
 
 from zoo.config.cell import TrainConfig
 from zoo.data.dataset import Dataset
-from zoo.data.sets import NUM_CLASSES
 from zoo.objectives.auxiliary import Aid, Network
 from zoo.objectives.core import Objective
 from zoo.solvers.sampler import SAMPLERS, last, start
@@ -31,20 +32,20 @@ class Nets:
         device: torch.device,
     ):
         """module, state: those that are trained; teacher: the tensors of its checkpoint."""
-        shape, pixels = data.image_shape, data.train[0].numel()
-        average = initialise(config, shape, device).requires_grad_(False)
+        spec, pixels = data.spec, prod(data.image_shape[1:])
+        average = initialise(config, spec, device).requires_grad_(False)
         for name, p in average.named_parameters():
             p.data = state.ema[name]  # the same memory
         self.average, _ = network(config, average, device, pixels)
-        self.module, self.teacher = module, None
+        self.module, self.teacher, self.none = module, None, spec.num_classes
         if teacher:
-            theirs = initialise(config, shape, device).requires_grad_(False)
+            theirs = initialise(config, spec, device).requires_grad_(False)
             theirs.load_state_dict(checkpoint.part(teacher, "ema"))
             self.teacher, _ = network(config, theirs, device, pixels)
 
     def aid(self, more: Tensor, progress: float | Tensor) -> Aid:
         """What a scheme is handed at a step."""
-        return Aid(more, progress, self.average, self.module, NUM_CLASSES, self.teacher)
+        return Aid(more, progress, self.average, self.module, self.none, self.teacher)
 
 
 def pairs_of(

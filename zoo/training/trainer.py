@@ -6,6 +6,7 @@ objective (common random numbers).
 
 import time
 from collections.abc import Callable, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,17 @@ import torch
 from torch import Tensor
 
 from zoo import registry
+from zoo.base import ranks
 from zoo.base.environment import exact_device
+from zoo.base.errors import ZooError
 from zoo.base.progress import say
 from zoo.config.cell import TrainConfig
 from zoo.data.dataset import Dataset, affine, scale_of, standardise
-from zoo.data.sets import NUM_CLASSES
 from zoo.training import checkpoint, noise
 from zoo.training.capture import Captured
 from zoo.training.network import initialise, network
 from zoo.training.runlog import Metrics
+from zoo.training.spread import Loss, Spread, joined
 from zoo.training.state import State
 from zoo.training.teaching import Nets, pairs_of
 
@@ -43,24 +46,27 @@ class Batches:
         self.standard, self.pairs = scale_of(data, config.standardise), pairs
         self.coupling = registry.objective(config.objective).coupling
         self.images, self.labels = (part.to(device) for part in data.augmented)
+        self.none, self.flips = data.spec.num_classes, data.flips
 
     def __call__(self, k: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         batch = self.config.batch
-        dropped = torch.rand(batch, generator=self._stream("drop", k), device=self.device) < self.config.label_dropout
+        dropped = torch.rand(batch, generator=self._stream("drop", k), device=self.exact) < self.config.label_dropout
+        dropped = dropped.to(self.device)
         u = noise.stratified(batch, self._stream("u", k))
         if self.pairs:
             chosen = noise.batch_indices(self.config.seed, k, batch, len(self.pairs[0]), self.device)
             x, eps, labels = (part[chosen] for part in self.pairs)
-            return x, labels.masked_fill(dropped, NUM_CLASSES), u, eps
+            return x, labels.masked_fill(dropped, self.none), u, eps
         chosen = noise.batch_indices(self.config.seed, k, batch, len(self.images), self.device)
         images, labels = self.images[chosen], self.labels[chosen]
         if self.config.augment:
-            images = affine(images.float() / 255, self._stream("augment", k))
+            images = affine(images.float() / 255, self._stream("augment", k), self.flips)
         x = standardise(images, self.standard)
         eps = self._normal(x.shape, self._stream("noise", k))
         more = self._stream("coupling", k)
         eps = self.coupling.pair(x, labels, eps, lambda shape: self._normal(shape, more))
-        return x, labels.masked_fill(dropped.to(self.device), NUM_CLASSES), u, eps
+        labels = labels.masked_fill(dropped, self.none)
+        return ranks.mine(x), ranks.mine(labels), ranks.mine(u), ranks.mine(eps)
 
     def _normal(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
         return torch.randn(tuple(shape), generator=generator, device=self.exact).to(self.device)
@@ -77,6 +83,7 @@ class Trainer:
     """A run at work: its network, its optimiser's state, its batches and its running sums.
 
     teacher: the tensors of the teacher's checkpoint, for an objective that has one; the student begins at its average.
+    parts: into how many a rank's slice of a batch is cut, one after the other, so that less of it is in memory at once.
     """
 
     def __init__(
@@ -86,15 +93,23 @@ class Trainer:
         folder: Path,
         device: torch.device,
         teacher: dict[str, Tensor] | None = None,
+        parts: int = 1,
     ):
         self.objective, self.steps = registry.objective(config.objective), config.steps
-        self.module = initialise(config, data.image_shape, device)
+        self.module = initialise(config, data.spec, device)
         if teacher:
             self.module.load_state_dict(checkpoint.part(teacher, "ema"))
         if auxiliary := self.objective.auxiliary.module():
             auxiliary.to(device)
         self.auxiliary, self.state = auxiliary, State(self.module, config, auxiliary)
-        self.net, self.how = network(config, self.module, device, data.train[0].numel())
+        self.net, self.how = network(config, self.module, device, prod(data.image_shape[1:]))
+        ranks.check(config.batch, ranks.size(), parts, joined(self.objective))
+        whole = ranks.size() * parts == 1
+        if self.objective.scheme and not whole:
+            raise ZooError(
+                f"{config.objective} is trained by one process, on whole batches: no --ranks, no --accumulate"
+            )
+        self.spread = None if whole else Spread(Loss(self.objective, self.net, self.module, auxiliary), parts)
         self.nets, pairs, began = None, None, time.perf_counter()
         if scheme := self.objective.scheme:
             self.nets = Nets(config, self.module, self.state, teacher, data, device)
@@ -102,12 +117,12 @@ class Trainer:
         self.pairing_seconds = time.perf_counter() - began if pairs else 0.0
         self.metrics = Metrics(folder, device, config.clip)
         self.batches = Batches(config, data, device, pairs)
-        self.graphs = config.compile == "graphs" and device.type == "cuda"
+        self.graphs = config.compile == "graphs" and device.type == "cuda" and whole
         self.recorded: Captured | None = None
 
     def warm_up(self) -> None:
         """Compile and touch everything once, outside the timed steps; weights and random numbers stay as they are."""
-        x, labels, _, _ = self.batches(0)
+        x, labels, *_ = (part.chunk(self.spread.parts)[0] if self.spread else part for part in self.batches(0))
         time = torch.full((len(x),), 0.5, device=x.device)
         self.net(x, time, labels, *([time] if self.objective.two_times else [])).float().square().mean().backward()
         self.module.zero_grad()
@@ -153,6 +168,10 @@ class Trainer:
 
         more: a second uniform number for each image, where the objective has a scheme.
         """
+        if self.spread:
+            losses, logsnr, error = self.spread.backward(x, labels, u, eps)
+            self.metrics.add(k, losses, self.state.step(rate, share), logsnr, error)
+            return
         aid = self.nets.aid(more, k / self.steps) if self.nets and more is not None else None
         prediction = self.objective.predict(self.net, x, labels, u, eps, aid)
         losses = self.objective.auxiliary.loss(prediction, self.auxiliary)
