@@ -19,7 +19,9 @@ from zoo.cli import Watched, parse
 class Options(Watched):
     """Run a grid."""
 
-    grid: str = option("default", "default, sd3, beyond, samplers, recipe, smoke, or a TOML file", metavar="GRID")
+    grid: str = option(
+        "default", "default, sd3, beyond, fewsteps, nine, samplers, recipe, smoke, or a TOML file", metavar="GRID"
+    )
     only: str | None = option(
         None, "only cells whose name contains this; * and ? stand for any text, any letter", metavar="TEXT"
     )
@@ -44,8 +46,24 @@ class Options(Watched):
         metavar="FIELD=VALUE ..",
     )  # fmt: skip
     out: str | None = option(None, "folder of the results (default: runs/GRID)", WHERE, metavar="DIR")
+    executor: Literal["local", "ray"] = option(
+        "local", "local: processes of this machine; ray: the nodes of a Ray cluster", WHERE
+    )
+    ray_address: str | None = option(
+        None, "the Ray cluster's head; without it Ray runs on this machine alone", WHERE, metavar="HOST:PORT"
+    )
+    shared_out: bool = option(
+        False, "every node sees --out under the same path: nothing is sent, and a cell may go on elsewhere", WHERE
+    )
+    allow_mixed: bool = option(False, "also use nodes with another version of torch or of this project", WHERE)
+    cpus_per_cell: float = option(1.0, "CPUs that a cell takes of a node of the cluster", EXPERT)
+    gpus_per_cell: float | None = option(
+        None, "GPUs that a cell takes: 4 trains it on four together, 0.25 puts four cells on each", EXPERT
+    )
     verbose: bool = option(False, "tell the cause, too, where MNIST is not available", EXPERT)
-    jobs: int | None = option(None, "cells at once (default: 1 on a GPU, else as many as fill up to 4 cores)", EXPERT)
+    jobs: int | None = option(
+        None, "cells at once (default: one a GPU, else as many as fill up to 4 cores; all that a cluster holds)", EXPERT
+    )
     timeout: float = option(
         1800.0, "seconds without output after which a cell is stopped and tried again", EXPERT, metavar="SECONDS"
     )

@@ -3,12 +3,14 @@
 import json
 import shutil
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from eval.result import Result
+from zoo.base import ranks
 from zoo.base.errors import ZooError
 from zoo.base.files import write_atomic, write_json
 from zoo.base.lock import locked
@@ -38,7 +40,7 @@ def read_config(folder: Path) -> CellConfig:
 def run_cell(folder: Path, places: Watched) -> dict[str, Any]:
     """Do a cell's work and return its result; a finished cell is only read. Raises ZooError and its kinds."""
     config = read_config(folder)
-    with locked(folder, PATIENCE_SECONDS):
+    with locked(folder, PATIENCE_SECONDS) if ranks.leads() else nullcontext():
         if (folder / "result.json").is_file():
             result = read_sealed(folder / "result.json")
             if result.get("key") != config.key:
@@ -47,7 +49,8 @@ def run_cell(folder: Path, places: Watched) -> dict[str, Any]:
         result = sealed("result.json", _work(config, folder, places))
         _check(result)
         write_json(folder / "result.json", result)
-        shutil.rmtree(folder / "snapshots", ignore_errors=True)
+        if ranks.leads():
+            shutil.rmtree(folder / "snapshots", ignore_errors=True)
     return result
 
 
@@ -82,11 +85,24 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     bench = Bench.load(data, data_dir, device)  # before hours of training: what fails here fails now
     loading = time.perf_counter() - ready
     kept = config.score.snapshots, config.score.candidates
-    trained = train(config.train, folder, data, device, places.track, *kept, Preview)
+    teacher = read_sealed(folder / "cell.json").get("teacher")
+    taught = folder / teacher if teacher else None
+    trained = train(
+        config.train,
+        folder,
+        data,
+        device,
+        places.track,
+        *kept,
+        preview=Preview,
+        teacher=taught,
+        pictures=config.score.pictures,
+        parts=places.accumulate,
+    )
     done = time.perf_counter()
     judge, real = bench.judge, bench.real
     manifest, last = checkpoint.find(folder, selected=False)
-    model = Model(manifest, last, device, config.score.batch)
+    model = Model(manifest, last, device, config.score.batch, together=True)
     selection: list[dict[str, Any]] = []
     if config.score.select == "validation":
         model.tensors, selection = least(model, folder, trained["step"], kept[1], data, config.score.n)
@@ -117,6 +133,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
             "selected_step": min(selection, key=lambda one: (one["loss"], -one["step"]))["step"]
             if selection
             else trained["step"],
+            "teacher_seconds": trained.get("teacher", {}).get("seconds", 0.0),
             "clipped": trained["clipped_steps"] / trained["step"],
             "images_per_s": trained["images"] / trained["seconds"],
             "flop_per_image": size.forward_flop(data.image_shape, data.spec.num_classes),

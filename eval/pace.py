@@ -163,8 +163,11 @@ def probe(config: CellConfig, data_dir: Path, mirror: str | None, device: "torch
             trainer.step(steps)
             trainer.metrics.check()
         image = (time.perf_counter() - began) / (steps * config.train.batch)
-        manifest = {"config": config.train.model_dump(mode="json"), "standard": data.standard}
-        manifest["data"] = data.spec.plain()
+        manifest = {
+            "config": config.train.model_dump(mode="json"),
+            "standard": data.standard,
+            "data": data.spec.plain(),
+        }
         tensors = {name: tensor.detach().clone() for name, tensor in trainer.state.weights().items()}
         trainer.metrics.close()
     began = time.perf_counter()
@@ -184,7 +187,10 @@ def probe(config: CellConfig, data_dir: Path, mirror: str | None, device: "torch
 def main() -> None:
     """One measuring process: its specification on standard input, its paces as JSON on standard output."""
     began = time.perf_counter()
-    given = json.load(sys.stdin)
+    try:
+        given = json.load(sys.stdin)
+    except ValueError as error:
+        raise ZooError(f"standard input should be a specification, as run_all.py --budget gives one: {error}") from None
     from zoo import plugins
     from zoo.base.environment import pick_device
 

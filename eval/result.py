@@ -168,7 +168,8 @@ class TrainFacts(Frozen):
     """How the run went: seconds and rates of training without setup, and what it ran on.
 
     clipped: share of the steps whose gradient was longer than the recipe allows, and was shortened.
-    selected_step: the step whose weights were scored.
+    selected_step: the step whose weights were scored. teacher_seconds: of training of the run that taught this one, and
+    of its own teacher's; 0 where there is none.
     """
 
     images: Count
@@ -181,6 +182,7 @@ class TrainFacts(Frozen):
     clipped: Share
     parameters: Count
     selected_step: Count
+    teacher_seconds: Number = 0.0
     precision: Literal["float32", "bfloat16"]
     compiled: bool
     device: str

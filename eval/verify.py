@@ -144,7 +144,7 @@ def differing(told: dict[str, Any], found: dict[str, Any], fresh: bool) -> list[
 
 def add(cells: "Sequence[Packed]", folder: Path) -> Path:
     """Copy verified cells into a board's folder. Raises ZooError for a cell that is there already."""
-    from zoo.grid.files import Cell
+    from zoo.grid.cell import Cell
 
     places = [folder / Cell(cell.config, 0.0).folder for cell in cells]
     for place in places:

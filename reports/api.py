@@ -94,6 +94,14 @@ def run_grid(
     plugin: PathLike | None = None,
     track: str | None = None,
     progress: bool = False,
+    executor: str = "local",
+    ray_address: str | None = None,
+    shared_out: bool = False,
+    allow_mixed: bool = False,
+    cpus_per_cell: float = 1.0,
+    gpus_per_cell: float | None = None,
+    ranks: int | None = None,
+    accumulate: int = 1,
 ) -> GridRun:
     """Train, score and compare the cells of a grid: the same cells, files and page as `python run_all.py`.
 
@@ -101,7 +109,8 @@ def run_grid(
     budget: auto, cpu, gpu, the number of images that each cell sees, a share of the grid's ("0.5x"), or a time for all
     cells ("45min"). changes: fields of every cell's configuration, {"train.learning_rate": 1e-3}. out: the folder
     (default: runs/GRID). Finished cells are skipped, so the same call continues an interrupted one; retry_failed: try
-    failed cells again. Raises ZooError before any work for whatever is not allowed; cells that fail are listed in
+    failed cells again. executor: local or ray, and what follows it, as the options of `run_all.py`
+    (zoo/grid/README.md). Raises ZooError before any work for whatever is not allowed; cells that fail are listed in
     `not_done`. KeyboardInterrupt passes through when the running cells have saved their states.
 
     >>> import zoo
@@ -122,6 +131,8 @@ def run_grid(
         retry="failed" if retry_failed else None, jobs=jobs, timeout=timeout, device=device, verbose=False,
         data_dir=str(data_folder(data_dir)), mirror=mirror_place(mirror), track=track,
         plugin=None if plugin is None else str(plugin),
+        executor=executor, ray_address=ray_address, shared_out=shared_out, allow_mixed=allow_mixed,
+        cpus_per_cell=cpus_per_cell, gpus_per_cell=gpus_per_cell, ranks=ranks, accumulate=accumulate,
     )  # fmt: skip
     with progress_shown(progress):
         return run(plan_of(options), options)

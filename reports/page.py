@@ -20,12 +20,15 @@ from reports.words import about, ranktables, sentences, tables
 from reports.words.anatomy import anatomy
 from reports.words.best import best_case
 from reports.words.bibtex import papers
+from reports.words.claims import claims, lead
 from reports.words.document import Block, Bold, Fold, Heading, Paragraph, Picture, Table, filled
+from reports.words.fewsteps import few_steps
 from reports.words.glossary import glossary
 from reports.words.opening import notice, opening
 from reports.words.pairs import pairs
 from reports.words.published import notes, study
 from reports.words.recipes import recipes
+from reports.words.scaling import studied
 from zoo.base.files import write_atomic
 from zoo.data import sets
 
@@ -80,7 +83,7 @@ def page(run: Run, figures: list[str], running: bool = False) -> list[Block]:
     told, variants = recipes(run)
     blocks: list[Block] = [Heading(sentences.title(run), 1), *_warnings(run)]
     blocks += [Paragraph(note, "note") for note in run.notes]
-    blocks += opening(run, _pictures(run, figures, "Opening"), running, told)
+    blocks += opening(run, _pictures(run, figures, "Opening"), running, [*lead(run), *told])
     blocks += [Paragraph(note, "note")] if (note := run.grid.get("sizes_note")) else []
     if run.done:
         blocks += [Heading("Ranks"), *_ranks(run), *_pictures(run, figures, "Ranks"), *variants, *study(run)]
@@ -123,6 +126,8 @@ def _sections(run: Run, figures: list[str], prefix: str, where: str) -> list[Blo
         return training
     blocks: list[Block] = [Heading(f"Comparison{where}"), sentences.leaders(run), tables.comparison(run)]
     blocks += [sentences.how_to_read(run), *notes(run), *show("Comparison"), *_folded("Pareto fronts", show("Fronts"))]
+    blocks += [*claims(run, where), *studied(run, where, show("Scaling"))]
+    blocks += few_steps(run, where, [*_pictures(run, figures, "Few steps", prefix)])
     first, *others = show("Samples") or [Paragraph("No pictures.")]
     blocks += [Heading(f"Samples{where}"), first, *_folded("More samples", others)]
     blocks += [*best_case(run, where), *anatomy(run, where), *pairs(run, where, show("Pairs"))]

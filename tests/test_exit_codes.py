@@ -1,5 +1,6 @@
 """Every command refuses what it cannot use: status 2, one message, the value that was wrong and one that is allowed."""
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -8,11 +9,11 @@ import pytest
 import torch
 
 import run_all
-from eval import compare, fid, judge, simulate, worker
+from eval import compare, fid, judge, pace, simulate, submit, verify, worker
 from reports import __main__ as reports
-from reports import front, tour
+from reports import front, publish, tour
 from tests.conftest import TINY
-from zoo import bench, objective, sample
+from zoo import bench, export, objective, sample
 from zoo.base.errors import run_main
 from zoo.base.sealed import write_sealed
 from zoo.config.cell import CellConfig, ScoreConfig, TrainConfig
@@ -80,6 +81,16 @@ BAD = {
     "word for the tour": (tour.main, ["--gird", "smoke"], "gird", "--help"),
     "no cell": (worker.main, [], "which cell", "FOLDER"),
     "cell that is none": (worker.main, ["@/nowhere"], "nowhere", "cell.json"),
+    "exported without a place": (export.main, ["@/run"], "which checkpoint", "python -m zoo.export CKPT DIR"),
+    "exported thing": (export.main, ["@/none", "@/new"], "none", "folder"),
+    "no submission": (submit.main, [], "which cells", "--out FILE.zip"),
+    "submitted folder": (submit.main, ["@/none"], "none", "cell"),
+    "submission's ending": (submit.main, ["@/run", "--out", "x.tar"], "x.tar", ".zip"),
+    "no submission to verify": (verify.main, [], "which submission", "FILE.zip"),
+    "submission that is none": (verify.main, ["@/file"], "file", "python -m eval.submit"),
+    "no such GPU to verify on": (verify.main, ["@/file", "--device", "cuda:99"], "'cuda:99' does not work", "cuda:N"),
+    "pace of nothing": (pace.main, [], "standard input", "--budget"),
+    "published run": (publish.main, ["@/none", "--place", "@/studies"], "none", "runs/default"),
     "no such GPU for a cell": (worker.main, ["@/cell", "--device", "cuda:99"], "'cuda:99' does not work", "cuda:N"),
     "no such GPU to train on": (train_main, ["--device", "cuda:99"], "'cuda:99' does not work", "cuda:N"),
     "objective": (train_main, ["--objective", "eps/cosin"], "eps/cosin", "eps/cosine"),
@@ -117,6 +128,7 @@ BAD = {
     "images beyond the disk": (sample.main, ["@/run", "--npz", "@/x.npz", "--n", "600000000"], "600,000,000", "100"),
     "damaged checkpoint": (sample.main, ["@/damaged", "--out", "@/x.png"], "step-000001.json", "JSON"),
     "set": (fid.main, ["@/none"], "none", "npz"),
+    "set of a device": (fid.main, ["/dev/null", "--dataset", "digits"], "/dev/null", "folder"),
     "no set": (fid.main, [], "which images", ".npz"),
     "no such GPU to score on": (fid.main, ["@/run", "--device", "cuda:99"], "'cuda:99' does not work", "cuda:N"),
     "few images": (fid.main, ["@/run", "--n", "10"], "10", "256"),
@@ -192,6 +204,7 @@ def test_bad_input_is_status_2_and_a_message_that_teaches(
     words = [word.replace("@", str(place)) for word in arguments]
     if main is run_all.main and "--out" not in words:
         words += ["--out", str(tmp_path / "out"), "--data-dir", str(tmp_path / "data")]
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
     monkeypatch.chdir(tmp_path)  # what is written in spite of all is not written here
     monkeypatch.setattr(sys, "argv", ["command", *words])
     with pytest.raises(SystemExit) as end:
@@ -227,14 +240,14 @@ def test_a_mistake_in_a_grid_is_told_once_and_alone(place, refused):
 
 def test_the_table_of_exit_codes_holds_those_of_the_code():
     from zoo.base import errors
-    from zoo.grid.executor import TIMED_OUT
+    from zoo.grid.executor import LOST, TIMED_OUT
 
     table = (Path(run_all.__file__).parent / "zoo" / "README.md").read_text("utf-8").partition("## Exit codes")[2]
     shown = {
         int(row.split("|")[1]) for row in table.splitlines() if row.startswith("| ") and row[2:4].strip().isdigit()
     }
     kinds = {e.exit_code for e in vars(errors).values() if isinstance(e, type) and hasattr(e, "exit_code")}
-    assert shown == kinds | {0, 1, TIMED_OUT, 130, 143}
+    assert shown == kinds | {0, 1, LOST, TIMED_OUT, 130, 143}
 
 
 def test_status_of_a_full_disk_and_of_memory_that_ran_out(inside):

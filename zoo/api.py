@@ -114,6 +114,7 @@ def train(
     mirror: str | None = None,
     track: str | None = None,
     progress: bool | Callable[[dict[str, Any]], None] = False,
+    teacher: PathLike | None = None,
     **recipe: Any,
 ) -> Run:
     """Train one objective on one backbone, or continue the run that `out` holds; returns the finished run.
@@ -122,7 +123,8 @@ def train(
     data_dir: where data sets are kept (default: the variable ZOO_DATA, or `data`); mirror: folder or address of MNIST's
     archives (default: the variable ZOO_MIRROR, or their servers). track: tensorboard, wandb or trackio. progress: True
     shows a bar and messages; a function is called with each logged row (a dict with the columns of `Run.metrics`, about
-    50 in a run) and nothing is shown. recipe: further fields of `zoo.config.cell.Recipe`, such as batch=64,
+    50 in a run) and nothing is shown. teacher: folder of the finished run that teaches a stage such as reflow(rf)
+    (default: it is trained first, within `out`). recipe: further fields of `zoo.config.cell.Recipe`, such as batch=64,
     learning_rate=1e-3, optimizer="adamw". Raises ZooError for a name or value that is not allowed, and if `out` holds a
     run of another configuration; Diverged if the loss is not finite.
 
@@ -146,7 +148,8 @@ def train(
     config, folder, where = validated(TrainConfig, given, "the training options"), Path(out), pick_device(device)
     with progress_shown(progress), locked(folder):
         data = load_data(config.dataset, data_folder(data_dir), mirror_place(mirror))
-        manifest = training.train(config, folder, data, where, track, preview=Preview)
+        taught = None if teacher is None else Path(teacher)
+        manifest = training.train(config, folder, data, where, track, preview=Preview, teacher=taught)
     return Run(folder, config, manifest["step"], manifest["seconds"], device)
 
 

@@ -7,6 +7,7 @@ images are random: speed does not depend on what they show.
 
 python -m zoo.bench --minutes 8 --out DIR measures everything that a GPU is asked for in one call, the most valuable
 first: speed, time to quality, and as much of the default grid as fits (--minutes 8 --help explains its options).
+python -m zoo.bench --simulate cells=10000 nodes=64 says what a large grid on a cluster takes, and what breaks first.
 python -m zoo.bench --quality --out DIR measures FID after so many seconds of training (--quality --help).
 """
 
@@ -71,6 +72,10 @@ def main() -> int:
         from zoo.benchmark import call
 
         return call.main()
+    if any(word.partition("=")[0] == "--simulate" for word in sys.argv[1:]):
+        from zoo.benchmark import simulate
+
+        return simulate.main()
     options = parse(Options, "python -m zoo.bench", __doc__)
     plan = options.plan()
     if options.one:

@@ -44,6 +44,14 @@ class Watched(Places):
     """Where a run is, and what shows it while it trains."""
 
     track: str | None = option(None, f"show training in one of {', '.join(TRACKERS)}", WHERE, metavar="TRACKER")
+    ranks: int | None = option(
+        None,
+        "processes that train a run together, each on its own GPU or cores, each with its share of a batch",
+        EXPERT,
+    )
+    accumulate: int = option(
+        1, "parts of a batch's share that are computed one after the other: less memory, about the same numbers", EXPERT
+    )
 
 
 @dataclass
@@ -83,6 +91,10 @@ class TrainOptions(Watched):
         (), "change any field of the recipe, as in train.weight_decay=0.1", EXPERT, metavar="FIELD=VALUE .."
     )
     out: str = option("runs/one", "folder of the run", WHERE, metavar="DIR")
+    teacher: str | None = option(
+        None, "folder of the finished run that teaches a stage such as reflow(rf); else it is trained first, in --out",
+        WHERE, metavar="DIR",
+    )  # fmt: skip
 
     def config(self) -> "TrainConfig":
         """The checked configuration. Raises ZooError."""
@@ -104,7 +116,7 @@ class TrainOptions(Watched):
 class SettingOptions:
     """How images are drawn; shared by every command that draws."""
 
-    sampler: str = option("euler", "euler, heun, ancestral, dpmpp_2m or euler_a", metavar="NAME")
+    sampler: str = option("euler", "euler, heun, ancestral, dpmpp_2m, euler_a, map or renoise", metavar="NAME")
     steps: int = option(20, "steps of the sampler; heun takes two network evaluations for each", MUCH)
     step_grid: str = option("flow", "flow, logsnr, karras(7) or trailing", EXPERT, metavar="NAME")
     start: float = option(

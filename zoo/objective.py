@@ -15,8 +15,9 @@ from zoo.base.limits import require_writable
 from zoo.base.options import WHERE, option
 from zoo.cli import parse
 from zoo.objectives.describe import describe, listing, summary
+from zoo.objectives.sentences import plainer
 
-REFERENCE = "rf"  # drawn beside the chosen one
+REFERENCE = "rf"  # drawn beside an objective that has none plainer
 FORMATS = (".png", ".svg", ".pdf")
 
 
@@ -28,7 +29,8 @@ class Options:
     all: bool = option(False, "every objective of the zoo: its noise levels, effective weight and papers")
     plugin: str | None = option(None, "a Python file that registers objectives of your own", metavar="FILE")
     plot: str | None = option(
-        None, "draw the density of logsnr and the effective weight into this .png, .svg or .pdf file", WHERE,
+        None, "draw the density of logsnr, the effective weight, and what both change against the plain objective, "
+        "into this .png, .svg or .pdf file", WHERE,
         metavar="FILE",
     )  # fmt: skip
 
@@ -57,7 +59,8 @@ def main() -> None:
     if options.plot:
         from zoo.objectives.drawing import draw  # matplotlib and torch
 
-        data = draw(chosen, registry.objective(REFERENCE), Path(options.plot).suffix.lower().removeprefix("."))
+        plain = plainer(chosen) or registry.objective(REFERENCE)
+        data = draw(chosen, plain, Path(options.plot).suffix.lower().removeprefix("."))
         write_atomic(Path(options.plot), data)
         print(f"\ndrawn in {options.plot}")
 

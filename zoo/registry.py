@@ -6,24 +6,29 @@ line in its table here. Everything else (command line, tests, report rows, refer
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import fields
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from zoo.backbones.sizes import Backbone, DiTSize, UNetSize
 from zoo.base.errors import ZooError, choose
-from zoo.base.names import Term, parse_term, split
+from zoo.base.names import Term, parse_term, spelled, split
 from zoo.data.sets import SETS
-from zoo.objectives.auxiliary import Auxiliary, Contrast, Learned, Plain
-from zoo.objectives.core import Objective
+from zoo.objectives import weight
+from zoo.objectives.auxiliary import Auxiliary, Contrast, Learned, Plain, PseudoHuber
+from zoo.objectives.compose import arguments, canonical, refuse_senseless
+from zoo.objectives.consistency import ECT, SCM
+from zoo.objectives.core import Objective, Scheme
 from zoo.objectives.coupling import OT, ClassImmiscible, ClassOT, Coupling, Immiscible, Independent, Nearest, Offset
-from zoo.objectives.density import CosMap, Density, EDMLogNormal, Laplace, LogitNormal, Mode, Uniform, natural
-from zoo.objectives.families import ANATOMY, BEYOND, DEFAULT, SD3
+from zoo.objectives.density import CosMap, Density, EDMLogNormal, Laplace, LogitNormal, Mode, Uniform, UShape, natural
+from zoo.objectives.families import ANATOMY, BEYOND, DEFAULT, FEWSTEPS, NINE, SD3
+from zoo.objectives.flowmap import ImprovedMeanFlow, MeanFlow, Shortcut
+from zoo.objectives.guided import Guided
 from zoo.objectives.match import Match
 from zoo.objectives.path import LDM, Cosine, Flow, Linear, Path, Shift, Sigmoid, Trig, ZeroTerminal
+from zoo.objectives.stages import Progressive, Reflow
 from zoo.objectives.target import EDM, X0, Eps, FlowTarget, Target, V
-from zoo.objectives.weight import P2, SNR, Flat, FlowLoss, MinSNR, SigmoidWeight, SoftMinSNR, TruncSNR, Weight
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,33 +41,25 @@ PATHS: dict[str, Callable[..., Path]] = {
 ENDS: dict[str, Callable[..., Path]] = {"ztsnr": ZeroTerminal}
 SHIFTS: dict[str, Callable[..., Path]] = {"shift": Shift}
 DENSITIES: dict[str, Callable[..., Density]] = {
-    "uniform": Uniform,
-    "lognorm": LogitNormal,
-    "mode": Mode,
-    "cosmap": CosMap,
-    "edm": EDMLogNormal,
-    "laplace": Laplace,
-}
-WEIGHTS: dict[str, Callable[..., Weight]] = {
-    "minsnr": MinSNR,
-    "softminsnr": SoftMinSNR,
-    "p2": P2,
-    "snr": SNR,
-    "truncsnr": TruncSNR,
-    "sigmoid": SigmoidWeight,
-    "flowloss": FlowLoss,
-    "match": Match,
-}
-OF_OBJECTIVE = ("match",)  # words whose argument is an objective's name
+    "uniform": Uniform, "lognorm": LogitNormal, "mode": Mode, "cosmap": CosMap, "edm": EDMLogNormal,
+    "laplace": Laplace, "ushape": UShape,
+}  # fmt: skip
+WEIGHTS: dict[str, Callable[..., weight.Weight]] = {
+    "minsnr": weight.MinSNR, "softminsnr": weight.SoftMinSNR, "p2": weight.P2, "snr": weight.SNR,
+    "truncsnr": weight.TruncSNR, "sigmoid": weight.SigmoidWeight, "flowloss": weight.FlowLoss, "xloss": weight.XLoss,
+    "epsloss": weight.EpsLoss, "vloss": weight.VLoss, "match": Match,
+}  # fmt: skip
+# Ways to train a map, for few steps; each a word at the head of a name, which a density and a coupling may follow.
+SCHEMES: dict[str, Callable[..., Scheme]] = {
+    "meanflow": MeanFlow, "imeanflow": ImprovedMeanFlow, "shortcut": Shortcut, "ect": ECT, "scm": SCM,
+    "reflow": Reflow, "progressive": Progressive, "guided": Guided,
+}  # fmt: skip
+OF_OBJECTIVE = ("match", "reflow", "progressive", "guided")  # words whose first argument is an objective's name
 COUPLINGS: dict[str, Callable[..., Coupling]] = {
-    "offset": Offset,
-    "ot": OT,
-    "ot_class": ClassOT,
-    "immiscible": Immiscible,
-    "immiscible_class": ClassImmiscible,
+    "offset": Offset, "ot": OT, "ot_class": ClassOT, "immiscible": Immiscible, "immiscible_class": ClassImmiscible,
     "nearest": Nearest,
-}
-AUXILIARIES: dict[str, Callable[..., Auxiliary]] = {"contrast": Contrast, "learned": Learned}
+}  # fmt: skip
+AUXILIARIES: dict[str, Callable[..., Auxiliary]] = {"contrast": Contrast, "learned": Learned, "huber": PseudoHuber}
 MODIFIERS: dict[str, dict[str, Callable[..., Any]]] = {
     "end": ENDS,
     "shift": SHIFTS,
@@ -76,21 +73,26 @@ TABLES: dict[str, dict[str, Callable[..., Any]]] = {
     "target": TARGETS,
     "path": PATHS,
     **MODIFIERS,
+    "scheme": SCHEMES,
     "backbone": BACKBONES,
     "dataset": SETS,
 }
 
-FAMILIES: dict[str, tuple[str, ...]] = {"default": DEFAULT, "sd3": tuple(SD3), "beyond": BEYOND, "anatomy": ANATOMY}
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "default": DEFAULT, "sd3": tuple(SD3), "beyond": BEYOND, "anatomy": ANATOMY, "fewsteps": FEWSTEPS, "nine": NINE,
+}  # fmt: skip
 Made = TypeVar("Made", bound=type)
-# The zoo: the names that the tests, the list of objectives and the README's table go through.
-ZOO: tuple[str, ...] = tuple(dict.fromkeys(name for family in FAMILIES.values() for name in family))
+# The zoo: the names that the tests, the list of objectives and the README's table go through; those of a scheme apart.
+EVERY: tuple[str, ...] = tuple(dict.fromkeys(name for family in FAMILIES.values() for name in family))
+TAUGHT: tuple[str, ...] = tuple(name for name in EVERY if name.partition("(")[0].partition("+")[0] in SCHEMES)
+ZOO: tuple[str, ...] = tuple(name for name in EVERY if name not in TAUGHT)
 
 
 def register(kind: str, word: str) -> Callable[[Made], Made]:
     """Class decorator: adds a class to the table of this kind under a word, for names to use.
 
-    kind: target, path, density, weight, coupling, auxiliary, backbone or dataset. Raises ZooError for another kind, and
-    for a word that is taken.
+    kind: target, path, density, weight, coupling, auxiliary, scheme, backbone or dataset. Raises ZooError for another
+    kind, and for a word that is taken.
     """
     if kind not in TABLES or kind in ("end", "shift"):
         raise choose("kind of part", kind, TABLES.keys() - {"end", "shift"})
@@ -110,12 +112,15 @@ def register(kind: str, word: str) -> Callable[[Made], Made]:
 
 @lru_cache
 def objective(name: str) -> Objective:
-    """The objective of this name: TARGET/PATH, rf (short for flow/flow), rf/DENSITY or edm(mean,std), any +MODIFIERs.
+    """The objective of this name: TARGET/PATH, rf (short for flow/flow), rf/DENSITY or edm(mean,std), any +MODIFIERs;
+    or a scheme, such as meanflow or reflow(OBJECTIVE).
 
     Raises ZooError, with the nearest name, for a name that the tables do not hold, and with the reason for one that
     makes no sense.
     """
     head, *modifiers = split(name, "+")
+    if re.split(r"[(\s]", head.strip())[0] in SCHEMES:
+        return _taught(name, parse_term(head, "objective", OF_OBJECTIVE), modifiers)
     target, path, extras = _head(name, head)
     extras += [parse_term(part, "modifier", OF_OBJECTIVE) for part in modifiers]
     found: dict[str, tuple[Term, Any]] = {}
@@ -140,13 +145,38 @@ def objective(name: str) -> Objective:
         path=path_made,
         target=target.call("target", TARGETS),
         density=parts.get("density", natural(path_made)),
-        weight=parts.get("weight", Flat()),
+        weight=parts.get("weight", weight.Flat()),
         coupling=parts.get("coupling", Independent()),
         auxiliary=parts.get("auxiliary", Plain()),
-        name=_canonical(target, path, {kind: found[kind][0].word + _arguments(parts[kind]) for kind in kinds}),
+        name="",
     )
-    _refuse_senseless(made, parts)
+    spelling = {kind: found[kind][0].word + arguments(parts[kind]) for kind in kinds}
+    made = replace(made, name=canonical(target, made.target, path, spelling))
+    refuse_senseless(made, parts)
     return made
+
+
+def _taught(name: str, term: Term, modifiers: list[str]) -> Objective:
+    """The objective of a scheme: the axes of what it is made of, or its own with another density or a coupling."""
+    scheme = term.call("scheme", SCHEMES, **_inner(name, term))
+    if of := getattr(scheme, "of", None):
+        if modifiers:
+            raise ZooError(f"objective {name!r}: a stage has its teacher's parts: write them within {term.word}(..)")
+        taught: Objective = replace(of, scheme=scheme, auxiliary=scheme.auxiliary, name=spelled(term.word, scheme))
+        return taught
+    found: dict[str, str] = {}
+    for extra in (parse_term(part, "modifier") for part in modifiers):
+        kind = next((kind for kind in ("density", "coupling") if extra.word in MODIFIERS[kind]), None)
+        if kind is None or kind in found:
+            raise ZooError(
+                f"objective {name!r}: {term.word} may be followed by one density and one coupling, no {extra}"
+            )
+        found[kind] = extra.word + arguments(extra.call(kind, MODIFIERS[kind]))
+    own = {"density": scheme.density} if scheme.density else {}
+    axes = objective("+".join([scheme.base, *(own | found).values()]))
+    more = [found[kind] for kind in ("density", "coupling") if kind in found and found[kind] != own.get(kind)]
+    named = "+".join([spelled(term.word, scheme), *more])
+    return replace(axes, scheme=scheme, auxiliary=scheme.auxiliary, name=named)
 
 
 def _inner(name: str, term: Term) -> dict[str, Objective]:
@@ -155,8 +185,10 @@ def _inner(name: str, term: Term) -> dict[str, Objective]:
         return {}
     if not term.name:
         raise ZooError(f"objective {name!r}: {term.word} takes an objective, as in {term.word}(rf/lognorm(0,1))")
-    if twice := next((word for word in OF_OBJECTIVE if f"{word}(" in term.name), None):
-        raise ZooError(f"objective {name!r} has {twice} within {term.word}: name the innermost objective alone")
+    if term.word in SCHEMES:
+        return {"of": objective(term.name)}
+    if "match(" in term.name:
+        raise ZooError(f"objective {name!r} has match within match: name the innermost objective alone")
     return {"like": objective(term.name)}
 
 
@@ -173,52 +205,13 @@ def _head(name: str, head: str) -> tuple[Term, Term, list[Term]]:
 
 
 def _unknown(name: str, near: Iterable[str] = ()) -> ZooError:
-    hint = ", ".join(repr(found) for found in get_close_matches(name, {*ZOO, *near}, n=3, cutoff=0.5))
+    hint = ", ".join(repr(found) for found in get_close_matches(name, {*EVERY, *near}, n=3, cutoff=0.5))
     return ZooError(
         f"unknown objective {name!r}.{f' Did you mean {hint}?' if hint else ''} Allowed: rf, rf/DENSITY, edm(mean,std) "
         f"or TARGET/PATH with targets {', '.join(TARGETS)} and paths {', '.join(PATHS)}, then any "
-        f"{' '.join('+' + word for table in MODIFIERS.values() for word in table)}. "
+        f"{' '.join('+' + word for table in MODIFIERS.values() for word in table)}; or {', '.join(SCHEMES)}. "
         "python -m zoo.objective lists the zoo; --plugin FILE adds to it"
     )
-
-
-def _refuse_senseless(made: Objective, parts: dict[str, object]) -> None:
-    if "end" in parts and isinstance(made.target, Eps):
-        raise ZooError(
-            f"objective {made.name!r} makes no sense: with zero terminal SNR the last x_t is all noise, and predicting "
-            "eps there says nothing about the image (x_hat = 0 / 0). Choose v, x0 or flow (arXiv 2305.08891)"
-        )
-    if "shift" in parts and made.density.of_logsnr:
-        raise ZooError(
-            f"objective {made.name!r} makes no sense: its density is a law of logsnr, which a shift of time does not "
-            "change. Leave the shift out, and choose the density's own mean"
-        )
-
-
-def _arguments(part: Any) -> str:
-    values = [getattr(part, f.name) for f in fields(part) if f.name != "base"]
-    texts = [value.name if isinstance(value, Objective) else f"{value:.6g}" for value in values]
-    return f"({','.join(texts)})" if texts else ""
-
-
-def _canonical(target: Term, path: Term, modifiers: dict[str, str]) -> str:
-    """One spelling for one objective: rf and edm(mean,std) for what they stand for, as in SD3's table."""
-    head = f"{_short(target)}/{path}"
-    density = modifiers.get("density", "")
-    if head == "flow/flow":
-        head = f"rf/{density}".rstrip("/")
-    elif head == "edm/trig" and density.startswith("edm("):
-        head = density
-    else:
-        return "+".join([head, *modifiers.values()])
-    return "+".join([head, *(text for kind, text in modifiers.items() if kind != "density")])
-
-
-def _short(target: Term) -> str:
-    """The target with those of its arguments that are not the defaults, by name."""
-    made: Any = target.call("target", TARGETS)
-    given = [f"{f.name}={getattr(made, f.name):.6g}" for f in fields(made) if getattr(made, f.name) != f.default]
-    return f"{target.word}({','.join(given)})" if given else target.word
 
 
 @lru_cache
@@ -232,11 +225,7 @@ def backbone_size(name: str) -> Backbone:
 
 def backbone_name(name: str) -> str:
     """The name's one spelling: `dit(patch=2,width=128)` -> `dit(width=128)`."""
-    size: Any = backbone_size(name)
-    given = [f"{f.name}={getattr(size, f.name)}" for f in fields(size) if getattr(size, f.name) != f.default]
-    given = [text.replace("=True", "=true").replace("=False", "=false") for text in given]
-    word = parse_term(name, "backbone").word
-    return f"{word}({','.join(given)})" if given else word
+    return spelled(parse_term(name, "backbone").word, backbone_size(name))
 
 
 def sizes_for(name: str, image_shape: tuple[int, int, int]) -> Backbone:
@@ -249,9 +238,15 @@ def sizes_for(name: str, image_shape: tuple[int, int, int]) -> Backbone:
     return size
 
 
-def backbone(name: str, image_shape: tuple[int, int, int], num_classes: int) -> "nn.Module":
+def backbone(name: str, image_shape: tuple[int, int, int], num_classes: int, until: bool = False) -> "nn.Module":
     """A fresh network for images [C, H, W] and labels 0 .. num_classes - 1, where num_classes itself means "none".
 
-    Raises ZooError for an unknown name and for sizes that do not fit the image.
+    until: whether it is told a second time; its other weights are the same. Raises ZooError for an unknown name, for
+    sizes that do not fit the image, and for a backbone that can be told one time only.
     """
-    return sizes_for(name, image_shape).build(image_shape, num_classes)
+    size = sizes_for(name, image_shape)
+    if not until:
+        return size.build(image_shape, num_classes)
+    if not size.tells_until:
+        raise ZooError(f"backbone {name} is told one time, and this objective has two: choose another of either")
+    return size.build_told(image_shape, num_classes)

@@ -53,11 +53,13 @@ def load_judge(
             "judge's features. Add images, or give more of them as test images (folders train/ and test/)"
         )
     folder = Path(data_dir) / "judges"
+    sidecar = folder / f"{name}.json"  # written last: without it the weights may be of a broken run
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with exclusive(folder / f"{name}.lock"):
-            if not (folder / f"{name}.json").exists():  # written last: without it the weights may be of a broken run
-                train_judge(dataset, folder, VERSION, seed, device)
+        if not sidecar.exists():  # a folder that has the judge need not be writable
+            folder.mkdir(parents=True, exist_ok=True)
+            with exclusive(folder / f"{name}.lock"):
+                if not sidecar.exists():
+                    train_judge(dataset, folder, VERSION, seed, device)
     except OSError as error:
         raise ZooError(f"judges cannot be kept in {folder}: {error}. Choose another data folder") from None
     judge = read_judge(folder, name, dataset)

@@ -66,7 +66,7 @@ def verdict(expect: Expect, found: Difference | None, p: float | None) -> str:
         return OPEN
     sure = p <= 1 - LEVEL
     if expect == "no effect":
-        if -MARGIN < found.low and found.high < MARGIN:
+        if found.low > -MARGIN and found.high < MARGIN:
             return HOLDS
         return FAILS if sure else OPEN
     sign = -1 if expect == "better" else 1
@@ -76,7 +76,7 @@ def verdict(expect: Expect, found: Difference | None, p: float | None) -> str:
 
 
 def by_divergence(expect: Expect, changed: tuple[int, int], against: tuple[int, int]) -> str | None:
-    """The verdict where runs diverged, each side as (diverged, runs): of at least half of one's and none of the other's.
+    """The verdict where runs diverged, (diverged, runs) of either side: at least half of one and none of the other.
 
     None where none did, OPEN where it is neither.
     """
@@ -92,8 +92,8 @@ def by_divergence(expect: Expect, changed: tuple[int, int], against: tuple[int, 
 def correlation(arms: Sequence[Sequence[Pairs]], over: Literal["cells", "time"]) -> Difference | None:
     """Spearman's rho of loss and FID, over all cells or the mean of those over each cell's training.
 
-    arms: by arm its cells, each as its points of training; the last point is the cell's end. `seeds` of what is returned
-    is the number of cells. No interval from fewer than FEWEST arms; None where nothing can be ranked.
+    arms: by arm its cells, each as its points of training; the last point is the cell's end. `seeds` of what is
+    returned is the number of cells. No interval from fewer than FEWEST arms; None where nothing can be ranked.
     """
     statistic = _over_cells if over == "cells" else _over_time
     arms = [cells for cells in arms if cells]

@@ -51,11 +51,14 @@ def load_pipeline(folder: Path, trust_code: bool, device: torch.device) -> Any:
             "it add --trust-remote-code (in Python, trust_remote_code=True)"
         )
     from diffusers import DiffusionPipeline
+    from diffusers.utils import logging
 
+    logging.disable_progress_bar()
     try:
         pipe = DiffusionPipeline.from_pretrained(
-            str(folder), use_safetensors=True, local_files_only=True, trust_remote_code=trust_code
-        )
+            str(folder), use_safetensors=True, local_files_only=True, trust_remote_code=trust_code,
+            low_cpu_mem_usage=False,
+        )  # fmt: skip
     except Exception as error:  # a folder may be wrong in as many ways as there are classes in diffusers
         reason = " ".join(str(error).split())[:300]
         raise ZooError(f"{folder} cannot be loaded as a diffusers pipeline: {type(error).__name__}: {reason}") from None
@@ -73,9 +76,10 @@ def options_of(pipe: Any, setting: Setting) -> dict[str, Any]:
                 f"--{name.replace('_', '-')} belongs to checkpoints: a pipeline folder has its own scheduler"
             )
     for name, word in WORDS.items():
-        if word in takes:
+        asked = getattr(setting, name) != getattr(usual, name)
+        if word in takes and (asked or name == "guidance"):  # whose defaults differ from pipeline to pipeline
             given[word] = getattr(setting, name)
-        elif getattr(setting, name) != getattr(usual, name):
+        elif asked:
             raise ZooError(f"--{name}: {type(pipe).__name__} takes no {word}. Leave it out")
     return given
 

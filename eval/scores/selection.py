@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from eval.scores.validation import stratified_loss
+from zoo.base import ranks
 from zoo.base.progress import say
 from zoo.data.dataset import Dataset
 from zoo.sampling.model import Model
@@ -27,7 +28,8 @@ def least(
     folder: the run's, with the weights of the `count` points before the last; n: held-out images at most. Writes the
     chosen weights into the folder's SELECTED, unless they are the last ones, which `checkpoint.find` finds there.
     """
-    shutil.rmtree(folder / checkpoint.SELECTED, ignore_errors=True)
+    if ranks.leads():
+        shutil.rmtree(folder / checkpoint.SELECTED, ignore_errors=True)
     final, wanted = model.tensors, points(last, count)
     kept = {int(path.stem.removeprefix("step-")): path for path in checkpoint.manifests(folder / SNAPSHOTS)}
     losses: list[dict[str, Any]] = []

@@ -20,7 +20,8 @@ from eval.scores.score import Bench, blank_rows, score
 from zoo.base.errors import ZooError
 from zoo.config.control import Setting
 from zoo.data.dataset import Dataset, load
-from zoo.data.images import SUFFIXES, ImageSet, doubts, read_images
+from zoo.data.filenames import SUFFIXES
+from zoo.data.images import ImageSet, doubts, read_images
 from zoo.data.npz import is_npz
 from zoo.data.sets import WORDS
 from zoo.sampling.model import Model
@@ -123,6 +124,8 @@ def _is_images(path: Path) -> bool:
     if not path.exists():
         known = "a run's folder, a checkpoint, a pipeline's folder, an .npz file or a folder of images"
         raise ZooError(f"{path} does not exist; give {known}")
+    if not (path.is_file() or path.is_dir()):
+        raise ZooError(f"{path} is neither a file nor a folder: a set of images is one of the two")
     if path.is_file() and path.suffix.lower() in SUFFIXES:
         raise ZooError(f"{path} is one image: give the folder of a set")
     return is_npz(path) if path.is_file() else not any(path.glob("step-*.json"))

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from eval.scores.measure import fixed_choice
+from zoo.base import ranks
 from zoo.base.environment import exact_device
 from zoo.config.control import Sampling
 from zoo.data.dataset import Dataset, standardise
@@ -104,5 +105,5 @@ def _on_path(model: Model, logsnr: float) -> Tensor:
 def _over(model: Model, x: Tensor, labels: Tensor, stream: tuple[str, int], errors: Callable[..., Tensor]) -> Tensor:
     """`errors` of (x, labels, eps) in batches, each [kinds, B], side by side; eps is the stream's, for every run."""
     eps = torch.randn(x.shape, generator=noise.generator(0, *stream)).to(model.device)
-    parts = zip(*(each.split(model.batch) for each in (x, labels.to(model.device), eps)), strict=True)
-    return torch.cat([errors(*part) for part in parts], dim=1)
+    parts = [*zip(*(each.split(model.batch) for each in (x, labels.to(model.device), eps)), strict=True)]
+    return torch.cat(ranks.spread(len(parts), lambda i: errors(*parts[i]), model.together), dim=1)

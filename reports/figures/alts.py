@@ -98,6 +98,7 @@ SEEN: dict[str, Callable[..., str]] = {
     "guidance": _guidance,
     "snapshots": _lines("training images seen"),
     "evaluations": _lines("network evaluations"),
+    "few-steps": _lines("network evaluations, each objective under its best sampler"),
     "fid-seconds": _lines("seconds of training"),
     "weights": _weights,
     "confusion": _confusion,

@@ -7,40 +7,14 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from reports.figures import curves, effort, forest, fronts, scores, sheets, strip, study
+from reports.figures import curves, effort, forest, fronts, losses, scores, sheets, strip, study
+from reports.figures.each import Each, backbones, families, headline, once
 from reports.read.run import Run
-from zoo.base.errors import ZooError
+from reports.words.fewsteps import CAPTION
 from zoo.base.figure import PALETTE, png, style
-from zoo.base.names import slug
 from zoo.data import sets
 
 GREYS = 16  # of pictures of samples: their noise is most of a page's bytes
-Each = dict[str, tuple[Any, ...]]  # the end of a file's name -> what is drawn there, as further arguments
-
-
-def once(run: Run) -> Each:
-    """One picture."""
-    return {"": ()}
-
-
-def backbones(run: Run) -> Each:
-    """A picture for each backbone."""
-    return {f"-{_slug(backbone, place)}": (backbone,) for place, backbone in enumerate(run.backbones)}
-
-
-def headline(run: Run) -> Each:
-    """A picture for each backbone and setting of the comparison, the highest guidance first."""
-    found: Each = {}
-    for end, (backbone,) in backbones(run).items():
-        for i, setting in enumerate(sorted(run.headline, key=lambda s: -s.guidance)):
-            alone = [s.guidance for s in run.headline].count(setting.guidance) == 1
-            found.setdefault(f"{end}-{f'g{setting.guidance:g}' if alone else i}", (backbone, setting))
-    return found
-
-
-def families(run: Run) -> Each:
-    """A picture for each family of objectives that differ in numbers."""
-    return {f"-{_slug(family.name, place, 'family')}": (family,) for place, family in enumerate(study.families(run))}
 
 
 @dataclass(frozen=True)
@@ -116,6 +90,7 @@ PLOTS = {
         effort.evaluations,
         eight=True,
     ),
+    "few-steps": Plot("Few steps", CAPTION, effort.few_steps, eight=True),
     "samplers": Plot(
         "Settings",
         "FID under every sampler and step grid, a line for each objective; means over seeds.",
@@ -179,6 +154,19 @@ PLOTS = {
         "noise level, over that of the class's mean image, from which above 1 is worse. Sampling begins at the right.",
         curves.x_hat_error,
         eight=True,
+    ),
+    "validation-loss": Plot(
+        "Training",
+        "Validation loss of the EMA weights against training images seen; means over seeds. Only lines of one target "
+        "and one scale of pixels have the same unit.",
+        losses.curve,
+        eight=True,
+    ),
+    "scaling": Plot(
+        "Scaling",
+        "Validation loss, and FID, against the compute of training; a line for each size of the backbone, means over "
+        "seeds.",
+        losses.scaling,
     ),
     "weights": Plot(
         "Training",
@@ -249,11 +237,3 @@ def arguments(run: Run, name: str) -> tuple[str, tuple[Any, ...]]:
 def _stem(name: str) -> str | None:
     """The row of the table behind a file's name (without a data set's prefix): the longest that it begins with."""
     return max((stem for stem in PLOTS if re.match(rf"{re.escape(stem)}[-.]", name)), key=len, default=None)
-
-
-def _slug(name: str, place: int, kind: str = "backbone") -> str:
-    """A name as part of a file's name; hostile ones become their number."""
-    try:
-        return re.sub(r"\.+", ".", slug(name))
-    except ZooError:
-        return f"{kind}{place}"

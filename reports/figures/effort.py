@@ -25,6 +25,7 @@ from reports.figures.plotting import (
 )
 from reports.read.run import Run
 from reports.read.setting import Setting
+from reports.words.fewsteps import by_count, is_about
 from zoo.base.figure import GREY, PALETTE, panels, short
 
 Curve = tuple[str, tuple[str, str], list[float], list[float]]  # a name, its look, x, y
@@ -53,6 +54,18 @@ def evaluations(run: Run) -> Figure | None:
             for key, found in series.items():
                 curves = [(o, styles[o], *_by_count(run, backbone, o, found)) for o in run.objectives]
                 plots.append((f"{short(backbone)}: {words[key]}", curves))
+    return _lines(run, plots, "network evaluations an image", grid=True)
+
+
+def few_steps(run: Run) -> Figure | None:
+    """FID against network evaluations, each objective under its best sampler at as many, where maps were drawn from."""
+    if not is_about(run):
+        return None
+    styles, plots = looks(run), []
+    for backbone in run.backbones:
+        found = {o: by_count(run, backbone, o) for o in run.objectives}
+        curves = [(o, styles[o], [*map(float, each)], [s.mean for _, s in each.values()]) for o, each in found.items()]
+        plots.append((short(backbone), curves))
     return _lines(run, plots, "network evaluations an image", grid=True)
 
 

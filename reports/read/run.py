@@ -77,7 +77,9 @@ class Run:
     def spec(self) -> Spec:
         """Image shape and classes of the first data set, as its results tell. Raises ZooError where nothing does."""
         name = self.datasets[0]
-        told = next((cell.facts["data"] for cell in self.done if cell.dataset == name and "data" in cell.facts), {})
+        told: dict[str, Any] = next(
+            (cell.facts["data"] for cell in self.done if cell.dataset == name and "data" in cell.facts), {}
+        )
         return sets.known(name, told)
 
     @property

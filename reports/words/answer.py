@@ -15,6 +15,7 @@ from reports.read.setting import Setting
 from reports.words.agreement import by_fronts, over_training, varies
 from reports.words.best import at_best
 from reports.words.document import Block, Bold, Bullets, Code, Mark, Paragraph, Text
+from reports.words.fewsteps import one_step
 from reports.words.forms import FEW, counted, names, percent
 
 CHANCE = 0.1  # accuracy of guessing
@@ -73,6 +74,7 @@ def sentences(run: Run, entries: Sequence[Entry], objectives: Sequence[str], fou
     if len(found["datasets"]) > 1:
         told.append(varies(scores, lambda control: control.dataset, "data set"))
     told.append(over_training(run))
+    told += one_step(run)
     return [text for text in told if text]
 
 

@@ -114,6 +114,7 @@ PAPERS = {
         "Diederik P. Kingma, Ruiqi Gao",
         2023,
     ),
+    "2303.01469": Paper("Consistency Models", "Yang Song, Prafulla Dhariwal, Mark Chen, Ilya Sutskever", 2023),
     "2303.09556": Paper(
         "Efficient Diffusion Training via Min-SNR Weighting Strategy",
         "Tiankai Hang, Shuyang Gu, Chen Li, Jianmin Bao, Dong Chen, Han Hu, Xin Geng, Baining Guo",
@@ -152,18 +153,44 @@ PAPERS = {
         "Tuomas Kynkäänniemi, Miika Aittala, Tero Karras, Samuli Laine, Timo Aila, Jaakko Lehtinen",
         2024,
     ),
+    "2405.20320": Paper("Improving the Training of Rectified Flows", "Sangyun Lee, Zinan Lin, Giulia Fanti", 2024),
     "2406.12303": Paper(
         "Immiscible Diffusion: Accelerating Diffusion Training with Noise Assignment",
         "Yiheng Li, Heyang Jiang, Akio Kodaira, Masayoshi Tomizuka, Kurt Keutzer, Chenfeng Xu",
         2024,
     ),
+    "2406.14548": Paper(
+        "Consistency Models Made Easy",
+        "Zhengyang Geng, Ashwini Pokle, William Luo, Justin Lin, J. Zico Kolter",
+        2024,
+    ),
     "2407.03297": Paper(
         "Improved Noise Schedule for Diffusion Training", "Tiankai Hang, Shuyang Gu, Xin Geng, Baining Guo", 2024
+    ),
+    "2410.11081": Paper(
+        "Simplifying, Stabilizing and Scaling Continuous-Time Consistency Models",
+        "Cheng Lu, Yang Song",
+        2024,
+    ),
+    "2410.12557": Paper(
+        "One Step Diffusion via Shortcut Models",
+        "Kevin Frans, Danijar Hafner, Sergey Levine, Pieter Abbeel",
+        2024,
     ),
     "2410.19324": Paper(
         "Simpler Diffusion (SiD2): 1.5 FID on ImageNet512 with pixel-space diffusion",
         "Emiel Hoogeboom, Thomas Mensink, Jonathan Heek, Kay Lamerigts, Ruiqi Gao, Tim Salimans",
         2024,
+    ),
+    "2502.12154": Paper(
+        "Diffusion Models without Classifier-free Guidance",
+        "Zhicong Tang, Jianmin Bao, Dong Chen, Baining Guo",
+        2025,
+    ),
+    "2505.13447": Paper(
+        "Mean Flows for One-step Generative Modeling",
+        "Zhengyang Geng, Mingyang Deng, Xingjian Bai, J. Zico Kolter, Kaiming He",
+        2025,
     ),
     "2505.18521": Paper(
         "Improved Immiscible Diffusion: Accelerate Diffusion Training by Reducing Its Miscibility",
@@ -176,4 +203,9 @@ PAPERS = {
         2025,
     ),
     "2511.13720": Paper("Back to Basics: Let Denoising Generative Models Denoise", "Tianhong Li, Kaiming He", 2025),
+    "2512.02012": Paper(
+        "Improved Mean Flows: On the Challenges of Fastforward Generative Models",
+        "Zhengyang Geng, Yiyang Lu, Zongze Wu, Eli Shechtman, J. Zico Kolter, Kaiming He",
+        2025,
+    ),
 }

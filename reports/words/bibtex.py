@@ -15,6 +15,8 @@ SAMPLERS = {  # as zoo/solvers/sampler.py names them
     "ancestral": ("2006.11239",),
     "euler_a": ("2006.11239",),
     "dpmpp_2m": ("2211.01095",),
+    "map": ("2505.13447",),
+    "renoise": ("2303.01469",),
 }
 STEP_GRIDS = {"karras": ("2206.00364",), "trailing": ("2305.08891",)}  # zoo/solvers/steps.py
 BACKBONES = {"dit": ("2212.09748", "2403.13298", "2302.05442"), "unet": ("2006.11239",)}  # zoo/backbones/

@@ -31,8 +31,8 @@ HOW = (
 )
 LOSS = (
     "Loss is the EMA weights' validation loss. Its rank correlation with FID (Spearman's; 1 if both always rise "
-    "together) has the interval of resampled kinds of runs; a claim holds if that lies above 0, and does not hold if it "
-    "lies below 0.3. Runs whose loss has another unit (another target, or pixels of another scale) are left out."
+    "together) has the interval of resampled kinds of runs; a claim holds if that lies above 0, and does not hold if "
+    "it lies below 0.3. Runs whose loss has another unit (another target, or pixels of another scale) are left out."
 )
 UNSCALED = (
     "With pixels from -1 to 1 the images' variance is not 1, and what is named by noise level means something else: at "
@@ -63,7 +63,9 @@ def claims(run: Run, where: str = "") -> list[Block]:
     blocks: list[Block] = [Heading(f"Claims{where}"), Paragraph(HOW.format(settings=settings, loss=loss))]
     blocks += [Paragraph(text) for text in (_summary(found),) if text]
     rows = [_row(one) for one in found]
-    blocks.append(table(["claim", "verdict", "effect (95% interval)", "FID", "accuracy, points", "runs"], rows, names=2))
+    blocks.append(
+        table(["claim", "verdict", "effect (95% interval)", "FID", "accuracy, points", "runs"], rows, names=2)
+    )
     if any(_train(cell).get("standardise") is False for cell in run.done):
         blocks.append(Paragraph(UNSCALED, "note"))
     return [*blocks, Paragraph("The runs that the claims are about, means over seeds:"), arms_table(run)]
@@ -110,11 +112,11 @@ def _answer(run: Run, scores: Scores, claim: dict[str, Any], effect: Difference 
     told = by_divergence(claim["expect"], *ended)
     if told:
         return Found(claim, told, None, why=f"{ended[0][0]} of {ended[0][1]} runs diverged, against {ended[1][0]}")
-    pairs = [_difference(run, scores, metric, names, groups) for metric in ("fid", "acc")]
+    fid, acc = (_difference(run, scores, metric, names, groups) for metric in ("fid", "acc"))
     if effect is None:
-        return Found(claim, OPEN, None, *pairs, why="no seed has both")
+        return Found(claim, OPEN, None, fid, acc, why="no seed has both")
     why = "one seed: what training again would change is not known" if effect.seeds < 2 else ""
-    return Found(claim, verdict(claim["expect"], effect, p), effect, *pairs, why=why)
+    return Found(claim, verdict(claim["expect"], effect, p), effect, fid, acc, why=why)
 
 
 def _difference(
@@ -187,7 +189,9 @@ def _row(one: Found) -> tuple[Text, ...]:
     runs = f"{one.effect.seeds} {'cells' if one.claim['over'] else 'seeds'}" if one.effect else NONE
     verdict: Text = Bold(one.verdict) if one.verdict != OPEN else one.verdict
     why = f" ({one.why})" if one.why else ""
-    differences = [NONE if one.claim["over"] else difference_text(d, unit) for d, unit in ((one.fid, 1), (one.acc, 100))]
+    differences = [
+        NONE if one.claim["over"] else difference_text(d, unit) for d, unit in ((one.fid, 1), (one.acc, 100))
+    ]
     return one.claim["text"], (verdict, why) if why else verdict, _effect(one), *differences, runs
 
 
@@ -196,7 +200,10 @@ def _effect(one: Found) -> str:
     found = one.effect
     if found is None:
         return NONE
-    change = (lambda value: f"{value:.2f}") if one.claim["over"] else (lambda value: f"{math.exp(value):.2f}")
+
+    def change(value: float) -> str:
+        return f"{value if one.claim['over'] else math.exp(value):.2f}"
+
     name = "rank correlation" if one.claim["over"] else "FID x"
     ends = "" if found.low is None or found.high is None else f" ({change(found.low)} to {change(found.high)})"
     return f"{name} {change(found.mean)}{ends}"

@@ -102,6 +102,7 @@ AXES = {  # what a pair that differs in one axis only shows
     "weight": "Only the weight of the errors at each noise level differs.",
     "coupling": "Only the coupling differs: which noise each image is trained with.",
     "auxiliary": "Only the auxiliary term differs.",
+    "scheme": "Only the scheme differs: whether the regression is trained, a map, or a student.",
 }
 
 
@@ -126,4 +127,4 @@ def _question(pair: Pair) -> tuple[Question, Pair] | None:
 def _changes(one: Objective) -> int:
     """How many axes are not at their plain value: of a pair, the plainer one comes first."""
     plain = one.density == natural(one.path), one.weight == Flat(), one.coupling == Independent()
-    return 4 - sum((*plain, one.auxiliary.formula.startswith("weight")))
+    return 5 - sum((*plain, one.auxiliary.formula.startswith("weight"), one.scheme is None))

@@ -26,8 +26,9 @@ ORDER = (
 
 
 def recipes(run: Run) -> tuple[list[Text], list[Block]]:
-    """(the sentences that stand first on the page, the section) about variants; nothing for a grid without them."""
-    if not any(cell.variant for cell in run.done):
+    """(the sentences that stand first on the page, the section) about variants; nothing for a grid without them, or one
+    that asks for something else."""
+    if not any(cell.variant for cell in run.done) or run.grid.get("claims") or run.grid.get("study"):
         return [], []
     variants = list(dict.fromkeys(cell.variant for cell in run.cells))
     cells = [(cell, base(cell)) for cell in run.cells]

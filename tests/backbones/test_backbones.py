@@ -216,3 +216,30 @@ def test_sinusoid_is_diffusers():
     time = torch.tensor([0, 0.001, 0.5, 1.0])
     expected = get_timestep_embedding(1000 * time, 256, flip_sin_to_cos=True, downscale_freq_shift=0)
     torch.testing.assert_close(sinusoid(time, 256), expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", registry.BACKBONES)
+def test_a_network_of_two_times_begins_as_the_one_of_one_time(name):
+    """The same weights where both have them, the same output for any second time; and one that learns hears of it."""
+    x, time, labels = inputs(6)
+    torch.manual_seed(0)
+    told, plain = registry.backbone(SMALL[name], TINY, 10, until=True), fresh(SMALL[name])
+    known = {key.replace("label.weight", "net.class_embedding.weight") if name == "unet" else key: value
+             for key, value in told.state_dict().items()}  # fmt: skip
+    assert all(torch.equal(known[key], value) for key, value in plain.state_dict().items())
+    for net in (told, plain):
+        for key, parameter in net.named_parameters():
+            if not parameter.any() and "span" not in key:
+                nn.init.constant_(parameter, 0.05)
+    assert torch.equal(told(x, time, labels, time / 2), plain(x, time, labels))
+    nn.init.normal_(told.span.mlp[2].weight, std=0.5)
+    first, second = (told(x, time, labels, time * share) for share in (0.5, 0.25))
+    assert (first - second).abs()[1:].amax(dim=(1, 2, 3)).min() > 1e-4
+    told(x, time, labels, time / 2).square().mean().backward()
+    assert all(p.grad is not None and p.grad.any() for p in told.span.parameters())
+
+
+def test_a_backbone_of_one_time_is_refused_where_two_are_told(monkeypatch):
+    monkeypatch.setattr(type(registry.backbone_size("dit")), "tells_until", False)
+    with pytest.raises(ZooError, match="is told one time"):
+        registry.backbone("dit", TINY, 10, until=True)

@@ -23,7 +23,7 @@ def standardised(h: torch.Tensor) -> torch.Tensor:
 
 
 def joint(net, number: int, h: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
-    """One MM-DiT block (arXiv 2403.03206, figure 2b) by einsum over its weights, token by token and stream by stream."""
+    """One MM-DiT block (arXiv 2403.03206, figure 2b) by einsum over its weights."""
     weights = dict(net.blocks[number].named_parameters())
     heads, width = 2, h.shape[-1]
     head, last = width // heads, number == len(net.blocks) - 1
@@ -111,7 +111,7 @@ def test_without_qk_norm_scores_grow_with_the_weights_and_with_it_they_do_not():
     for name, factor in (("dit(width=32,depth=1,heads=2)", 1), ("dit(width=32,depth=1,heads=2,qk_norm=false)", 16)):
         net = awake(name)
         block, scores = net.blocks[0], []
-        x, time, labels = inputs(3)
+        _, time, labels = inputs(3)
         for times in (1, 4):
             with torch.no_grad():
                 block.qkv.weight[:64] *= times

@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from zoo.base import lock
 from zoo.base.errors import Busy, ZooError
-from zoo.base.lock import locked
+from zoo.base.lock import exclusive, locked
 
 
 def test_a_held_folder_is_busy(tmp_path):
@@ -96,3 +96,20 @@ def test_a_stale_handle_of_a_network_file_system_is_opened_again_once(times, tmp
             pass
     assert len(refused) == min(times, 2)
     assert len(os.listdir("/proc/self/fd")) == handles  # none is left open
+
+
+def test_the_lock_file_of_another_user_is_enough_if_it_can_be_read(tmp_path, monkeypatch):
+    """In a data folder that users share, the first one's umask takes the others' right to write the file."""
+    plain = os.open
+
+    def refuse(path, flags: int, *mode: int) -> int:
+        if flags & (os.O_RDWR | os.O_WRONLY):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return plain(path, flags, *mode)
+
+    (tmp_path / "theirs").touch()
+    monkeypatch.setattr(lock.os, "open", refuse)
+    with pytest.raises(PermissionError), exclusive(tmp_path / "none"):
+        pass
+    with exclusive(tmp_path / "theirs"), pytest.raises(Busy), exclusive(tmp_path / "theirs", 0.0):
+        pass

@@ -19,6 +19,7 @@ from zoo.base import progress
 from zoo.base.errors import ZooError
 from zoo.grid import driver
 from zoo.grid.driver import Watch
+from zoo.grid.local import Local
 
 
 class Plan:
@@ -39,8 +40,15 @@ class Plan:
         (self.out / cell.folder).mkdir(exist_ok=True)
         (self.out / cell.folder / "log.txt").write_text(f"older\n{words}\n")
         head = f"[{place + 1}/6] rf"
-        worker = SimpleNamespace(log=self.out / cell.folder / "log.txt")
-        return SimpleNamespace(cell=cell, head=head, worker=worker, began=time.monotonic() - gone)
+        return SimpleNamespace(cell=cell, head=head, folder=self.out / cell.folder, began=time.monotonic() - gone)
+
+
+def at_work(*jobs):
+    return {job.folder: job for job in jobs}
+
+
+def slots(count: int) -> Local:
+    return Local(["true"], [{}] * count, threads=1, timeout=1, fresh=False)
 
 
 @pytest.fixture
@@ -49,20 +57,22 @@ def plan(tmp_path):
 
 
 def test_the_time_left_follows_what_finished_cells_took(plan):
-    watch = Watch(plan, jobs=2)
-    assert watch.left([], plan.chosen) == pytest.approx(300)  # nothing is known but the estimates
-    running = [plan.job(2, "a", gone=50), plan.job(3, "b", gone=150)]
+    watch = Watch(plan, slots(2))
+    assert watch.left({}, plan.chosen) == pytest.approx(300)  # nothing is known but the estimates
+    running = at_work(plan.job(2, "a", gone=50), plan.job(3, "b", gone=150))
     plan.finished = {"c0", "c1"}
     assert watch.left(running, plan.chosen[4:]) == pytest.approx((150 + 50 + 2 * 200) / 2, abs=1)
-    assert watch.left([plan.job(5, "c", gone=20)], []) == pytest.approx(180, abs=1)  # one cell is no faster in two jobs
-    assert watch.left([plan.job(5, "c", gone=500)], []) == 0
+    assert watch.left(at_work(plan.job(5, "c", gone=20)), []) == pytest.approx(
+        180, abs=1
+    )  # one cell is no faster in two jobs
+    assert watch.left(at_work(plan.job(5, "c", gone=500)), []) == 0
 
 
 def test_plain_lines_come_no_more_often_than_every_half_minute(plan, monkeypatch, capsys):
     now = [1000.0]
     monkeypatch.setattr(driver.time, "monotonic", lambda: now[0])
-    watch = Watch(plan, jobs=1)
-    running = [plan.job(0, "step 10/100  loss 0.5")]
+    watch = Watch(plan, slots(1))
+    running = at_work(plan.job(0, "step 10/100  loss 0.5"))
     for _ in range(100):
         now[0] += 0.5
         watch.tick(running, plan.chosen[1:])
@@ -76,8 +86,8 @@ def on_terminal(plan, monkeypatch, columns: int) -> str:
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     with os.fdopen(theirs, "w") as terminal:
         monkeypatch.setattr(sys, "stderr", terminal)
-        watch = Watch(plan, jobs=2)
-        watch.tick([plan.job(2, "step 7/100"), plan.job(3, "step 9/100 " + 300 * "x")], plan.chosen[4:])
+        watch = Watch(plan, slots(2))
+        watch.tick(at_work(plan.job(2, "step 7/100"), plan.job(3, "step 9/100 " + 300 * "x")), plan.chosen[4:])
         watch.close()
         shown = b""
         while select.select([ours], [], [], 0.2)[0]:
@@ -104,10 +114,10 @@ def test_a_terminal_that_is_gone_ends_nothing(plan, monkeypatch):
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
     terminal = os.fdopen(theirs, "w")
     monkeypatch.setattr(sys, "stderr", terminal)
-    watch = Watch(plan, jobs=1)
+    watch = Watch(plan, slots(1))
     assert watch.bars
     os.close(ours)
-    watch.tick([plan.job(2, "step 7/100")], plan.chosen[3:])
+    watch.tick(at_work(plan.job(2, "step 7/100")), plan.chosen[3:])
     watch.close()
     with contextlib.suppress(OSError):  # of what it still holds
         terminal.close()

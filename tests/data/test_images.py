@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
+from eval.judging.net import judge_images
 from eval.scores.score import Bench, score
 from eval.scores.sets import Asked, evaluate
 from zoo.base.errors import ZooError
@@ -169,6 +170,21 @@ def test_a_checkpoint_is_at_distance_0_from_its_images_in_every_form(tiny, digit
             assert row[key] == pytest.approx(first[key], rel=1e-9), key
         assert abs(row["fid"] - first["fid"]) < first["fid_se"] / 2
     assert first["acc"] == rows[tmp_path / "labels.npz"]["acc"]
+
+
+def test_a_collapsed_set_has_the_distance_of_a_point(digits, cpu, tmp_path):
+    """One image many times: |mean - f(x)|^2 + tr C, and no number that is not finite; 0 from itself."""
+    np.savez(tmp_path / "one.npz", arr_0=digits.test[:1, 0, ..., None].expand(300, -1, -1, -1).numpy())
+    two = evaluate([tmp_path / "one.npz"] * 2, Setting(), Asked(1000, "digits", tmp_path / "data"), cpu)
+    bench = Bench.load(digits, tmp_path / "data", cpu)
+    at = judge_images(bench.judge, digits.test[:1])[0][0].double().numpy()
+    point = np.square(bench.real.train.mean - at).sum() + np.trace(bench.real.train.cov)
+    row = two["a"]["score"]
+    assert row["fid_plain"] == pytest.approx(point, rel=1e-6)
+    assert row["fid"] == pytest.approx(point, rel=1e-6)
+    assert row["is"] == pytest.approx(1)
+    assert (row["recall"], two["between"]["fid"]) == (0, 0)
+    assert all(np.isfinite(value) for value in row.values() if isinstance(value, float))
 
 
 def test_pixels_that_look_scaled_wrong_are_said(digits):

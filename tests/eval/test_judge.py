@@ -232,6 +232,9 @@ def test_other_data_sets_are_trained_once(digits, tmp_path, monkeypatch, capsys)
     stored = load_judge(data, tmp_path)
     assert capsys.readouterr().err == ""
     assert made.sha256 == stored.sha256 == made.info["sha256"]
+    with monkeypatch.context() as patch:  # a folder that can only be read, as one that users share may be
+        patch.setattr(store, "exclusive", lambda path: pytest.fail(f"{path} is locked"))
+        assert load_judge(data, tmp_path).sha256 == made.sha256
     folder = tmp_path / "judges"
     assert hashlib.sha256((folder / "fashion-v1-seed0.safetensors").read_bytes()).hexdigest() == made.sha256
 

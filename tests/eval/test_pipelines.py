@@ -51,6 +51,15 @@ def test_an_exported_run_scores_as_the_run_does(run, data, tmp_path):
     assert theirs.n == 1000
 
 
+def test_an_exported_table_is_scored_with_its_own_scheduler(data, tmp_path):
+    made = zoo.train("eps/linear", "dit(width=32,depth=1)", dataset="digits", images=320, out=tmp_path / "run")
+    export(made.folder, tmp_path / "hf")
+    kept = {"dataset": "digits", "n": N, "steps": 2, "data_dir": data, "trust_remote_code": True}
+    assert zoo.score(tmp_path / "hf", guidance=2.0, **kept).n == N
+    with pytest.raises(ZooError, match="FlowMatchEulerDiscreteScheduler"):  # DDIM begins where its table does
+        zoo.score(tmp_path / "hf", start=-5.0, **kept)
+
+
 def test_an_unconditional_pipeline_has_no_accuracy(data, tmp_path, inside):
     folder = stock(tmp_path / "ddim")
     said = inside(command.main, str(folder), "--dataset", "digits", "--n", str(N), "--steps", "2", "--data-dir",

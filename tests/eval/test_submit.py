@@ -129,7 +129,16 @@ def test_archives_that_are_none_are_refused(made, tmp_path):
         archive("d.zip", **{packing.INDEX: "{}"}): "none of format",
         archive("e.zip", **{packing.INDEX: index}): "is no cell of the archive",
         archive("f.zip", **{packing.INDEX: index.replace('{"dir": "../x"}', "")}): "holds no cell",
+        archive("h.zip", **{packing.INDEX: index.replace("../x", "x" * 5000)}): "is no cell of the archive",
+        archive("i.zip", **{packing.INDEX: index.replace("../x", "x\\u0000")}): "is no cell of the archive",
     }
+    torn = tmp_path / "torn.zip"
+    with zipfile.ZipFile(torn, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr(packing.INDEX, index * 100)
+    data = bytearray(torn.read_bytes())
+    data[60:70] = b"\xff" * 10  # within the packed bytes
+    torn.write_bytes(data)
+    bad[torn] = "cannot be read as .zip"
     (tmp_path / "g.zip").write_bytes(b"PK\x03\x04")
     bad[tmp_path / "g.zip"] = "cannot be read as .zip"
     for number, (path, said) in enumerate(bad.items()):

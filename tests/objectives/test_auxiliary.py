@@ -31,6 +31,17 @@ def test_contrastive_flow_matching_is_the_paper_s():
     torch.testing.assert_close(loss, right - 0.05 * wrong)
 
 
+def test_pseudo_huber_is_the_paper_s():
+    """(|e|^2 + c^2)^.5 - c, c = 0.00054 d^.5 (arXiv 2405.20320), over d^.5, the sum of squares over the d numbers."""
+    x, labels, u, eps = batch(6)
+    loss = registry.objective("rf+huber(0.00054)").loss(some_net, x, labels, u, eps)
+    t = u.view(-1, 1, 1, 1)
+    v_hat = some_net(((1 - t) * x + t * eps) / ((1 - t) ** 2 + t**2).sqrt(), torch.atan2(u, 1 - u) * 2 / math.pi, None)
+    c, d = 0.00054 * 4**0.5, 4
+    wanted = (((v_hat - eps + x).square().sum((1, 2, 3)) + c**2).sqrt() - c) / d**0.5
+    torch.testing.assert_close(loss, wanted)
+
+
 @pytest.mark.parametrize("share", [0, 1])
 def test_a_contrast_without_a_minimum_is_refused(share):
     with pytest.raises(ZooError, match="between 0 and 1"):

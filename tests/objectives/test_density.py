@@ -137,6 +137,7 @@ def test_ddpm_paths_train_on_1000_steps_and_continuous_paths_do_not():
 MEDIANS = {
     "x0/flow+lognorm(0.8,0.8)+flowloss(0.05)": 0.689974,
     "x0/flow+flowloss(0.05)": 0.5,
+    "rf/ushape(4)+huber(0.00054)": 0.5,
     "rf": 0.5,
     "rf/lognorm(0,1)": 0.5,
     "rf/lognorm(0.5,0.6)": 0.622459,
@@ -197,7 +198,8 @@ def test_every_density_beyond_the_study_s_has_its_median_here():
     given = {
         n
         for n in BEYOND
-        if any(word in n.split("+match")[0] for word in ("lognorm(", "+edm(", "edm(-", "laplace(", "mode("))
+        if n in registry.ZOO
+        and any(word in n.split("+match")[0] for word in ("lognorm(", "+edm(", "edm(-", "laplace(", "mode("))
     }
     plain = {name.removesuffix("+learned").removesuffix("+shift(3)") for name in given}
     assert plain <= MEDIANS.keys()
@@ -220,3 +222,13 @@ def test_share_is_the_inverse_of_the_quantile_function(name):
     torch.testing.assert_close(density.share(t, chosen.path)[inner], u[inner], rtol=1e-7, atol=1e-9)
     assert inner.sum() > 150
     assert low < high
+
+
+def test_the_u_shape_is_the_paper_s():
+    """p(t) ~ exp(a t) + exp(a (1 - t)) (arXiv 2405.20320): the share below t by its integral, typed."""
+    a = 4.0
+    density, t = registry.DENSITIES["ushape"](a), torch.linspace(0, 1, 21, dtype=torch.float64)
+    integral = (a * t).exp() - (a * (1 - t)).exp()
+    wanted = (integral - integral[0]) / (integral[-1] - integral[0])
+    torch.testing.assert_close(density.share(t, registry.PATHS["flow"]()), wanted)
+    torch.testing.assert_close(density.quantile(wanted, registry.PATHS["flow"]()), t, rtol=0, atol=1e-9)

@@ -156,3 +156,15 @@ def test_factors_are_finite_and_not_negative_at_both_ends(name):
 def test_minsnr_needs_a_positive_gamma(gamma):
     with pytest.raises(ZooError, match="gamma"):
         registry.objective(f"eps/linear+minsnr({gamma})")
+
+
+@pytest.mark.parametrize("output", ["x0/flow", "eps/flow", "rf"])
+@pytest.mark.parametrize("loss", ["xloss", "epsloss", "vloss"])
+def test_nine_cells_are_jit_s(output, loss):
+    """|z_hat - z|^2 from the output's error, as JiT converts (arXiv 2511.13720, table 1), its t read as 1 - t."""
+    t = torch.linspace(0.06, 0.94, 30, dtype=torch.float64)  # where no denominator is clamped
+    of_x = {"x0/flow": 1 + 0 * t, "eps/flow": t / (1 - t), "rf": t}[output]  # |x_hat - x| for an error of 1
+    wanted = {"xloss": of_x, "epsloss": of_x * (1 - t) / t, "vloss": of_x / t}[loss] ** 2
+    factor = registry.objective(f"{output}+{loss}(0.01)").factor(t)
+    torch.testing.assert_close(factor, wanted, rtol=1e-9, atol=0)
+    assert registry.objective(f"{output}+{loss}").factor(doubles(1e-4, 1 - 1e-4)).max() <= 400 * (1 + 1e-9)

@@ -21,6 +21,7 @@ from zoo.base.errors import Diverged
 from zoo.config.cell import TrainConfig
 from zoo.data.dataset import Dataset
 from zoo.data.sets import source
+from zoo.objectives.auxiliary import Aid
 from zoo.registry import BACKBONES
 from zoo.training import capture, trainer
 from zoo.training.trainer import Trainer
@@ -109,6 +110,25 @@ def test_nor_does_any_objective(name, gpu):
     assert not mixing.seen
 
 
+# the others differentiate the network, which a pretended GPU cannot
+@pytest.mark.parametrize("name", ["shortcut(128)", "ect", "progressive(v/cosine,4)"])
+def test_nor_does_a_scheme(name, gpu):
+    chosen, (x, labels, u, eps, k, *_) = registry.objective(name), batch(gpu)
+    more = torch.empty_like(u)
+
+    def net(x, *told):
+        return x
+
+    def losses():
+        prediction = chosen.predict(net, x, labels, u, eps, Aid(more, k / 10, net, net, 10, net))
+        return chosen.auxiliary.loss(prediction, None), chosen.eps_error(prediction)
+
+    losses()
+    with Mixing() as mixing:
+        losses()
+    assert not mixing.seen
+
+
 @pytest.mark.parametrize(
     ("work", "error"),
     [
@@ -147,7 +167,11 @@ def trained(made: Trainer, first: int = 0) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("backbone", "objective"), [*(("dit", name) for name in FAMILIES.values()), ("unet", "v/cosine+learned")]
+    ("backbone", "objective"),
+    [
+        *(("dit", name) for name in (*FAMILIES.values(), "meanflow", "shortcut(128)", "ect", "scm")),
+        ("unet", "v/cosine+learned"),
+    ],
 )
 def test_a_replayed_run_is_the_plain_run(backbone, objective, replayed, tmp_path):
     chosen, cpu = config(SMALL[backbone], objective), torch.device("cpu")

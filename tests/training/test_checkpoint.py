@@ -72,6 +72,27 @@ def test_a_damaged_newest_is_named_and_the_one_before_used(folder, damage):
     assert "step-000030" in said[0]
 
 
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+@pytest.mark.parametrize("within", ["", checkpoint.SELECTED])
+def test_whoever_draws_from_a_folder_is_told_of_a_damaged_newest(within, damage, folder, capsys):
+    """Scores of an older step are else taken for those of the last."""
+    for step in (20, 25):
+        checkpoint.save(folder / checkpoint.SELECTED, step, tensors(step), MANIFEST)
+    place = folder / within
+    newest = max(place.glob("step-*.json"))
+    damage(newest.with_suffix(".safetensors"), newest)
+    if not within:
+        assert checkpoint.find(folder)[0]["step"] == 25
+        assert capsys.readouterr() == ("", "")  # the selected one is whole
+    manifest, _ = checkpoint.find(folder, selected=bool(within))
+    said = capsys.readouterr()
+    assert manifest["step"] == 20
+    assert said.out == ""
+    assert said.err.startswith("checkpoint left out: ")
+    assert newest.stem in said.err
+    assert f"that of step {manifest['step']} is taken" in said.err
+
+
 def test_weights_without_a_manifest_do_not_count(folder):
     (folder / "step-000030.json").unlink()  # a crash between the two writes
     assert checkpoint.find(folder)[0]["step"] == 20

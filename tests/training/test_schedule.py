@@ -10,7 +10,7 @@ from zoo.base.errors import ZooError
 from zoo.config.cell import CellConfig, Recipe, ScoreConfig, TrainConfig, differences
 from zoo.config.schema import validated
 from zoo.data.dataset import scale_of, standardise, to_uint8
-from zoo.grid.files import changed
+from zoo.grid.budgets import changed
 from zoo.sampling.model import Preview
 from zoo.training import checkpoint
 from zoo.training.run import train

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from tests.conftest import ROOT
+from zoo import registry
 from zoo.base.errors import Diverged, ZooError
 from zoo.data.sets import source
 from zoo.objectives.core import Objective
@@ -109,11 +110,18 @@ def test_the_average_is_the_weighted_sum_of_all_weights(tiny):
         ("dit(width=32,depth=1,heads=1)", "v/cosine+minsnr(5)", "adamw"),
         ("unet(width=32,attention=1)", "v/cosine+minsnr(5)", "muon"),
         ("dit(width=32,depth=1,heads=1)", "rf/lognorm(0,1)+nearest(3)+learned", "muon"),
+        ("dit(width=32,depth=1,heads=1)", "meanflow", "muon"),
+        ("unet(width=16,attention=1)", "shortcut(128)", "adamw"),
+        ("dit(width=32,depth=1,heads=1)", "scm", "muon"),
+        ("dit(width=32,depth=1,heads=1)", "reflow(rf)", "muon"),
+        ("dit(width=32,depth=1,heads=1)", "progressive(v/cosine,8)", "adamw"),
     ],
 )
 def test_stopped_and_resumed_is_bit_identical(backbone, objective, optimizer, tiny, digits, cpu, tmp_path, monkeypatch):
     config = tiny(backbone=backbone, objective=objective, optimizer=optimizer, images=16 * 7)
     train.train(config, tmp_path / "whole", digits, cpu)
+    if (scheme := registry.objective(objective).scheme) and scheme.teacher:  # it is not the one that is stopped
+        train.train(config.model_copy(update={"objective": scheme.teacher}), tmp_path / "parts/teacher", digits, cpu)
 
     class StopAtThird(train.StopSignal):
         """A signal that arrives during the third step."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from .conditioning import TimeEmbedding  # relative: the file is exported too (zoo_dit.py)
+from .conditioning import SpanEmbedding, TimeEmbedding  # relative: the file is exported too (zoo_dit.py)
 
 
 def place_table(rows: int, columns: int, width: int) -> Tensor:
@@ -127,22 +127,20 @@ class DoubleBlock(nn.Module):
 
     def __init__(self, width: int, heads: int, qk_norm: bool, last: bool):
         super().__init__()
-        self.last = last
         self.image = Block(width, heads, qk_norm)
-        self.label = KeysValues(width, heads, qk_norm) if last else Block(width, heads, qk_norm)
+        self.label: KeysValues | Block = KeysValues(width, heads, qk_norm) if last else Block(width, heads, qk_norm)
 
     def forward(self, h: Tensor, condition: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         label, image = h[:, :1], h[:, 1:]
         (q, k, v), rest = self.image.ask(image, condition, cos[1:], sin[1:])
-        if self.last:
-            own = self.label(label, condition)
+        if isinstance(self.label, KeysValues):
+            own_k, own_v = self.label(label, condition)
         else:
-            (own_q, *own), own_rest = self.label.ask(label, condition, cos[:1], sin[:1])
+            (own_q, own_k, own_v), own_rest = self.label.ask(label, condition, cos[:1], sin[:1])
             q = torch.cat([own_q, q], dim=2)
-        k, v = (torch.cat(both, dim=2) for both in zip(own, (k, v), strict=True))
-        attended = attention(q, k, v)
+        attended = attention(q, torch.cat([own_k, k], dim=2), torch.cat([own_v, v], dim=2))
         image = self.image.answer(image, attended[:, :, -image.shape[1] :], rest)
-        if not self.last:
+        if isinstance(self.label, Block):
             label = self.label.answer(label, attended[:, :, :1], own_rest)
         return torch.cat([label, image], dim=1)
 
@@ -150,7 +148,7 @@ class DoubleBlock(nn.Module):
 class DiT(nn.Module):
     """forward(x [B, C, H, W], time [B] in [0, 1], labels [B] int64) -> [B, C, H, W]; label `num_classes` means "none".
 
-    Sizes and their defaults: `zoo.backbones.sizes.DiTSize`.
+    until: whether it takes a second time [B] after the labels. Sizes and their defaults: `zoo.backbones.sizes.DiTSize`.
     """
 
     def __init__(
@@ -163,6 +161,7 @@ class DiT(nn.Module):
         patch: int,
         double: bool = False,
         qk_norm: bool = True,
+        until: bool = False,
     ):
         super().__init__()
         channels, height, breadth = image_shape
@@ -188,6 +187,7 @@ class DiT(nn.Module):
         for layer in (self.modulation, self.out):  # the network starts as the constant 0
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
+        self.span = SpanEmbedding(width) if until else None  # last: the weights above are those of one time
 
     def enable_gradient_checkpointing(self) -> None:
         """From now on, blocks are computed again in the backward pass instead of kept (arXiv 1604.06174)."""
@@ -200,8 +200,10 @@ class DiT(nn.Module):
         """
         return [p for name, p in self.blocks.named_parameters() if p.ndim > 1 and ".modulation." not in name]
 
-    def forward(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor, labels: Tensor, until: Tensor | None = None) -> Tensor:
         condition = self.time(time) + self.label(labels)
+        if self.span is not None and until is not None:
+            condition = condition + self.span(time - until)
         tokens = rearrange(x, "b c (h p) (w q) -> b (h w) (c p q)", p=self.patch, q=self.patch)
         h = torch.cat([self.label_token(labels)[:, None], self.embed(tokens) + self.place], dim=1)
         for block in self.blocks:

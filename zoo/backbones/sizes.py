@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from torch import nn
@@ -12,7 +12,9 @@ STREAMS = ("single", "double")
 
 
 class Backbone(ABC):
-    """Sizes of one kind of network."""
+    """Sizes of one kind of network. tells_until: whether one can be built that is told a second time."""
+
+    tells_until: ClassVar[bool] = False
 
     @abstractmethod
     def check(self, image_shape: ImageShape) -> None:
@@ -21,6 +23,10 @@ class Backbone(ABC):
     @abstractmethod
     def build(self, image_shape: ImageShape, num_classes: int) -> "nn.Module":
         """A fresh network; label `num_classes` means "none"."""
+
+    def build_told(self, image_shape: ImageShape, num_classes: int) -> "nn.Module":
+        """The same network that takes (x, time, labels, until) and begins without regard to `until`."""
+        raise NotImplementedError
 
     def least(self, image_shape: ImageShape) -> tuple[int, int]:
         """Lower bounds: (parameters, numbers that training keeps of an image); (0, 0) where nothing is known."""
@@ -56,6 +62,7 @@ class DiTSize(Backbone):
     patch: int = 2
     stream: str = "single"
     qk_norm: bool = True
+    tells_until: ClassVar = True
 
     def __post_init__(self) -> None:
         if self.stream not in STREAMS:
@@ -88,10 +95,17 @@ class DiTSize(Backbone):
         return 10 * self.width**2 if self.stream == "double" else 0
 
     def build(self, image_shape: ImageShape, num_classes: int) -> "nn.Module":
+        return self._made(image_shape, num_classes, until=False)
+
+    def build_told(self, image_shape: ImageShape, num_classes: int) -> "nn.Module":
+        return self._made(image_shape, num_classes, until=True)
+
+    def _made(self, image_shape: ImageShape, num_classes: int, until: bool) -> "nn.Module":
         from zoo.backbones.dit import DiT
 
         sizes = self.width, self.depth, self.head_count, self.patch
-        return DiT(image_shape, num_classes, *sizes, double=self.stream == "double", qk_norm=self.qk_norm)
+        double = self.stream == "double"
+        return DiT(image_shape, num_classes, *sizes, double=double, qk_norm=self.qk_norm, until=until)
 
 
 @dataclass(frozen=True)
@@ -103,6 +117,7 @@ class UNetSize(Backbone):
     layers: int = 1
     attention: int = 2
     head: int = 32
+    tells_until: ClassVar = True
 
     def __post_init__(self) -> None:
         if self.width < 16 or self.width % 16 or self.layers < 1:
@@ -124,6 +139,12 @@ class UNetSize(Backbone):
         return 400 * (1 + self.layers) * self.width**2, 4 * height * width * self.width
 
     def build(self, image_shape: ImageShape, num_classes: int) -> "nn.Module":
+        return self._made(image_shape, num_classes, until=False)
+
+    def build_told(self, image_shape: ImageShape, num_classes: int) -> "nn.Module":
+        return self._made(image_shape, num_classes, until=True)
+
+    def _made(self, image_shape: ImageShape, num_classes: int, until: bool) -> "nn.Module":
         from zoo.backbones.unet import UNet
 
-        return UNet(image_shape, num_classes, self.width, self.layers, self.attention, self.head)
+        return UNet(image_shape, num_classes, self.width, self.layers, self.attention, self.head, until)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from zoo.backbones.conditioning import TIME_SCALE
+from zoo.backbones.conditioning import TIME_SCALE, SpanEmbedding
 
 if TYPE_CHECKING:
     from diffusers.models.attention_processor import Attention
@@ -38,11 +38,19 @@ class ByDevice:
 class UNet(nn.Module):
     """forward(x [B, C, H, W], time [B] in [0, 1], labels [B] int64) -> [B, C, H, W]; label `num_classes` means "none".
 
-    Sizes and their defaults: `zoo.backbones.sizes.UNetSize`.
+    until: whether it takes a second time [B] after the labels. Sizes and their defaults:
+    `zoo.backbones.sizes.UNetSize`.
     """
 
     def __init__(
-        self, image_shape: tuple[int, int, int], num_classes: int, width: int, layers: int, attention: int, head: int
+        self,
+        image_shape: tuple[int, int, int],
+        num_classes: int,
+        width: int,
+        layers: int,
+        attention: int,
+        head: int,
+        until: bool = False,
     ):
         # Imported here: diffusers takes seconds to load, and `dit` does not need it.
         from diffusers.models.attention_processor import Attention
@@ -69,6 +77,11 @@ class UNet(nn.Module):
                 module.set_processor(ByDevice())  # type: ignore[arg-type]  # any callable of this form will do
         nn.init.zeros_(self.net.conv_out.weight)  # the network starts as the constant 0, as DDPM's and `dit` do
         nn.init.zeros_(self.net.conv_out.bias)
+        self.span: SpanEmbedding | None = None
+        if until:  # last: the weights above are those of one time
+            condition = self.net.class_embedding.embedding_dim
+            self.span, self.label = SpanEmbedding(condition), self.net.class_embedding
+            self.net.class_embedding = nn.Identity()  # is given the class's vector, to which the span's is added
 
     def enable_gradient_checkpointing(self) -> None:
         """From now on, residual layers are computed again in the backward pass instead of kept (arXiv 1604.06174)."""
@@ -82,6 +95,9 @@ class UNet(nn.Module):
         others = {"conv_in", "conv_out", "time_embedding", "class_embedding"}
         return [p for name, p in self.net.named_parameters() if p.ndim > 1 and others.isdisjoint(name.split("."))]
 
-    def forward(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
-        out: Tensor = self.net(x, TIME_SCALE * time, class_labels=labels, return_dict=False)[0]
+    def forward(self, x: Tensor, time: Tensor, labels: Tensor, until: Tensor | None = None) -> Tensor:
+        given = labels
+        if self.span is not None:
+            given = self.label(labels) + (0 if until is None else self.span(time - until))
+        out: Tensor = self.net(x, TIME_SCALE * time, class_labels=given, return_dict=False)[0]
         return out

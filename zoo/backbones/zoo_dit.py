@@ -26,10 +26,21 @@ class ZooDiT(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both are untyped
         depth: int = 3,
         heads: int = 4,
         patch: int = 2,
+        stream: str = "single",
+        qk_norm: bool = True,
     ):
         super().__init__()
         channels, height, breadth = image_shape
-        self.net = DiT((channels, height, breadth), num_classes, width, depth, heads, patch)
+        self.net = DiT(
+            (channels, height, breadth),
+            num_classes,
+            width,
+            depth,
+            heads,
+            patch,
+            double=stream == "double",
+            qk_norm=qk_norm,
+        )
 
     def forward(self, hidden_states: Tensor, timestep: Tensor, class_labels: Tensor, return_dict: bool = True) -> Any:
         out = self.net(hidden_states, timestep / TIME_SCALE, class_labels)

@@ -70,6 +70,15 @@ def has_gpu() -> bool:
     return Path("/dev/nvidiactl").exists() and os.environ.get("CUDA_VISIBLE_DEVICES", "0") not in ("", "-1")
 
 
+def visible_gpus() -> list[str]:
+    """The NVIDIA GPUs that may be used, as CUDA_VISIBLE_DEVICES names them, asked without importing torch."""
+    if not has_gpu():
+        return []
+    if asked := os.environ.get("CUDA_VISIBLE_DEVICES"):
+        return [name.strip() for name in asked.split(",") if name.strip()]
+    return [str(i) for i in range(sum(re.fullmatch(r"nvidia\d+", p.name) is not None for p in Path("/dev").iterdir()))]
+
+
 def check_device(name: str) -> str:
     """The name of a device, checked without torch. Raises ZooError for one that is none of those meant."""
     if not DEVICE.fullmatch(name):

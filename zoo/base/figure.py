@@ -90,7 +90,9 @@ def png(figure: Figure, greys: int | None = None) -> bytes:
     placed = [one for one in figure.images if isinstance(one, FigureImage)]
     if placed:
         about.add_text(PHOTOS, " ".join(",".join(map(str, _box(one, image.height))) for one in placed))
-    if any(np.ndim(one.get_array()) == 3 for one in placed):  # photographs in colour want more than a palette
+    if any(
+        np.ndim(np.asarray(one.get_array())) == 3 for one in placed
+    ):  # photographs in colour want more than a palette
         image.save(out, "PNG", optimize=True, pnginfo=about)
         return out.getvalue()
     if greys:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from zoo.base import ranks
 from zoo.base.errors import DiskFull, ZooError
 
 CHUNK = 1 << 20
@@ -30,8 +31,13 @@ def write_atomic(path: Path, data: bytes) -> None:
 def replacing(path: Path, size: int) -> Iterator[BinaryIO]:
     """A new file of about `size` bytes to write to, which replaces the old one once it is whole and on the disk.
 
-    Raises DiskFull with the bytes needed and free, and ZooError where the folder cannot be written.
+    Of ranks that work together the first alone writes; what the others write goes nowhere. Raises DiskFull with the
+    bytes needed and free, and ZooError where the folder cannot be written.
     """
+    if not ranks.leads():
+        with open(os.devnull, "w+b") as nowhere:
+            yield nowhere
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")

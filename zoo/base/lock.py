@@ -85,7 +85,13 @@ def exclusive(path: Path, patience: float = math.inf) -> Iterator[None]:
 
 
 def _opened(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    """The file, made if it is not there; one of another user is only read, which is enough for the kernel's lock."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except PermissionError:
+        if not path.exists():
+            raise
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def _wait(take: Callable[[], bool], patience: float, path: Path) -> None:

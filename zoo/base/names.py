@@ -1,6 +1,6 @@
 """The grammar of names, shared by objectives and backbones, and their form on disk.
 
-term = word | word(argument, ..) | word(objective)        argument = number | word=number | word=word
+term = word | word(argument, ..) | word(objective, argument, ..)        argument = number | word=number | word=word
 objective = term | term/term, then any number of +term    rf/lognorm(0,1)   eps/cosine+minsnr(5)   v/trig+match(rf)
 """
 
@@ -9,7 +9,7 @@ import inspect
 import math
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, TypeVar
 
 from zoo.base.errors import ZooError, choose
@@ -34,9 +34,8 @@ class Term:
     name: str = ""
 
     def __str__(self) -> str:
-        if self.name:
-            return f"{self.word}({self.name})"
-        arguments = [f"{n:.6g}" for n in self.positional]
+        arguments = [self.name] if self.name else []
+        arguments += [f"{n:.6g}" for n in self.positional]
         arguments += [f"{key}={n if isinstance(n, str) else f'{n:.6g}'}" for key, n in self.named]
         return f"{self.word}({','.join(arguments)})" if arguments else self.word
 
@@ -85,6 +84,31 @@ def _as(kind: str, value: float | str) -> float | str | bool:
     return value
 
 
+def spelled(word: str, made: Any) -> str:
+    """A word with the arguments that a dataclass was made with: numbers without a default as they are, others by name.
+
+    An argument with a name of its own stands first; a number that equals its default is left out.
+    """
+    first, plain, named = [], [], []
+    for field in fields(made):
+        value = getattr(made, field.name)
+        if hasattr(value, "name"):
+            first.append(value.name)
+        elif field.default is MISSING:
+            plain.append(_word(value))
+        elif value != field.default:
+            named.append(f"{field.name}={_word(value)}")
+    arguments = [*first, *plain, *named]
+    return f"{word}({','.join(arguments)})" if arguments else word
+
+
+def _word(value: float | str | bool) -> str:
+    """An argument as names spell it."""
+    if isinstance(value, str):
+        return value
+    return str(value).lower() if isinstance(value, int) else f"{value:.6g}"  # a whole number with all its digits
+
+
 def split(text: str, mark: str) -> list[str]:
     """The parts of a text between the marks (one character) that are not within parentheses."""
     parts, depth = [""], 0
@@ -101,7 +125,9 @@ def parse_term(text: str, kind: str, of_name: Collection[str] = ()) -> Term:
     """One term; spaces are ignored. of_name: words whose argument is a name. Raises ZooError if the text is none."""
     compact = text.replace(" ", "")
     if (match := OF_NAME.fullmatch(compact)) and match[1] in of_name:
-        return Term(match[1], name=match[2])
+        name, *rest = split(match[2], ",")
+        numbers = parse_term(f"{match[1]}({','.join(rest)})", kind)
+        return Term(match[1], numbers.positional, numbers.named, name)
     match = TERM.fullmatch(compact)
     if not match:
         raise ZooError(f"{kind} {text!r} is not a name: write word, word(number, ..) or word(key=number, ..)")

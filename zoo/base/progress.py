@@ -43,6 +43,12 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+def warn(text: str) -> None:
+    """One line to stderr: what a user should know of a command whose stdout may be read by a program."""
+    if SHOWN.get():
+        print(text, file=sys.stderr, flush=True)
+
+
 class Pulse:
     """A sign of life to stderr, now and then, from work that prints nothing else."""
 

@@ -99,8 +99,8 @@ class ScoreConfig(Growing):
     CANDIDATES equally spaced ones (as in arXiv 2403.03206; it costs 64 network evaluations for each held-out image).
     n_few: samples of what needs fewer, the snapshots and the candidates for the best case. best: what each run's best
     case is chosen from; None for no best case. loss_curve: the validation loss at the snapshots too. pictures: samples
-    after every epoch of training, in `epochs/` and in the run's tracker. The average of the weights alone is scored by default: the raw ones
-    correlate with it so highly that they are hardly a second setting.
+    after every epoch of training, in `epochs/` and in the run's tracker. The average of the weights alone is scored by
+    default: the raw ones correlate with it so highly that they are hardly a second setting.
     """
 
     n: Annotated[int, Field(ge=MIN_SAMPLES)] = 500

@@ -99,8 +99,10 @@ class Folder(Source):
         train, test_files = (class_files(self.root / part, told) for part in PARTS)
         if missing := sorted(train.keys() ^ test_files.keys()):
             raise ZooError(f"{self.root}: class {', '.join(missing)} is in only one of train and test: both need it")
-        both = [*self._images(train, told), *self._images(test_files, told)]
-        return Arrays(*both, notes=notes(told, len(both[0]) + len(both[2])))
+        images, labels = self._images(train, told)
+        test_images, test_labels = self._images(test_files, told)
+        count = len(images) + len(test_images)
+        return Arrays(images, labels, test_images, test_labels, notes=notes(told, count))
 
     def _images(self, files: Files, told: Counter[str]) -> tuple[np.ndarray, np.ndarray]:
         """(uint8 [N, H, W] or [N, H, W, 3], labels int64 [N]); what was done to them is counted in `told`."""

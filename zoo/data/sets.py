@@ -41,8 +41,8 @@ def source(name: str) -> Source:
     known = {key: p.annotation for key, p in inspect.signature(make).parameters.items()}
     if ("path" in known) != (path is not None):
         form = f"{word}:PATH" if "path" in known else word
-        options = ", ".join(sorted(known.keys() - {"path"}))
-        raise ZooError(f"data set {name!r}: write {form}, or {form}(option=value, ..) with any of {options}")
+        ways = ", ".join(sorted(known.keys() - {"path"}))
+        raise ZooError(f"data set {name!r}: write {form}, or {form}(option=value, ..) with any of {ways}")
     given: dict[str, Any] = {} if path is None else {"path": path}
     for key, value in options:
         if key not in known or key == "path":

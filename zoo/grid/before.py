@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from zoo import registry
+from zoo.base import ranks
 from zoo.base.errors import DiskFull, ZooError
 from zoo.base.lock import exclusive
 from zoo.base.progress import say
 from zoo.base.threads import cores, threads_asked
 from zoo.config.cell import TrainConfig
 from zoo.data import sets
+from zoo.grid import slots
 from zoo.grid.plan import Plan
 
 OVERHEAD = 1 << 20  # bytes of a cell's pictures, log and results
@@ -29,6 +31,7 @@ def check(plan: Plan, options: Any, say: Callable[[str], None] = say) -> None:
     there = next(folder for folder in (plan.out, *plan.out.parents) if folder.exists())
     if not there.is_dir():
         raise ZooError(f"cannot write {plan.out}: {there} is a file. Choose another --out")
+    check_shares(plan, options)
     if why := unwritable(Path(options.data_dir)):
         say(
             f"the data folder {options.data_dir} cannot be written ({why}): what is kept there between cells is worked "
@@ -43,12 +46,31 @@ def check(plan: Plan, options: Any, say: Callable[[str], None] = say) -> None:
     if needed:
         say(f"about {size(needed)} will be written below {plan.out} (estimated); {size(free)} are free")
     threads = threads_asked() or 1
-    if plan.kind == "cpu" and plan.jobs * threads > cores():
+    if options.executor == "local" and plan.kind == "cpu" and plan.jobs * threads > cores():
         say(
             f"{plan.jobs} cells at once, of {threads} thread{'s' if threads > 1 else ''} each, on {cores()} "
             f"core{'s' if cores() > 1 else ''}: they wait for one another, and all take longer. Lower --jobs or "
             "OMP_NUM_THREADS"
         )
+
+
+def check_shares(plan: Plan, options: Any) -> None:
+    """Raise ZooError for a cell whose batches cannot be shared out over the ranks that are asked for."""
+    for name in plan.budgets if options.executor == "ray" else ():
+        path = getattr(sets.source(name), "path", None)
+        if path is not None and not Path(path).is_absolute():
+            raise ZooError(f"data set {name!r}: give a path from / on, under which every node sees the images")
+    if options.executor == "ray" and not options.shared_out and any(cell.teacher for cell in plan.chosen):
+        raise ZooError("some cells begin from a teacher's weights, which other nodes see with --shared-out alone")
+    count = slots.ranks(options)
+    for cell in plan.chosen if count * options.accumulate != 1 else ():
+        from zoo.training.spread import joined  # torch, which one process to a cell does without
+
+        try:
+            why = joined(registry.objective(cell.config.train.objective))
+            ranks.check(cell.config.train.batch, count, options.accumulate, why)
+        except ZooError as error:
+            raise ZooError(f"{cell.name}: {error}") from None
 
 
 def unwritable(folder: Path) -> str:

@@ -1,34 +1,26 @@
-"""Carries out a plan: cells in worker processes, one or a few at once; failures are recorded and the grid goes on."""
+"""Carries out a plan: an executor has the cells done; failures are recorded here, retried, and the grid goes on."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from zoo.base.errors import Busy, Diverged
 from zoo.base.progress import bar, in_notebook, say, watched
 from zoo.base.sealed import read_sealed, write_sealed
-from zoo.base.threads import cores
 from zoo.config.control import score_words
-from zoo.grid import before, record, speed
+from zoo.grid import before, executors, record, speed
 from zoo.grid import plan as plans
-from zoo.grid.executor import (
-    ATTEMPTS,
-    LOG,
-    Worker,
-    describe_status,
-    last_error,
-    last_line,
-    stop,
-    worth_retrying,
-)
-from zoo.grid.files import Cell
+from zoo.grid.cell import Cell
+from zoo.grid.executor import ATTEMPTS, LOG, describe_status, last_error, worth_retrying
 from zoo.grid.listing import clock, skipped
+from zoo.grid.local import Executor
 from zoo.grid.notice import tell
 from zoo.grid.plan import Plan
 
 POLL_SECONDS = 0.5
 PLAIN_SECONDS = 30.0  # between two lines about a running cell where nobody watches
+MOST_LINES = 16  # of running cells below the bar
 
 
 def run(plan: Plan, command: list[str], options: Any, finished: Callable[[], None] = lambda: None) -> list[str]:
@@ -44,53 +36,36 @@ def run(plan: Plan, command: list[str], options: Any, finished: Callable[[], Non
     if plan.notice:
         tell(plan.notice, plan.cause, plan.out, options.verbose)
     waiting = _to_do(plan, retry=options.retry == "failed")
-    running: list[Job] = []
-    jobs = min(plan.jobs, max(1, len(waiting)))
-    threads = None if plan.kind == "gpu" else max(1, cores() // jobs)
-    places = ["--data-dir", options.data_dir, "--device", options.device]
-    places += ["--mirror", options.mirror] if options.mirror else []
-    places += ["--plugin", options.plugin] if options.plugin else []
-    places += ["--track", options.track] if options.track else []
-    watch = Watch(plan, jobs)
+    running: dict[Path, Job] = {}
+    executor = executors.make(plan, command, options, len(waiting))
+    watch = Watch(plan, executor)
     tries: dict[str, int] = {}
-    idle: list[Worker] = []
     if waiting:
         finished()
     try:
         while waiting or running:
-            while waiting and len(running) < jobs:
-                worker = idle.pop() if idle else Worker([*command, *places], threads)
-                job = Job(plan, waiting.pop(0), worker)
+            while waiting and executor.room() and (cell := _ready(waiting, list(running.values()))):
+                waiting.remove(cell)
+                job = Job(plan, cell)
                 tries[job.head] = tries.get(job.head, 0) + 1
-                running.append(job)
+                running[job.folder] = job
+                executor.begin(job.folder)
                 say(f"{job.head}: begins; about {clock(watch.left(running, waiting))} to go")
-            time.sleep(POLL_SECONDS)
-            watch.tick(running, waiting)
-            for job in running:
-                job.worker.watch(options.timeout)
-            for job in list(running):
-                if (status := job.worker.status()) is None:
-                    continue
-                running.remove(job)
+            for folder, status in executor.ended(POLL_SECONDS):
+                job = running.pop(folder)
                 say(job.finish(status))
                 if worth_retrying(status) and tries[job.head] < ATTEMPTS:
                     say(f"{job.head}: is tried again ({tries[job.head] + 1} of {ATTEMPTS} attempts)")
                     waiting.append(job.cell)
-                if job.worker.alive and options.track:  # its package has but one run in a process
-                    job.worker.dismiss()
-                elif job.worker.alive:
-                    idle.append(job.worker)
                 if waiting or running:
                     finished()
+            watch.tick(running, waiting)
     except KeyboardInterrupt:
-        stop([job.worker for job in running])
+        executor.stop()
         raise
     finally:
         watch.close()
-        for job in running:
-            job.worker.kill()
-        for worker in idle:
-            worker.dismiss()
+        executor.close()
         record.write_grid(plan, options)
         speed.keep(plan, Path(options.data_dir))
     return list(_not_done(plan))
@@ -108,16 +83,20 @@ def _to_do(plan: Plan, retry: bool) -> list[Cell]:
     return cells
 
 
-class Job:
-    """A cell that a worker is at, and what becomes of it."""
+def _ready(waiting: Sequence[Cell], running: "Sequence[Job]") -> Cell | None:
+    """The first cell whose teacher, if it has one, is neither waiting nor at work."""
+    busy = {cell.folder for cell in (*waiting, *(job.cell for job in running))}
+    return next((cell for cell in waiting if cell.teacher is None or cell.teacher.folder not in busy), None)
 
-    def __init__(self, plan: Plan, cell: Cell, worker: Worker):
+
+class Job:
+    """A cell that is being done, and what becomes of it."""
+
+    def __init__(self, plan: Plan, cell: Cell):
         self.cell, self.folder, self.head, self.began = cell, plan.folder(cell), plan.head(cell), time.monotonic()
-        self.worker = worker
-        worker.begin(self.folder)
 
     def finish(self, status: int) -> str:
-        """One line about the cell's end; a failure is recorded in failed.json. status: what the worker told."""
+        """One line about the cell's end; a failure is recorded in failed.json. status: what the executor told."""
         failed, log = self.folder / "failed.json", self.folder / LOG
         if status == 0:
             failed.unlink(missing_ok=True)
@@ -155,8 +134,8 @@ def _not_done(plan: Plan) -> Iterable[str]:
 class Watch:
     """Shows how a grid stands: on a terminal a bar and a line for each running cell, elsewhere lines now and then."""
 
-    def __init__(self, plan: Plan, jobs: int):
-        self.plan, self.jobs, self.last = plan, jobs, time.monotonic()
+    def __init__(self, plan: Plan, executor: Executor):
+        self.plan, self.executor, self.last = plan, executor, time.monotonic()
         self.done: set[str] = set()
         self.took, self.estimated = 0.0, 0.0
         self.bars = []
@@ -164,17 +143,19 @@ class Watch:
             form = "{desc} |{bar}| {n_fmt}/{total_fmt} cells in {elapsed}{postfix}"
             total = len(plan.chosen)
             self.bars = [bar(desc=plan.name, total=total, bar_format=form, leave=False, dynamic_ncols=True)]
-            for place in range(1, 1 if in_notebook() else jobs + 1):  # a notebook has no cursor to move between lines
+            lines = 0 if in_notebook() else min(executor.slots, MOST_LINES)  # a notebook has no cursor to move between
+            for place in range(1, lines + 1):
                 self.bars.append(bar(position=place, bar_format="{desc}", leave=False, dynamic_ncols=True))
 
-    def tick(self, running: Sequence[Job], waiting: Sequence[Cell]) -> None:
+    def tick(self, running: Mapping[Path, Job], waiting: Sequence[Cell]) -> None:
         """Show the count, the time left, and the last line of every running cell's log."""
         if not self.bars and time.monotonic() - self.last < PLAIN_SECONDS:
             return
         self.last = time.monotonic()
         gone = len(self.plan.chosen) - len(running) - len(waiting)
         left = f"about {clock(self.left(running, waiting))} to go"
-        lines = [f"  {job.head}: {last_line(job.worker.log)}" for job in running]
+        told = [*running.values()][: len(self.bars) - 1 if self.bars else None]
+        lines = [f"  {job.head}: {self.executor.line(job.folder)}" for job in told]
         if not self.bars:
             say("\n".join([f"  {gone} of {len(self.plan.chosen)} cells have ended, {left}", *lines]))
             return
@@ -185,17 +166,17 @@ class Watch:
         for place, line in enumerate(cells):
             line.set_description_str(lines[place][: columns - 1] if place < len(lines) else "")
 
-    def left(self, running: Sequence[Job], waiting: Sequence[Cell]) -> float:
+    def left(self, running: Mapping[Path, Job], waiting: Sequence[Cell]) -> float:
         """Seconds to go: the estimates, scaled by what this grid's finished cells took of theirs."""
-        ahead = {cell.folder for cell in (*waiting, *(job.cell for job in running))}
+        ahead = {cell.folder for cell in (*waiting, *(job.cell for job in running.values()))}
         for cell in self.plan.chosen:
             if cell.folder not in ahead | self.done and (result := self.plan.result(cell)):
                 self.done.add(cell.folder)
                 self.took += result["seconds"]["total"]
                 self.estimated += cell.seconds
         pace, now = self.took / self.estimated if self.estimated else self.plan.pace or 1.0, time.monotonic()
-        rest = [max(0.0, pace * job.cell.seconds - (now - job.began)) for job in running]
-        return max([(sum(rest) + pace * sum(cell.seconds for cell in waiting)) / self.jobs, *rest])
+        rest = [max(0.0, pace * job.cell.seconds - (now - job.began)) for job in running.values()]
+        return max([(sum(rest) + pace * sum(cell.seconds for cell in waiting)) / max(1, self.executor.slots), *rest])
 
     def close(self) -> None:
         """Remove the lines."""

@@ -1,4 +1,6 @@
-"""Runs cells in worker processes: one crash costs one cell, and a killed driver leaves none behind.
+"""A cell in a process of its own: one crash costs one cell, and a killed driver leaves none behind.
+
+This is what every executor has its cells done by: `local.py` on this machine, `seat.py` on the nodes of a cluster.
 
 A worker that has done a cell takes the next one: what it imported and compiled is there already. One whose cell failed
 in any way ends, so no cell starts in a process in which something went wrong. A worker has a session of its own, so
@@ -9,25 +11,25 @@ The two talk over a socket, which is the worker's standard input: the driver sen
 answers `done` on a line, or ends with the cell's exit status.
 """
 
-import ctypes
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from zoo.base.children import follow
 from zoo.base.errors import Busy
 
-PR_SET_PDEATHSIG = 1
 GRACE_SECONDS = 60.0  # for a cell to save after Ctrl-C
 LEAVE_SECONDS = 10.0  # for a worker without work to end
 DRIVER = "ZOO_DRIVER_PID"
 TIMED_OUT = 124  # the status of a cell that fell silent
+LOST = 121  # the status of a cell whose node is gone, or the process on it that watched the cell
 DONE = b"done\n"
 LOG = "log.txt"
 UTF8 = {"PYTHONIOENCODING": "utf-8"}  # of logs, whatever the terminal's encoding is
@@ -38,11 +40,9 @@ ROOT = Path(__file__).parents[2]  # where a worker finds this project, whatever 
 def die_with_driver() -> None:
     """Called by a worker first: be terminated when the driver's process ends, however it ends (Linux)."""
     driver = os.environ.get(DRIVER)
-    if driver is None or not sys.platform.startswith("linux"):
+    if driver is None:
         return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() != int(driver):  # it died before the call above
-        os._exit(128 + signal.SIGTERM)
+    follow(int(driver))
 
 
 class Worker:
@@ -52,9 +52,11 @@ class Worker:
     channel: socket.socket
     ended: int | None
 
-    def __init__(self, command: list[str], threads: int | None):
+    def __init__(self, command: list[str], threads: int | None, environment: Mapping[str, str] | None = None):
+        """threads: of each process, unless OMP_NUM_THREADS is set here; environment: goes before this one's."""
         self.command, self.started = command, False
-        self.limit = {} if threads is None or "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(threads)}
+        limit = {} if threads is None or "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(threads)}
+        self.environment = {**limit, **(environment or {})}
 
     def begin(self, folder: Path) -> None:
         """Start on a cell; `status` tells how it goes."""
@@ -62,7 +64,7 @@ class Worker:
         self.ended, self.timed_out = None, False
         folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
-            if not self.started or not self.alive:
+            if not self.alive:
                 self._start(output)
         with suppress(BrokenPipeError):  # it is ending just now, as `status` will tell
             self.channel.sendall(os.fsencode(folder) + b"\n")
@@ -79,7 +81,7 @@ class Worker:
                 start_new_session=True,
                 env={
                     **os.environ,
-                    **self.limit,
+                    **self.environment,
                     DRIVER: str(os.getpid()),
                     "PYTHONUNBUFFERED": "1",
                     "PYTHONPATH": found,
@@ -103,7 +105,7 @@ class Worker:
     @property
     def alive(self) -> bool:
         """Whether it can take another cell."""
-        return self.process.poll() is None
+        return self.started and self.process.poll() is None
 
     def dismiss(self) -> None:
         """Let it end: there are no more cells."""
@@ -124,7 +126,7 @@ class Worker:
 
     def kill(self) -> None:
         """End it and whatever it started, now."""
-        if self.process.poll() is None:
+        if self.alive:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
@@ -158,7 +160,9 @@ def stop(processes: Sequence[Worker]) -> None:
 
 
 def last_line(log: Path, window: int = 2000) -> str:
-    """The last line of text in a log that may be long or growing."""
+    """The last line of text in a log that may be long or growing; "" where there is none yet."""
+    if not log.is_file():
+        return ""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - window))
         lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
@@ -167,6 +171,8 @@ def last_line(log: Path, window: int = 2000) -> str:
 
 def last_error(log: Path) -> str:
     """The log's last `error: ..` line, or its last line: why a cell failed."""
+    if not log.is_file():
+        return "it has no log"
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 20_000))
         lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
@@ -175,8 +181,8 @@ def last_error(log: Path) -> str:
 
 
 def worth_retrying(status: int) -> bool:
-    """Whether the same again may end otherwise: after a signal, silence, or another process at work."""
-    return status < 0 or status in (TIMED_OUT, Busy.exit_code)
+    """Whether the same again may end otherwise: after a signal, silence, a lost node, or another process at work."""
+    return status < 0 or status in (TIMED_OUT, LOST, Busy.exit_code)
 
 
 def describe_status(status: int) -> str:
@@ -185,5 +191,5 @@ def describe_status(status: int) -> str:
         why = " (out of memory?)" if -status == signal.SIGKILL else ""
         return f"killed by {signal.Signals(-status).name}{why}"
     known = {2: "bad input", 3: "diverged", 28: "disk full", 75: "folder busy", TIMED_OUT: "silent for too long",
-             12: "out of memory", 130: "interrupted", 143: "interrupted"}  # fmt: skip
+             LOST: "its node was lost", 12: "out of memory", 130: "interrupted", 143: "interrupted"}  # fmt: skip
     return f"exit status {status}" + (f" ({known[status]})" if status in known else "")

@@ -8,25 +8,25 @@ is not imported here.
 import tomllib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator
 
 from zoo import registry
 from zoo.base.errors import ZooError, choose
 from zoo.base.names import slug
-from zoo.config.cell import BackboneName, CellConfig, DataName, ObjectiveName, Recipe, ScoreConfig, TrainConfig
+from zoo.config.cell import BackboneName, CellConfig, ObjectiveName, TrainConfig
 from zoo.config.changes import Changes
 from zoo.config.changes import changed as changes_of
 from zoo.config.control import Sampling, Setting
-from zoo.config.schema import Count, Frozen, Positive, checked, distinct, explain
+from zoo.config.schema import Count, Frozen, checked, distinct, explain
 from zoo.data import sets
 from zoo.grid import claims as asked
+from zoo.grid.budgets import Budget, Variant, changed
+from zoo.grid.cell import Cell, with_teachers
 from zoo.grid.claims import Claim, Triple
 from zoo.grid.nearest import budget_for
 
@@ -37,40 +37,6 @@ Wish = Annotated[str, AfterValidator(checked(lambda name: sets.check_name(name, 
 
 
 VariantName = Annotated[str, AfterValidator(checked(lambda name: slug(name) and name))]
-
-
-class Size(Frozen):
-    """What a backbone of the grid is at a budget: its sizes, images seen by a cell, and seconds a cell takes.
-
-    recipe: what it has of its own in the budget's recipe, for all objectives alike.
-    """
-
-    size: BackboneName
-    images: Count
-    seconds: Positive
-    recipe: Recipe = Recipe()
-
-
-class Variant(Recipe):
-    """Changes of the recipe, and multiples of what differs from budget to budget: the rate, and images seen."""
-
-    times_rate: Positive = 1.0
-    times_images: Positive = 1.0
-
-
-class Budget(Frozen):
-    """One kind of device and the data sets it is meant for. `sizes` is keyed by the grid's backbone names."""
-
-    name: Literal["cpu", "gpu"]
-    datasets: Annotated[tuple[DataName, ...], Field(min_length=1, strict=False)]
-    sizes: dict[str, Size]
-    recipe: Recipe = Recipe()
-    score: ScoreConfig = ScoreConfig()
-    note: str = ""
-
-    def recipe_of(self, backbone: str) -> dict[str, Any]:
-        """The fields of the recipe that a backbone of the grid is trained by."""
-        return changed(dict(self.recipe), self.sizes[backbone].recipe)
 
 
 class Grid(Frozen):
@@ -125,38 +91,6 @@ class Grid(Frozen):
         return found
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One run of the grid, its folder below the grid's output folder, and a guess of its seconds."""
-
-    config: CellConfig
-    seconds: float
-    variant: str = ""
-
-    @cached_property
-    def folder(self) -> str:
-        """DATASET/BACKBONE/OBJECTIVE/[VARIANT/]seedN"""
-        train = self.config.train
-        within = f"/{slug(self.variant)}" if self.variant else ""
-        return f"{sets.short(train.dataset)}/{slug(train.backbone)}/{slug(train.objective)}{within}/seed{train.seed}"
-
-    @property
-    def objective(self) -> str:
-        """Its name, and its variant's in brackets."""
-        return self.config.train.objective + (f" [{self.variant}]" if self.variant else "")
-
-    @property
-    def name(self) -> str:
-        """What --only matches: `DATASET BACKBONE OBJECTIVE seedN`."""
-        train = self.config.train
-        return f"{train.dataset} {train.backbone} {self.objective} seed{train.seed}"
-
-
-def changed(recipe: dict[str, Any], changes: Recipe) -> dict[str, Any]:
-    """A recipe's fields, those replaced that `changes` was given."""
-    return recipe | {name: getattr(changes, name) for name in changes.model_fields_set & Recipe.model_fields.keys()}
-
-
 def names() -> list[str]:
     """The grids that come with the project."""
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
@@ -197,11 +131,11 @@ def cells(
     share: float = 1.0,
     fields: Changes | None = None,
 ) -> list[Cell]:
-    """All cells of a grid, seeds outermost, so that a grid cut short has whole seeds.
+    """All cells of a grid, seeds outermost, so that a grid cut short has whole seeds; teachers before their students.
 
-    images: replaces the budget's number of images seen by a cell; share: of that number, otherwise. fields: those of
-    every cell's configuration that are changed. Raises ZooError for too many cells, and for names
-    that would share a folder.
+    A teacher that the grid does not name is a cell too. images: replaces the budget's number of images seen by a cell;
+    share: of that number, otherwise. fields: those of every cell's configuration that are changed. Raises ZooError for
+    too many cells, and for names that would share a folder.
     """
     triples = grid.triples
     count = (seeds or grid.seeds) * len(triples)
@@ -228,17 +162,20 @@ def cells(
     folder, times = Counter(cell.folder for cell in made).most_common(1)[0]
     if times > 1:
         raise ZooError(f"two cells would share the folder {folder}; give the backbones different sizes")
-    return made
+    return with_teachers(made, {cell.folder: cell for cell in made})
 
 
 def select(cells: Sequence[Cell], pattern: str | None) -> list[Cell]:
-    """The cells whose name contains the pattern, where * and ? stand for any text. Raises ZooError if none does."""
+    """The cells whose name contains the pattern, where * and ? stand for any text, and those that teach them.
+
+    Raises ZooError if none does.
+    """
     if pattern is None:
         return list(cells)
     found = [cell for cell in cells if fnmatchcase(cell.name, f"*{pattern}*")]
     if not found:
         raise choose("pattern for --only", pattern, {c.config.train.objective for c in cells})
-    return found
+    return with_teachers(found, {cell.folder: cell for cell in cells})
 
 
 def check_times(cells: Sequence[Cell]) -> None:

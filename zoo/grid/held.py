@@ -15,7 +15,15 @@ from zoo.base.errors import ZooError
 from zoo.base.sealed import read_sealed
 
 CELL = ("dataset", "backbone", "objective", "seed")
-WORK = {"samples", "copies", "paths", "snapshots", "tracked", "figures"}  # folders of a cell or a page, without cells
+WORK = {
+    "samples",
+    "copies",
+    "paths",
+    "snapshots",
+    "epochs",
+    "tracked",
+    "figures",
+}  # folders of a cell or a page, without cells
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ torch is not imported here, so that `run_all.py --list` answers at once.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ from zoo.base.sealed import read_sealed, write_sealed
 from zoo.config.cell import differences
 from zoo.config.fits import fit
 from zoo.data import sets
-from zoo.grid import available
+from zoo.grid import available, slots
 from zoo.grid import files as grid
 from zoo.grid import wishes as asked
+from zoo.grid.budgets import Budget
+from zoo.grid.cell import Cell
 from zoo.grid.device import require_device
-from zoo.grid.files import Budget, Cell, Grid
+from zoo.grid.files import Grid
 from zoo.grid.held import holding
 
 SHOWN = 6  # names in a sentence
@@ -45,6 +48,11 @@ class Plan:
     set: tuple[str, ...] = ()  # what --set changed
     pace: float | None = None  # what cells take here of their estimates, where that is known
 
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The number of each chosen cell, from 1, by its folder."""
+        return {cell.folder: number for number, cell in enumerate(self.chosen, 1)}
+
     def folder(self, cell: Cell) -> Path:
         """A cell's folder."""
         return self.out / cell.folder
@@ -52,8 +60,8 @@ class Plan:
     def head(self, cell: Cell) -> str:
         """What a line about a cell begins with."""
         train = cell.config.train
-        place = f"{self.chosen.index(cell) + 1}/{len(self.chosen)}"
-        return f"[{place}] {cell.objective} on {train.backbone}, seed {train.seed}"
+        place = f"[{self.places[cell.folder]}/{len(self.chosen)}]"
+        return f"{place} {cell.objective} on {train.backbone}, seed {train.seed}"
 
     def status(self, cell: Cell) -> str:
         """done, failed, diverged, unreadable, started or to do."""
@@ -128,16 +136,16 @@ def make(options: Any, fetch: bool, device: bool = True) -> Plan:
         loaded = loaded.model_copy(update={"backbones": (options.backbone,)})
     name = Path(options.grid).stem
     out = Path(options.out) if options.out else Path("runs") / name
-    named = split(options.dataset, ",") if options.dataset else loaded.dataset
-    wishes = [sets.check_name(wish, more=(grid.AUTO,)) for wish in named]
+    names = split(options.dataset, ",") if options.dataset else loaded.dataset
+    wishes = [sets.check_name(name, more=(grid.AUTO,)) for name in names]
     wish = asked.budget(options.budget, options.device)
-    jobs = asked.jobs(options.jobs, wish.kind)
+    jobs = slots.jobs(options, wish.kind)
     changes = asked.changes(options.set, loaded)
     if options.seeds is not None and options.seeds < 1:
         raise ZooError(f"--seeds {options.seeds} is too small: --seeds must be at least 1")
     if not options.timeout > 0:
         raise ZooError(f"--timeout {options.timeout:g} is too small: --timeout must be above 0 seconds")
-    if device:
+    if device and options.executor == "local":
         require_device(options.device)
     earlier = _earlier(out)
     datasets, notice, cause = available.choose_sets(wishes, earlier, options, fetch)
@@ -198,6 +206,5 @@ def prepare(plan: Plan) -> None:
     for cell in plan.chosen:
         path = plan.folder(cell) / "cell.json"
         if not path.is_file():
-            config = cell.config.model_dump(mode="json")
-            variant = {"variant": cell.variant} if cell.variant else {}
-            write_sealed(path, {"key": cell.config.key, "config": config, **variant})
+            config, more = cell.config.model_dump(mode="json"), {"variant": cell.variant, "teacher": cell.taught_in}
+            write_sealed(path, {"key": cell.config.key, "config": config, **{k: v for k, v in more.items() if v}})

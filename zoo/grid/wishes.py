@@ -13,11 +13,9 @@ from dataclasses import dataclass
 
 from zoo.base.environment import has_gpu
 from zoo.base.errors import ZooError
-from zoo.base.threads import workers
 from zoo.config.changes import Changes, read
 from zoo.grid.files import Grid
 
-MOST_JOBS = 1024
 SHARE = re.compile(r"(\d+\.?\d*|\.\d+)x")
 TIME = re.compile(r"(\d+\.?\d*)\s*(s|sec|min|h)")
 SECONDS = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0}
@@ -53,13 +51,6 @@ def budget(text: str, device: str) -> Wish:
     if (found := SHARE.fullmatch(text)) and float(found[1]) > 0:
         return Wish(here, share=float(found[1]))
     raise ZooError(f"--budget {text!r} is none of {ALLOWED}")
-
-
-def jobs(wish: int | None, kind: str) -> int:
-    """Cells at once: on a CPU as many as fill up to four cores, by one thread each or as OMP_NUM_THREADS says."""
-    if wish is not None and not 1 <= wish <= MOST_JOBS:
-        raise ZooError(f"--jobs {wish:,} must be at least 1, and at most {MOST_JOBS:,}")
-    return wish or (1 if kind == "gpu" else min(4, workers()))
 
 
 def changes(texts: Sequence[str], grid: Grid) -> Changes:

@@ -67,8 +67,7 @@ def export(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ZooError(f"{out} holds files already. Choose another folder, or delete it first")
     objective = registry.objective(config.objective)
-    scheduler = scheduler_for(objective, wish)
-    spec = sets.known(config.dataset, manifest.get("data", {}))
+    scheduler, spec = scheduler_for(objective, wish), sets.known(config.dataset, manifest.get("data", {}))
     parts = pipeline_config(objective, manifest["standard"], spec)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -95,10 +94,11 @@ def write_network(config: TrainConfig, spec: Spec, weights: "dict[str, Tensor]",
     from zoo.backbones.unet import UNet
     from zoo.backbones.zoo_dit import ZooDiT
 
-    shape = spec.image_shape
-    size = registry.sizes_for(config.backbone, shape)
+    size, shape = registry.sizes_for(config.backbone, spec.image_shape), spec.image_shape
     if isinstance(size, DiTSize):
-        model = ZooDiT(shape, spec.num_classes, size.width, size.depth, size.head_count, size.patch)
+        model = ZooDiT(
+            shape, spec.num_classes, size.width, size.depth, size.head_count, size.patch, size.stream, size.qk_norm
+        )
         _load(model.net, weights)
         model.save_pretrained(folder / "transformer")
         for name in CODE:

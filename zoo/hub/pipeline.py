@@ -47,7 +47,7 @@ class ObjectivePipeline(DiffusionPipeline):
         mean: float = 0.0,
         std: float = 1.0,
         num_classes: int = 12,
-        image_shape: tuple[int, ...] = (1, 28, 28),
+        image_shape: tuple = (1, 28, 28),
         logsnr_low: float = -10.0,
         logsnr_high: float = 10.0,
     ):

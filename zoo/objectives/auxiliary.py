@@ -4,11 +4,16 @@ loss = factor |y_hat - y|^2           plain
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+
+# (x [B, C, H, W], time [B], labels [B]) -> [B, C, H, W]; of two times: (x, time, labels, until [B])
+Network = Callable[..., "Tensor"]
 
 
 class Prediction(NamedTuple):
@@ -22,6 +27,24 @@ class Prediction(NamedTuple):
     error: "Tensor"  # mean |y_hat - y|^2
     factor: "Tensor"
     logsnr: "Tensor"
+    plain: "Tensor | None" = None  # squared error of eps_hat, float64, where `error` is in no units of the target
+
+
+@dataclass(frozen=True)
+class Aid:
+    """What a scheme may ask for besides the batch.
+
+    more: [B] float64 in [0, 1], a second uniform number for each image; progress: the share of the training that is
+    done. average: the network with the moving average of its weights; teacher: with those of the teacher's run, if the
+    scheme has one; eager: the network in float32, not compiled, to be differentiated. none: the label "no class".
+    """
+
+    more: "Tensor"
+    progress: "float | Tensor"
+    average: Network
+    eager: Network
+    none: int
+    teacher: Network | None = None
 
 
 class Auxiliary(ABC):
@@ -29,6 +52,7 @@ class Auxiliary(ABC):
 
     papers: ClassVar[tuple[str, ...]] = ()
     formula: ClassVar[str] = ""
+    across: ClassVar[bool] = False  # whether an image's loss depends on others of its batch
 
     @abstractmethod
     def module(self) -> "nn.Module | None":
@@ -61,6 +85,7 @@ class Contrast(Auxiliary):
 
     share: float = 0.05
     papers: ClassVar = ("2506.05350",)
+    across: ClassVar = True
     formula: ClassVar = "weight (|y_hat - y|^2 - share |y_hat - y of another image|^2)"
 
     def __post_init__(self) -> None:
@@ -75,6 +100,28 @@ class Contrast(Auxiliary):
         other = a * prediction.x.roll(1, 0) + b * prediction.eps.roll(1, 0)
         apart = (prediction.y_hat - other).square().mean(dim=(1, 2, 3))
         return prediction.factor * (prediction.error - self.share * apart)
+
+
+@dataclass(frozen=True)
+class PseudoHuber(Auxiliary):
+    """(|y_hat - y|^2 + c^2)^.5 - c over the whole image instead of the square: outliers count less.
+
+    Improved rectified flows, arXiv 2405.20320, section 3.3: c = 0.00054 for each root of a number in the image.
+    """
+
+    c: float = 0.00054
+    papers: ClassVar = ("2405.20320",)
+    formula: ClassVar = "weight ((|y_hat - y|^2 + c^2 n)^.5 - c n^.5) / n^.5, n numbers in an image, |.|^2 their sum"
+
+    def __post_init__(self) -> None:
+        if not self.c > 0:
+            raise ValueError(f"c = {self.c:g} must be above 0")
+
+    def module(self) -> None:
+        return None
+
+    def loss(self, prediction: Prediction, module: "nn.Module | None") -> "Tensor":
+        return prediction.factor * ((prediction.error + self.c**2).sqrt() - self.c)
 
 
 @dataclass(frozen=True)

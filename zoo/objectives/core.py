@@ -5,14 +5,18 @@
 
 The network's input has unit variance for standardised data, and its time is the angle (2 / pi) atan2(sigma, alpha)
 in [0, 1]: at equal logsnr every objective shows its network the same input. Both are constants of the benchmark.
+
+A scheme replaces the regression: it trains a *map* from x_t to the same image at a lower noise level, which the network
+may be told as a second time, `until`. A map is a denoiser for one step: from the (x_hat, eps_hat) that it gives at t
+for until r, the image at r is alpha_r x_hat + sigma_r eps_hat. So samplers need no second protocol.
 """
 
 import math
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from zoo.objectives.auxiliary import Auxiliary, Plain, Prediction
+from zoo.objectives.auxiliary import Aid, Auxiliary, Network, Plain, Prediction
 from zoo.objectives.coupling import Coupling, Independent
 from zoo.objectives.density import Atoms, Density, Uniform
 from zoo.objectives.path import Path
@@ -21,8 +25,6 @@ from zoo.objectives.weight import Flat, Weight
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Network = Callable[["Tensor", "Tensor", "Tensor"], "Tensor"]  # (x [B, C, H, W], time [B], labels [B]) -> [B, C, H, W]
 
 # Uniform numbers are kept this far from 0 and 1 (half a float32 step), where quantile functions are infinite.
 EDGE = 2.0**-25
@@ -39,6 +41,7 @@ class Objective:
     weight: Weight = Flat()
     coupling: Coupling = Independent()
     auxiliary: Auxiliary = Plain()
+    scheme: "Scheme | None" = None
     name: str = ""
 
     @property
@@ -52,7 +55,13 @@ class Objective:
     def parts(self) -> tuple[Any, ...]:
         """Everything the objective is made of; of a path or density made from another one, that one first."""
         axes = (self.path, self.target, self.density, self.weight, self.coupling, self.auxiliary)
-        return tuple(part for axis in axes for part in unwrap(axis))
+        taught = (self.scheme,) if self.scheme else ()
+        return (*taught, *(part for axis in axes for part in unwrap(axis)))
+
+    @property
+    def two_times(self) -> bool:
+        """Whether its network is told a second time."""
+        return self.scheme is not None and self.scheme.two_times
 
     def time(self, u: "Tensor") -> "Tensor":
         """The times that uniform numbers u draw; any shape, float64."""
@@ -66,8 +75,12 @@ class Objective:
         """
         return self.auxiliary.loss(self.predict(net, x, labels, u, eps), None)
 
-    def predict(self, net: Network, x: "Tensor", labels: "Tensor", u: "Tensor", eps: "Tensor") -> Prediction:
-        """What the loss is made of, for `auxiliary.loss`; arguments as for `loss`."""
+    def predict(
+        self, net: Network, x: "Tensor", labels: "Tensor", u: "Tensor", eps: "Tensor", aid: "Aid | None" = None
+    ) -> Prediction:
+        """What the loss is made of, for `auxiliary.loss`; arguments as for `loss`. aid: what a scheme needs besides."""
+        if self.scheme and aid:
+            return self.scheme.predict(self, net, x, labels, u, eps, aid)
         return self.predict_at(net, x, labels, eps, self.path.logsnr(self.time(u)))
 
     def predict_at(self, net: Network, x: "Tensor", labels: "Tensor", eps: "Tensor", logsnr: "Tensor") -> Prediction:
@@ -76,17 +89,21 @@ class Objective:
         a, b = self.target.row(alpha, sigma)
         x_t = per_image(alpha, x) * x + per_image(sigma, x) * eps
         y = per_image(a, x) * x + per_image(b, x) * eps
-        y_hat = self._call(net, x_t, alpha, sigma, labels)
+        y_hat = self.call(net, x_t, alpha, sigma, labels)
         error = (y_hat - y).square().mean(dim=(1, 2, 3))
         return Prediction(y_hat, x, eps, a, b, error, self.factor_at(logsnr).to(x), logsnr)
 
-    def denoise(self, net: Network, x_t: "Tensor", t: "Tensor", labels: "Tensor") -> "tuple[Tensor, Tensor]":
+    def denoise(
+        self, net: Network, x_t: "Tensor", t: "Tensor", labels: "Tensor", until: "Tensor | None" = None
+    ) -> "tuple[Tensor, Tensor]":
         """(x_hat, eps_hat), each [B, C, H, W]: all that a sampler ever sees.
 
-        t: [B] or scalar, float64, the path's time; not a time where the target is singular.
+        t, until: [B] or scalar, float64, the path's times; t is no time where the target is singular. Until when the
+        step goes is told to a network of two times; without it, or without two times, it is a denoiser's step.
         """
         alpha, sigma = self.path.at(t.expand(len(x_t)))
-        y_hat = self._call(net, x_t, alpha, sigma, labels)
+        told = None if until is None else self.angle(until.expand(len(x_t)))
+        y_hat = self.call(net, x_t, alpha, sigma, labels, told)
         return self.target.solve(x_t, y_hat, per_image(alpha, x_t), per_image(sigma, x_t))
 
     def factor(self, t: "Tensor") -> "Tensor":
@@ -100,7 +117,9 @@ class Objective:
         return self.weight.log_factor(logsnr, log_x0_error, lambda: self.log_density(logsnr)).exp()
 
     def eps_error(self, prediction: Prediction) -> "Tensor":
-        """The squared error of eps_hat behind a prediction, [B] float64: one scale for all objectives."""
+        """The squared error of eps_hat behind a prediction, [B] float64: one scale for all; NaN where there is none."""
+        if prediction.plain is not None:
+            return prediction.plain
         alpha, sigma = self.path.coefficients(prediction.logsnr)
         unit = alpha / self.target.determinant(alpha, sigma)
         return prediction.error.to(unit) * unit.square()
@@ -155,10 +174,66 @@ class Objective:
                 (slope,) = torch.autograd.grad(self.density.share(self.path.time(leaf), self.path).sum(), leaf)
         return slope.abs().log().where(inside, -math.inf)
 
-    def _call(self, net: Network, x_t: "Tensor", alpha: "Tensor", sigma: "Tensor", labels: "Tensor") -> "Tensor":
+    def angle(self, t: "Tensor") -> "Tensor":
+        """The network's time at the path's time t: (2 / pi) atan2(sigma, alpha), float64."""
+        alpha, sigma = self.path.at(t)
+        return sigma.atan2(alpha) * (2 / math.pi)
+
+    def call(
+        self,
+        net: Network,
+        x_t: "Tensor",
+        alpha: "Tensor",
+        sigma: "Tensor",
+        labels: "Tensor",
+        until: "Tensor | None" = None,
+    ) -> "Tensor":
+        """The network's output. until: the network's time until which the step goes (its own, if None), [B]."""
         scale = (alpha.square() + sigma.square()).rsqrt()
         time = sigma.atan2(alpha) * (2 / math.pi)
-        return net(per_image(scale, x_t) * x_t, time.to(x_t), labels).to(x_t.dtype)
+        told = ((time if until is None else until).to(x_t),) if self.two_times else ()
+        return net(per_image(scale, x_t) * x_t, time.to(x_t), labels, *told).to(x_t.dtype)
+
+
+class Scheme(ABC):
+    """Trains something else than the regression of the target on x_t; the axes say where it is trained.
+
+    base, density: the names of the axes it takes; a name may give another density. two_times: whether the network is
+    told `until`. renoises: whether it maps to the data alone, so that further steps begin at fresh noise. from_pairs:
+    whether its images and noise are pairs (noise, what the teacher makes of it). auxiliary: how its errors become a
+    loss. drawn, weighed: whether the levels that are drawn, and the effective weight, are those of the axes, at least
+    where r = t. taught: what is trained, in words.
+    """
+
+    papers: ClassVar[tuple[str, ...]] = ()
+    formula: ClassVar[str] = ""
+    taught: ClassVar[str] = ""
+    base: ClassVar[str] = "rf"
+    density: ClassVar[str] = ""
+    two_times: ClassVar[bool] = False
+    renoises: ClassVar[bool] = False
+    from_pairs: ClassVar[bool] = False
+    auxiliary: ClassVar[Auxiliary] = Plain()
+    drawn: ClassVar[bool] = True
+    weighed: ClassVar[bool] = False
+
+    @property
+    def teacher(self) -> str | None:
+        """The name of the objective whose run teaches this one, and at whose weights it begins, or None."""
+        return None
+
+    @abstractmethod
+    def predict(
+        self,
+        chosen: Objective,
+        net: Network,
+        x: "Tensor",
+        labels: "Tensor",
+        u: "Tensor",
+        eps: "Tensor",
+        aid: Aid,
+    ) -> Prediction:
+        """What the loss is made of; arguments as for `Objective.predict`. No randomness here."""
 
 
 def unwrap(part: object) -> tuple[Any, ...]:

@@ -155,6 +155,29 @@ class CosMap(Density):
 
 
 @dataclass(frozen=True)
+class UShape(Density):
+    """p(t) proportional to exp(a t) + exp(a (1 - t)): both ends of the path (rectified flow's second stage).
+
+    Improved rectified flows, arXiv 2405.20320, section 3.3, a = 4.
+    """
+
+    a: float = 4.0
+    papers: ClassVar = ("2405.20320",)
+    formula: ClassVar = "p(t) ~ exp(a t) + exp(a (1 - t))"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.a <= 50:
+            raise ValueError(f"a = {self.a:g} must lie above 0, and not above 50")
+
+    def quantile(self, u: "Tensor", path: Path) -> "Tensor":
+        # the law is cosh(a (t - 1/2)), whose integral is a sinh
+        return (0.5 + ((2 * u - 1) * math.sinh(self.a / 2)).asinh() / self.a).clamp(0, 1)
+
+    def share(self, t: "Tensor", path: Path) -> "Tensor":
+        return (1 + (self.a * (t - 0.5)).sinh() / math.sinh(self.a / 2)) / 2
+
+
+@dataclass(frozen=True)
 class EDMLogNormal(Density):
     """log(sigma / alpha) ~ N(mean, std^2), hence logsnr ~ N(-2 mean, (2 std)^2) (EDM, arXiv 2206.00364, table 1)."""
 

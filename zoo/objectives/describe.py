@@ -10,6 +10,7 @@ from zoo.objectives.core import Objective, unwrap
 from zoo.objectives.families import SD3
 from zoo.objectives.fingerprint import quantiles
 from zoo.objectives.match import Match
+from zoo.objectives.sentences import sentences
 
 SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 LEVELS = (-8.0, -4.0, -2.0, 0.0, 2.0, 4.0, 8.0)
@@ -27,8 +28,30 @@ def describe(chosen: Objective, width: int | None = None) -> str:
     if published:
         rank = f", rank {published.rank:g} over all settings" if published.rank else ""
         lines.append(paragraph(f"SD3's study calls it {published.name}{rank}", width))
-    lines += ["", *equation(chosen, width), "", *_levels(chosen, width), "", paragraph(NOTE, width)]
+    lines += ["", *equation(chosen, width), "", *_told(chosen, width), *_taught(chosen, width), *_levels(chosen, width)]
+    lines += ["", paragraph(NOTE, width)] if chosen.scheme is None or chosen.scheme.weighed else []
     return "\n".join(lines)
+
+
+def _told(chosen: Objective, width: int | None) -> list[str]:
+    """The five sentences, each from a line of its own on; none for an objective that is more than a regression."""
+    if chosen.scheme is not None:
+        return []
+    return [*(paragraph(text, width) for text in sentences(chosen)), ""]
+
+
+def _taught(chosen: Objective, width: int | None) -> list[str]:
+    """What a scheme trains, and how far the numbers below describe it; nothing for an objective without one."""
+    scheme = chosen.scheme
+    if scheme is None:
+        return []
+    where = "where r = t" if scheme.two_times else "as for the regression that it is made of"
+    told = [f"trains {scheme.taught}"]
+    told += [f"the network starts at the weights of {scheme.teacher}, which teaches it"] if scheme.teacher else []
+    if scheme.drawn:
+        told.append(f"levels drawn{' and effective weight' if scheme.weighed else ''}: {where}")
+    told += [] if scheme.weighed else ["no effective weight: its loss is no weighted error of eps_hat"]
+    return [*(paragraph(text, width) for text in told), ""]
 
 
 def equation(chosen: Objective, width: int | None = None) -> list[str]:
@@ -42,6 +65,7 @@ def equation(chosen: Objective, width: int | None = None) -> list[str]:
         ("y =", chosen.target),
     ]
     shown += [("weight =", chosen.weight), ("noise:", chosen.coupling), ("loss =", chosen.auxiliary)]
+    shown += [("scheme:", chosen.scheme)] if chosen.scheme else []
     rows = []
     for head, axis in shown:
         for part in unwrap(axis) if axis is chosen.path else [axis]:
@@ -81,32 +105,38 @@ def _levels(chosen: Objective, width: int | None) -> list[str]:
     import torch
 
     logsnr = torch.tensor(LEVELS, dtype=torch.float64)
-    weight = chosen.effective_weight(logsnr)
+    weight, scheme = chosen.effective_weight(logsnr), chosen.scheme
     skip, out, into = chosen.scalings(logsnr)
     x0_weight = chosen.factor_at(logsnr) / out.square()
+    weighed = scheme is None or scheme.weighed
     draws = [
         ["share of the training draws", *(f"{100 * share:g}%" for share in SHARES)],
         ["  have logsnr below", *_numbers(quantiles(chosen, SHARES))],
     ]
-    levels = [
-        ["at logsnr", *_numbers(LEVELS)],
-        ["effective weight", *_numbers(weight.tolist())],
+    draws = draws if scheme is None or scheme.drawn else []
+    levels = [["at logsnr", *_numbers(LEVELS)]]
+    levels += [["effective weight", *_numbers(weight.tolist())]] if weighed else []
+    levels += [
         ["c_skip", *_numbers(skip.tolist())],
         ["c_out", *_numbers(out.tolist())],
         ["c_in", *_numbers(into.tolist())],
-        ["weight on |x_hat - x|^2", *_numbers(x0_weight.tolist())],
     ]
-    lines = aligned([*draws, [], *levels], right=True)
+    levels += [["weight on |x_hat - x|^2", *_numbers(x0_weight.tolist())]] if weighed else []
+    lines = aligned([*draws, *([[]] if draws else []), *levels], right=True)
     if width is None or max(map(len, lines)) <= width:
         return lines
-    level, effective, skips, outs, ins, x0 = (row[1:] for row in levels)
-    parts = [
-        table(["share of draws", "logsnr below"], list(zip(*(row[1:] for row in draws), strict=True))),
-        table(
-            ["logsnr", "effective\nweight", "weight on\n|x_hat - x|^2"], list(zip(level, effective, x0, strict=True))
-        ),
-        table(["logsnr", "c_skip", "c_out", "c_in"], list(zip(level, skips, outs, ins, strict=True))),
-    ]
+    rows = {row[0]: row[1:] for row in levels}
+
+    def columns(*names: str) -> list[tuple[str, ...]]:
+        return list(zip(*(rows[name] for name in names), strict=True))
+
+    parts = []
+    if draws:
+        parts.append(table(["share of draws", "logsnr below"], list(zip(*(row[1:] for row in draws), strict=True))))
+    if weighed:
+        header = ["logsnr", "effective\nweight", "weight on\n|x_hat - x|^2"]
+        parts.append(table(header, columns("at logsnr", "effective weight", "weight on |x_hat - x|^2")))
+    parts.append(table(["logsnr", "c_skip", "c_out", "c_in"], columns("at logsnr", "c_skip", "c_out", "c_in")))
     return "\n\n".join(parts).splitlines()
 
 
@@ -128,7 +158,7 @@ def _numbers(values: Iterable[float]) -> list[str]:
     return [f"{value if abs(value) > ZERO else 0:.3g}" for value in values]
 
 
-def summary(families: Mapping[str, Sequence[str]], width: int = 80, most: int = 8) -> str:
+def summary(families: Mapping[str, Sequence[str]], width: int = 80, most: int = 5) -> str:
     """The zoo in short: each family, how many objectives it has, and the first of them."""
     lines = []
     for family, members in families.items():
@@ -147,14 +177,19 @@ def listing(objectives: Iterable[Objective], families: Mapping[str, Sequence[str
     """
     import torch
 
+    several = list(objectives)
     ends, rows = torch.tensor([-4.0, 4.0], dtype=torch.float64), []
-    for chosen in objectives:
+    for chosen in several:
         name = chosen.name
         own = ", ".join(family for family, members in families.items() if name in members)
         low, middle, high = quantiles(chosen, (0.05, 0.5, 0.95))
-        weights = _numbers(chosen.effective_weight(ends).tolist())
+        weights, scheme = _numbers(chosen.effective_weight(ends).tolist()), chosen.scheme
+        weights = weights if scheme is None or scheme.weighed else ["", ""]
         levels = [f"{round(value, 1) + 0.0:.1f}" for value in (low, middle, high)]
+        levels = levels if scheme is None or scheme.drawn else ["", "", ""]
         rows.append([name, own, *levels, *weights, ", ".join(chosen.papers)])
     header = ["objective", "families", "logsnr 5%", "50%", "95%", "w(-4)", "w(4)", "arXiv"]
     whole = table(header, rows, width, sides=("left", "left", *["right"] * 5, "left"))
-    return f"{whole}\n\n{paragraph(f'{NOTE}; w(-4), w(4): at logsnr -4 and 4', width)}"
+    taught = {one.scheme.taught: one.name for one in reversed(several) if one.scheme}
+    lines = [paragraph(f"{name} trains {words}", width) for words, name in reversed(taught.items())]
+    return "\n".join([f"{whole}\n\n{paragraph(f'{NOTE}; w(-4), w(4): at logsnr -4 and 4', width)}", *lines])

@@ -87,6 +87,36 @@ def _anatomy() -> tuple[str, ...]:
 COMMON = "rf/lognorm(0,1)"  # whose effective weight all of ANATOMY's matched objectives have
 ANATOMY = _anatomy()
 
+# What the network puts out, times the error of what is trained: JiT's nine cells (arXiv 2511.13720, table 2), with its
+# law of noise levels in this project's time.
+NINE = tuple(
+    f"{output}{density}+{loss}(0.05)"
+    for output, density in (
+        ("x0/flow", "+lognorm(0.8,0.8)"),
+        ("eps/flow", "+lognorm(0.8,0.8)"),
+        ("rf", "/lognorm(0.8,0.8)"),
+    )
+    for loss in ("xloss", "epsloss", "vloss")
+)
+
+# Objectives for few steps beside three ordinary ones, all trained alike; teachers come before their students.
+FEWSTEPS = (
+    "rf",
+    "rf/lognorm(0,1)",
+    "v/cosine",
+    "meanflow",
+    "imeanflow",
+    "shortcut(128)",
+    "ect",
+    "scm",
+    "reflow(rf)",
+    "reflow(reflow(rf))",
+    "progressive(v/cosine,8)",
+    "progressive(v/cosine,4)",
+    "progressive(v/cosine,2)",
+    "progressive(v/cosine,1)",
+)
+
 BEYOND = (
     "x0/linear",
     "x0/cosine",
@@ -130,4 +160,6 @@ BEYOND = (
     "eps/linear+nearest(4)",
     "eps/linear+offset(0.1)",
     "v/linear+ztsnr+offset(0.1)",
+    "rf/ushape(4)+huber(0.00054)",
+    "guided(rf/lognorm(0,1))",
 )

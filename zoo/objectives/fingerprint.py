@@ -20,12 +20,15 @@ def quantiles(chosen: Objective, shares: tuple[float, ...]) -> list[float]:
 def fingerprint(chosen: Objective) -> dict[str, list[float | None]]:
     """{logsnr, density, weight}: the law of logsnr in training and the effective weight, to six digits.
 
-    A number that is not finite is None.
+    A number that is not finite is None, and so are those that a scheme has not.
     """
     import torch
 
     logsnr = torch.linspace(-SPAN, SPAN, POINTS, dtype=torch.float64)
-    curves = {"density": chosen.log_density(logsnr).exp(), "weight": chosen.effective_weight(logsnr)}
+    scheme, none = chosen.scheme, torch.full_like(logsnr, math.nan)
+    density = none if scheme and not scheme.drawn else chosen.log_density(logsnr).exp()
+    weight = none if scheme and not scheme.weighed else chosen.effective_weight(logsnr)
+    curves = {"density": density, "weight": weight}
     found = {name: [_six(value) for value in curve.tolist()] for name, curve in curves.items()}
     return {"logsnr": logsnr.tolist(), **found}
 

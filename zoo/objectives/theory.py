@@ -18,9 +18,9 @@ from zoo.objectives.density import CosMap, EDMLogNormal, LogitNormal, Uniform, n
 from zoo.objectives.match import Match
 from zoo.objectives.path import Circle, Flow, Path, Sigmoid, Trig, ZeroTerminal
 from zoo.objectives.target import EDM, Eps, FlowTarget, V
-from zoo.objectives.weight import P2, SNR, Flat, SigmoidWeight, SoftMinSNR
+from zoo.objectives.weight import P2, SNR, Flat, SigmoidWeight, SoftMinSNR, SpaceLoss
 
-AXES = ("target", "path", "density", "weight", "coupling", "auxiliary")
+AXES = ("target", "path", "density", "weight", "coupling", "auxiliary", "scheme")
 EVERYWHERE = (Flow(), Trig(), Sigmoid())  # paths through every logsnr: what is drawn in logsnr is not cut off
 
 
@@ -40,7 +40,13 @@ def same_law(a: Objective, b: Objective) -> bool:
 def same_curve(a: Objective, b: Objective) -> bool:
     """Whether both have the same effective weight, up to a constant: the same expected loss over all denoisers."""
     plain = a.auxiliary == b.auxiliary == Plain() or _output(a) == _output(b)
-    return plain and a.coupling == b.coupling and a.auxiliary == b.auxiliary and _curve(a) == _curve(b)
+    return (
+        plain
+        and a.scheme == b.scheme
+        and a.coupling == b.coupling
+        and a.auxiliary == b.auxiliary
+        and _curve(a) == _curve(b)
+    )
 
 
 def same(a: Objective, b: Objective) -> bool:
@@ -67,6 +73,8 @@ def _output(one: Objective) -> object:
 def _weight(one: Objective) -> object:
     """The weight on the error of x_hat, up to a constant."""
     match one.weight:
+        case SpaceLoss():
+            return one.weight, one.target  # where it is capped depends on what the network puts out
         case Flat():
             return SNR() if one.target == Eps() else _output(one)
         case SoftMinSNR(gamma) | P2(gamma, 1.0):

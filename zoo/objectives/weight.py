@@ -164,6 +164,71 @@ class SigmoidWeight(IntegralWeight):
         return logsigmoid(self.b - logsnr)
 
 
+class SpaceLoss(Weight):
+    """The plain error of something else than what the network puts out: |z_hat - z|^2 = (D_z / D)^2 |y_hat - y|^2.
+
+    The factor is at most 1 / clamp^2: where it is larger, the output says next to nothing of z. So JiT clamps the
+    denominators of its conversions (arXiv 2511.13720, which chooses 0.05).
+    """
+
+    clamp: float
+
+    @abstractmethod
+    def log_space(self, logsnr: "Tensor") -> "Tensor":
+        """log (D_z / sigma)^2, z what the error is taken of."""
+
+    def log_factor(self, logsnr: "Tensor", log_x0_error: "Tensor", log_density: "Callable[[], Tensor]") -> "Tensor":
+        found = (self.log_space(logsnr) + log_x0_error).where(logsnr > -math.inf, 0.0)
+        return found.clamp(max=-2 * math.log(self.clamp))
+
+
+@dataclass(frozen=True)
+class XLoss(SpaceLoss):
+    """The error of x_hat, whatever the network puts out."""
+
+    clamp: float = 0.05
+    papers: ClassVar = ("2511.13720",)
+    formula: ClassVar = "1 on the error of x_hat, at most 1 / clamp^2 on the target's own"
+
+    def __post_init__(self) -> None:
+        positive("clamp", self.clamp)
+
+    def log_space(self, logsnr: "Tensor") -> "Tensor":
+        return logsnr.new_zeros(logsnr.shape)
+
+
+@dataclass(frozen=True)
+class EpsLoss(SpaceLoss):
+    """The error of eps_hat, whatever the network puts out."""
+
+    clamp: float = 0.05
+    papers: ClassVar = ("2511.13720",)
+    formula: ClassVar = "1 on the error of eps_hat, at most 1 / clamp^2 on the target's own"
+
+    def __post_init__(self) -> None:
+        positive("clamp", self.clamp)
+
+    def log_space(self, logsnr: "Tensor") -> "Tensor":
+        return logsnr
+
+
+@dataclass(frozen=True)
+class VLoss(SpaceLoss):
+    """The error of eps_hat - x_hat, rectified flow's velocity, whatever the network puts out."""
+
+    clamp: float = 0.05
+    papers: ClassVar = ("2511.13720",)
+    formula: ClassVar = "1 on the error of eps_hat - x_hat, at most 1 / clamp^2 on the target's own"
+
+    def __post_init__(self) -> None:
+        positive("clamp", self.clamp)
+
+    def log_space(self, logsnr: "Tensor") -> "Tensor":
+        from torch.nn.functional import logsigmoid
+
+        return -2 * logsigmoid(-logsnr / 2)  # (alpha + sigma)^2 / sigma^2
+
+
 @dataclass(frozen=True)
 class FlowLoss(X0Weight):
     """1 / max(t, clamp)^2, t = sigma / (alpha + sigma): the loss of rectified flow, whatever the target.

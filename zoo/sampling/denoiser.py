@@ -7,9 +7,10 @@ x_t = alpha x_hat + sigma eps_hat, the same for every objective.
 from typing import TYPE_CHECKING
 
 from zoo.config.control import Sampling
-from zoo.objectives.core import Network, Objective
+from zoo.objectives.auxiliary import Network
+from zoo.objectives.core import Objective
 from zoo.objectives.path import Path
-from zoo.solvers.sampler import Denoiser
+from zoo.solvers.sampler import SAMPLERS, Denoiser, Sampler
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,7 +18,15 @@ if TYPE_CHECKING:
 
 def denoiser_of(objective: Objective, net: Network) -> Denoiser:
     """A network seen through its objective's head."""
-    return lambda x_t, t, labels: objective.denoise(net, x_t, t, labels)
+    return lambda x_t, t, labels, until=None: objective.denoise(net, x_t, t, labels, until)
+
+
+def sampler_of(objective: Objective, name: str) -> Sampler:
+    """The sampler of this name. `map` is the objective's own: a step of its map, x_hat and fresh noise where it maps to
+    the data alone, and Euler's step, which is a denoiser's, where it has none."""
+    if name != "map" or objective.two_times:
+        return SAMPLERS[name]
+    return SAMPLERS["renoise" if objective.scheme and objective.scheme.renoises else "euler"]
 
 
 def from_x_hat(path: Path, x_t: "Tensor", t: "Tensor", x_hat: "Tensor") -> "tuple[Tensor, Tensor]":
@@ -45,13 +54,13 @@ def guided(
     low, high = interval
     everywhere = interval == (0.0, 1.0)  # then a GPU need not be asked at every step
 
-    def wrapped(x_t: "Tensor", t: "Tensor", labels: "Tensor") -> "tuple[Tensor, Tensor]":
+    def wrapped(x_t: "Tensor", t: "Tensor", labels: "Tensor", *until: "Tensor") -> "tuple[Tensor, Tensor]":
         if not everywhere:
             alpha, sigma = path.at(t)
             if not low <= float(sigma / (alpha + sigma)) <= high:
-                return denoiser(x_t, t, labels)
-        with_class, _ = denoiser(x_t, t, labels)
-        without, _ = denoiser(x_t, t, labels.new_full(labels.shape, none_label))
+                return denoiser(x_t, t, labels, *until)
+        with_class, _ = denoiser(x_t, t, labels, *until)
+        without, _ = denoiser(x_t, t, labels.new_full(labels.shape, none_label), *until)
         x_hat = without + scale * (with_class - without)
         if rescale:
             spread = [each.std(dim=(1, 2, 3), keepdim=True) for each in (with_class, x_hat)]
@@ -62,10 +71,15 @@ def guided(
 
 
 def clipped(denoiser: Denoiser, path: Path, low: float, high: float) -> Denoiser:
-    """x_hat clamped to the data's range, eps_hat to match: one policy for every objective."""
+    """x_hat clamped to the data's range, eps_hat to match: one policy for every objective.
 
-    def wrapped(x_t: "Tensor", t: "Tensor", labels: "Tensor") -> "tuple[Tensor, Tensor]":
-        x_hat, _ = denoiser(x_t, t, labels)
+    But for a map's step to a level in between: the x_hat behind it is no image, only where its line would end.
+    """
+
+    def wrapped(x_t: "Tensor", t: "Tensor", labels: "Tensor", *until: "Tensor") -> "tuple[Tensor, Tensor]":
+        x_hat, eps_hat = denoiser(x_t, t, labels, *until)
+        if until and float(until[0]) > 0:
+            return x_hat, eps_hat
         return from_x_hat(path, x_t, t, x_hat.clamp(low, high))
 
     return wrapped

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from zoo import registry
+from zoo.base import ranks
 from zoo.base.environment import exact_device
 from zoo.base.errors import ZooError
 from zoo.base.progress import Pulse
@@ -27,12 +28,12 @@ from zoo.data.dataset import Dataset, scale_of, to_uint8
 from zoo.data.spec import Spec
 from zoo.objectives.path import Path
 from zoo.sampling import pictures
-from zoo.sampling.denoiser import denoiser_of, wrap
+from zoo.sampling.denoiser import denoiser_of, sampler_of, wrap
 from zoo.solvers import sampler
 from zoo.solvers.sampler import Denoiser
 from zoo.training import checkpoint, noise
+from zoo.training.network import initialise, network
 from zoo.training.state import State
-from zoo.training.trainer import initialise, network
 
 PREVIEW_STEPS = 12
 PREVIEWED, ACROSS = 10, 5  # classes in a preview, and in a row of it
@@ -46,10 +47,20 @@ class Film:
     image: int  # its place among the labels
     frames: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
+    def share(self, batch: int) -> None:
+        """Give all ranks the steps, which the one that drew this batch has."""
+        stacked = torch.stack([torch.stack(frame) for frame in self.frames]) if self.frames else torch.empty(0)
+
+        def chosen(i: int) -> Tensor:
+            return stacked if i == batch else stacked.new_empty(0)
+
+        self.frames = [(x, x_hat) for x, x_hat in ranks.spread(batch + 1, chosen)[batch]]
+
 
 class Model:
     """A checkpoint ready to draw images: one network, whose weights are exchanged between settings.
 
+    together: whether every rank of a group has this model and draws the same images, which are then shared out.
     Raises ZooError for a configuration that is not valid here, such as an objective of a plugin that was not loaded.
     """
 
@@ -59,7 +70,9 @@ class Model:
         tensors: dict[str, Tensor],
         device: torch.device,
         batch: int,
+        together: bool = False,
     ):
+        self.together = False
         try:
             self.config = TrainConfig(**manifest["config"])
         except ValidationError as error:
@@ -71,6 +84,7 @@ class Model:
         self.net, how = network(self.config, self.module, device, prod(self.spec.image_shape[1:]))
         self.one_shape = how["compiled"]
         self.images(torch.zeros(1, dtype=torch.int64), Setting(steps=1))  # compiles, outside of what is timed
+        self.together = together
 
     def use(self, weights: str) -> None:
         """Take the `ema` or the `raw` weights."""
@@ -90,16 +104,21 @@ class Model:
         """
         count = len(labels)
         padded = torch.cat([labels, labels.new_full((self.whole(count) - count,), self.spec.num_classes)])
-        parts, pulse = [], Pulse()
-        for begin, chosen in enumerate(padded.split(self.batch)):
+        batches, pulse = padded.split(self.batch), Pulse()
+
+        def draw(begin: int) -> Tensor:
             pulse.beat(f"drew {begin * self.batch:,} of {count:,} images under {setting.name}")
-            steps = self._steps(chosen, setting, first + begin * self.batch, seed)
+            steps = self._steps(batches[begin], setting, first + begin * self.batch, seed)
             if film is not None and film.image // self.batch == begin:
                 steps = self._filmed(steps, setting, film, film.image % self.batch)
             x_hat = sampler.last(steps)
             if not x_hat.isfinite().all():
                 raise ZooError(f"images under {setting.name} are not finite: that sampler breaks on this network")
-            parts.append(to_uint8(x_hat, self.standard))
+            return to_uint8(x_hat, self.standard)
+
+        parts = ranks.spread(len(batches), draw, self.together)
+        if film is not None and self.together:
+            film.share(film.image // self.batch)
         return torch.cat(parts)[:count]
 
     @torch.no_grad()
@@ -136,7 +155,7 @@ class Model:
             return image_noise(seed, stream, first, len(labels), self.spec.image_shape).to(self.device)
 
         x = sampler.start(path, times[0], fresh("sample"))
-        steps = sampler.SAMPLERS[setting.sampler]
+        steps = sampler_of(self.objective, setting.sampler)
         return steps(self.denoiser(setting), path, times, x, labels.to(self.device), lambda k: fresh(f"sample-{k}"))
 
 
@@ -189,7 +208,7 @@ def evaluations(path: Path, sampling: Sampling) -> int:
     """Network evaluations that one image takes, counted on a network that does nothing."""
     calls = 0
 
-    def idle(x_t: Tensor, t: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def idle(x_t: Tensor, t: Tensor, labels: Tensor, *until: Tensor) -> tuple[Tensor, Tensor]:
         nonlocal calls
         calls += 1
         return x_t, x_t

@@ -5,6 +5,8 @@
     ancestral   x_s = alpha_s (x_hat + r_s^2 / r_t eps_hat + r_s (1 - r_s^2 / r_t^2)^.5 noise),  r = sigma / alpha
                 DDIM with eta 1, and DDPM (arXiv 2006.11239) at its 1000 steps
     euler_a     k-diffusion's name for that step: there an Euler step down to r_s^2 / r_t, then noise up to r_s
+    map         Euler's step with the (x_hat, eps_hat) of a denoiser that is told s: the map of a trained flow map
+    renoise     x_s = alpha_s x_hat + sigma_s noise           multistep consistency sampling (arXiv 2303.01469)
     dpmpp_2m    x_s = sigma_s / sigma_t x_t - alpha_s (exp(-h) - 1) D,  h = log(r_t / r_s),
                 D = x_hat + (x_hat - x_hat before) h / (2 h before)    DPM-Solver++(2M) (arXiv 2211.01095)
 
@@ -23,7 +25,8 @@ from zoo.objectives.path import Path
 if TYPE_CHECKING:
     from torch import Tensor
 
-Denoiser = Callable[["Tensor", "Tensor", "Tensor"], "tuple[Tensor, Tensor]"]  # (x_t, t, labels) -> (x_hat, eps_hat)
+# (x_t, t, labels) -> (x_hat, eps_hat); of a map also (x_t, t, labels, until when the step goes)
+Denoiser = Callable[..., "tuple[Tensor, Tensor]"]
 Noise = Callable[[int], "Tensor"]  # step -> standard normal noise like x
 Steps = Iterator[tuple["Tensor", "Tensor"]]
 Sampler = Callable[[Denoiser, Path, "Tensor", "Tensor", "Tensor", Noise], Steps]
@@ -80,12 +83,32 @@ def dpmpp_2m(denoiser: Denoiser, path: Path, times: "Tensor", x: "Tensor", label
     yield x, denoiser(x, times[-1], labels)[0]
 
 
+def flow_map(denoiser: Denoiser, path: Path, times: "Tensor", x: "Tensor", labels: "Tensor", noise: Noise) -> Steps:
+    """Steps of a map: the denoiser is told until when each goes; the last one goes to the data, time 0."""
+    for t, s in pairwise(times):
+        x_hat, eps_hat = denoiser(x, t, labels, s)
+        yield x, x_hat
+        x = _mix(path, s, x_hat, eps_hat)
+    yield x, denoiser(x, times[-1], labels, 0 * times[-1])[0]
+
+
+def renoise(denoiser: Denoiser, path: Path, times: "Tensor", x: "Tensor", labels: "Tensor", noise: Noise) -> Steps:
+    """x_hat, and fresh noise for the next level: what a map to the data alone allows."""
+    for step, (t, s) in enumerate(pairwise(times)):
+        x_hat, _ = denoiser(x, t, labels)
+        yield x, x_hat
+        x = _mix(path, s, x_hat, noise(step))
+    yield x, denoiser(x, times[-1], labels)[0]
+
+
 SAMPLERS: dict[str, Sampler] = {
     "euler": euler,
     "heun": heun,
     "ancestral": ancestral,
     "dpmpp_2m": dpmpp_2m,
     "euler_a": ancestral,
+    "map": flow_map,
+    "renoise": renoise,
 }
 
 

@@ -16,8 +16,10 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
+from zoo.base import ranks
 from zoo.base.errors import ZooError
 from zoo.base.files import remove, sha256, write_atomic
+from zoo.base.progress import warn
 from zoo.base.sealed import read_sealed, write_sealed
 
 KEPT = 2
@@ -30,8 +32,11 @@ def save(
 ) -> None:
     """Write the checkpoint of a step, then drop all but the newest `kept` (KEPT).
 
-    tensors: names with a prefix net., ema., opt. or stat., on any device. Raises DiskFull or ZooError.
+    tensors: names with a prefix net., ema., opt. or stat., on any device. Of ranks the first alone writes. Raises
+    DiskFull or ZooError.
     """
+    if not ranks.leads():
+        return
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     weights = folder / f"step-{step:06d}.safetensors"
     data = safetensors.torch.save(whole)
@@ -79,7 +84,8 @@ def newest(folder: Path, say: Callable[[str], None]) -> tuple[dict[str, Any], di
 def find(path: Path, selected: bool = True) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The checkpoint that a user points at: a run's folder, a manifest, or the safetensors file.
 
-    Of a folder it is the one that its scores are of, the selected one if there is one, else the newest.
+    Of a folder it is the one that its scores are of, the selected one if there is one, else the newest. If that is
+    damaged, it is named on stderr, and the one before is taken.
 
     selected: whether that one counts. Raises ZooError, with what to do, for anything else.
     """
@@ -90,6 +96,8 @@ def find(path: Path, selected: bool = True) -> tuple[dict[str, Any], dict[str, T
         if found is None:
             detail = f" ({'; '.join(problems)})" if problems else ""
             raise ZooError(f"{path} holds no checkpoint (step-NNNNNN.json and .safetensors){detail}")
+        for problem in problems:
+            warn(f"checkpoint left out: {problem}; that of step {found[0]['step']:,} is taken")
         return found
     if not path.is_file():
         raise ZooError(f"{path} does not exist; give a run's folder or its step-NNNNNN.safetensors")

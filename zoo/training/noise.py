@@ -1,8 +1,9 @@
 """Randomness as a pure function of (seed, stream, k): the k-th draw of a named stream.
 
 Every objective sees the same batches, noise and dropped labels at step k (common random numbers), and a resumed run
-needs no generator state. Streams: `init`, `order` (k = epoch), `drop`, `u`, `noise`, `coupling`, `augment` (k = step),
-`sample` and `sample-STEP` (k = chunk of images), `validation` (k = level), and the judge's own.
+needs no generator state. Streams: `init`, `order` (k = epoch), `drop`, `u`, `noise`, `coupling`, `augment`, `more` (k =
+step), `pairs` (k = batch), `sample` and `sample-STEP` (k = chunk of images), `validation` (k = level), and the judge's
+own.
 """
 
 import hashlib

@@ -16,6 +16,7 @@ from typing import Any, TextIO
 import torch
 from torch import Tensor
 
+from zoo.base import ranks
 from zoo.base.environment import exact_device
 from zoo.base.errors import Diverged
 from zoo.base.files import read_rows, write_atomic, write_error
@@ -81,6 +82,8 @@ class Metrics:
         self.sums.zero_()
         self.bin_sums.zero_()
         line = json.dumps(row, allow_nan=False) + "\n"
+        if not ranks.leads():
+            return row
         with self._written(len(line)):
             if self.file is None:
                 self.file = self.path.open("a", encoding="utf-8")

@@ -13,7 +13,6 @@ import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,6 +20,7 @@ from zoo.base.errors import ZooError, choose
 from zoo.base.files import remove, write_atomic
 from zoo.base.progress import say
 from zoo.base.sealed import digest, read_sealed, write_sealed
+from zoo.training.shown import artifacts, scalars
 
 if TYPE_CHECKING:
     from zoo.config.cell import TrainConfig
@@ -37,6 +37,7 @@ WANDB = {  # what holds unless the user's environment says otherwise: nothing is
     "WANDB_QUIET": "true",
     "WANDB_FINISH_TIMEOUT": "60",  # seconds; a server that is gone must not hold up a grid
 }
+DATA_DIR = os.environ.get("WANDB_DATA_DIR")  # the user's own
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,8 @@ class WandB:
     """Weights & Biases, in the run's folder `wandb`.
 
     Offline, each process writes a folder that holds the whole run from its first step, with one identity: wandb cannot
-    go on in a folder, and loses its last seconds when the process is killed.
+    go on in a folder, and loses its last seconds when the process is killed. A run that came to its end gives two
+    artifacts, its last checkpoint and its pictures; wandb refers to the files where they are, and copies none.
     """
 
     def __init__(self, run: Run):
@@ -122,7 +124,9 @@ class WandB:
             os.environ.setdefault(name, value)
         import wandb
 
-        self.Image = wandb.Image
+        self.Image, self.Artifact, self.folder, self.identity = wandb.Image, wandb.Artifact, run.folder, run.identity
+        if not DATA_DIR:  # a worker's next run has a folder of its own
+            os.environ["WANDB_DATA_DIR"] = str(run.folder.absolute() / "wandb")
         self.run = wandb.init(
             project=PROJECT, name=run.name, id=run.identity, resume="allow", config=run.config, dir=str(run.folder)
         )
@@ -133,6 +137,12 @@ class WandB:
         self.run.log(values | pictures, step=step, commit=True)
 
     def close(self, whole: bool) -> None:
+        if whole:
+            for kind, files in artifacts(self.folder).items():
+                made = self.Artifact(f"{self.identity}-{kind}", type=kind)
+                for path in files:
+                    made.add_file(str(path), name=path.name, skip_cache=True, policy="immutable")
+                self.run.log_artifact(made)
         self.run.finish(exit_code=0 if whole else 1)
 
 
@@ -192,9 +202,9 @@ class Tracking:
         if name:
             self._attempt(lambda: self._open(TRACKERS[name], config, folder, rows, first))
 
-    def tell(self, step: int, row: dict[str, Any] | None, drawing: bool) -> None:
-        """What is known after a step: a row of metrics.jsonl, and whether a picture is due."""
-        draw = self.draw if drawing else None
+    def tell(self, step: int, row: dict[str, Any] | None, drawing: bool, drawn: bytes | None = None) -> None:
+        """What is known after a step: a row of metrics.jsonl, and whether a picture is due, or the picture itself."""
+        draw = (lambda: drawn) if drawn else self.draw if drawing else None
         if self.tracker and (row or draw):
             self._attempt(lambda: self._tell(step, row, self._drawn(step, draw) if draw else None))
 
@@ -245,16 +255,3 @@ class Tracking:
             self.tracker = None
             reason = next(iter(str(error).splitlines()), "")
             say(f"--track {self.name} stopped, and training goes on without it: {type(error).__name__}: {reason}")
-
-
-def scalars(row: dict[str, Any]) -> dict[str, float]:
-    """A row of metrics.jsonl under a tracker's names; bins that saw nothing are left out."""
-    from zoo.training.runlog import LOGSNR_EDGES as EDGES
-
-    values = {f"train/{key}": value for key, value in row.items() if key not in ("step", "bins")}
-    names = [f"{low:g}_to_{high:g}" for low, high in pairwise(EDGES)]
-    names = [f"below_{EDGES[1]:g}", *names[1:-1], f"above_{EDGES[-2]:g}"]
-    for i, (name, mean) in enumerate(zip(names, row["bins"], strict=True), 1):
-        if mean is not None:
-            values[f"eps_error/{i}_logsnr_{name}"] = mean
-    return values

@@ -4,107 +4,127 @@ Step k's batch, dropped labels, noise levels and noise are pure functions of (se
 objective (common random numbers).
 """
 
+import time
 from collections.abc import Callable, Sequence
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from zoo import registry
-from zoo.base.environment import compiled, exact_device, pick_precision
+from zoo.base import ranks
+from zoo.base.environment import exact_device
 from zoo.base.errors import ZooError
 from zoo.base.progress import say
 from zoo.config.cell import TrainConfig
 from zoo.data.dataset import Dataset, affine, scale_of, standardise
-from zoo.data.spec import Spec
-from zoo.objectives.core import Network
-from zoo.training import noise
+from zoo.training import checkpoint, noise
 from zoo.training.capture import Captured
+from zoo.training.network import initialise, network
 from zoo.training.runlog import Metrics
+from zoo.training.spread import Loss, Spread, joined
 from zoo.training.state import State
-
-
-def initialise(config: TrainConfig, spec: Spec, device: torch.device) -> nn.Module:
-    """The backbone with the initial weights of the seed, the same for every objective."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(noise.generator(config.seed, "init").initial_seed())
-        module = registry.backbone(config.backbone, spec.image_shape, spec.num_classes).to(device)
-    if device.type == "cuda":  # what tensor cores want; in float32 on a CPU group norm is many times slower so
-        module.to(memory_format=torch.channels_last)
-    if config.checkpointing:
-        enable = getattr(module, "enable_gradient_checkpointing", None)
-        if enable is None:
-            raise ZooError(f"backbone {config.backbone} has no enable_gradient_checkpointing(): train without it")
-        enable()
-    return module
-
-
-def network(
-    config: TrainConfig, module: nn.Module, device: torch.device, pixels: int
-) -> tuple[Network, dict[str, Any]]:
-    """(what objectives call, {precision, compiled}): under autocast and compiled where that is faster."""
-    precision = pick_precision(config.precision, device, pixels)
-    forward, is_compiled = compiled(module, config.compile, precision, device, say)
-
-    def net(x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            out: Tensor = forward(x, t, labels)
-            return out
-
-    return net, {"precision": precision, "compiled": is_compiled}
+from zoo.training.teaching import Nets, pairs_of
 
 
 class Batches:
-    """Step k -> (x, labels, u, eps), drawn from the seed's streams; eps as the objective pairs it with x."""
+    """Step k -> (x, labels, u, eps), drawn from the seed's streams; eps as the objective pairs it with x.
 
-    def __init__(self, config: TrainConfig, data: Dataset, device: torch.device):
+    pairs: (x [N, C, H, W], standardised, eps like it, labels [N]) to take the place of images and noise.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        data: Dataset,
+        device: torch.device,
+        pairs: tuple[Tensor, Tensor, Tensor] | None = None,
+    ):
         self.config, self.device, self.exact = config, device, exact_device(device)
-        self.standard = scale_of(data, config.standardise)
+        self.standard, self.pairs = scale_of(data, config.standardise), pairs
         self.coupling = registry.objective(config.objective).coupling
         self.images, self.labels = (part.to(device) for part in data.augmented)
         self.none, self.flips = data.spec.num_classes, data.flips
 
     def __call__(self, k: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         batch = self.config.batch
+        dropped = torch.rand(batch, generator=self._stream("drop", k), device=self.exact) < self.config.label_dropout
+        dropped = dropped.to(self.device)
+        u = noise.stratified(batch, self._stream("u", k))
+        if self.pairs:
+            chosen = noise.batch_indices(self.config.seed, k, batch, len(self.pairs[0]), self.device)
+            x, eps, labels = (part[chosen] for part in self.pairs)
+            return x, labels.masked_fill(dropped, self.none), u, eps
         chosen = noise.batch_indices(self.config.seed, k, batch, len(self.images), self.device)
         images, labels = self.images[chosen], self.labels[chosen]
         if self.config.augment:
             images = affine(images.float() / 255, self._stream("augment", k), self.flips)
         x = standardise(images, self.standard)
-        dropped = torch.rand(batch, generator=self._stream("drop", k), device=self.exact) < self.config.label_dropout
-        u = noise.stratified(batch, self._stream("u", k))
         eps = self._normal(x.shape, self._stream("noise", k))
         more = self._stream("coupling", k)
         eps = self.coupling.pair(x, labels, eps, lambda shape: self._normal(shape, more))
-        return x, labels.masked_fill(dropped.to(self.device), self.none), u, eps
+        labels = labels.masked_fill(dropped, self.none)
+        return ranks.mine(x), ranks.mine(labels), ranks.mine(u), ranks.mine(eps)
 
     def _normal(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
         return torch.randn(tuple(shape), generator=generator, device=self.exact).to(self.device)
+
+    def more(self, k: int) -> Tensor:
+        """A second uniform number for each image of step k, [batch] float64."""
+        return torch.rand(self.config.batch, generator=self._stream("more", k), device=self.exact, dtype=torch.float64)
 
     def _stream(self, name: str, k: int) -> torch.Generator:
         return noise.generator(self.config.seed, name, k, self.exact)
 
 
 class Trainer:
-    """A run at work: its network, its optimiser's state, its batches and its running sums."""
+    """A run at work: its network, its optimiser's state, its batches and its running sums.
 
-    def __init__(self, config: TrainConfig, data: Dataset, folder: Path, device: torch.device):
-        self.objective = registry.objective(config.objective)
+    teacher: the tensors of the teacher's checkpoint, for an objective that has one; the student begins at its average.
+    parts: into how many a rank's slice of a batch is cut, one after the other, so that less of it is in memory at once.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        data: Dataset,
+        folder: Path,
+        device: torch.device,
+        teacher: dict[str, Tensor] | None = None,
+        parts: int = 1,
+    ):
+        self.objective, self.steps = registry.objective(config.objective), config.steps
         self.module = initialise(config, data.spec, device)
+        if teacher:
+            self.module.load_state_dict(checkpoint.part(teacher, "ema"))
         if auxiliary := self.objective.auxiliary.module():
             auxiliary.to(device)
         self.auxiliary, self.state = auxiliary, State(self.module, config, auxiliary)
-        self.metrics, self.batches = Metrics(folder, device, config.clip), Batches(config, data, device)
         self.net, self.how = network(config, self.module, device, prod(data.image_shape[1:]))
-        self.graphs = config.compile == "graphs" and device.type == "cuda"
+        ranks.check(config.batch, ranks.size(), parts, joined(self.objective))
+        whole = ranks.size() * parts == 1
+        if self.objective.scheme and not whole:
+            raise ZooError(
+                f"{config.objective} is trained by one process, on whole batches: no --ranks, no --accumulate"
+            )
+        self.spread = None if whole else Spread(Loss(self.objective, self.net, self.module, auxiliary), parts)
+        self.nets, pairs, began = None, None, time.perf_counter()
+        if scheme := self.objective.scheme:
+            self.nets = Nets(config, self.module, self.state, teacher, data, device)
+            pairs = pairs_of(config, self.objective, self.net, data, device) if scheme.from_pairs else None
+        self.pairing_seconds = time.perf_counter() - began if pairs else 0.0
+        self.metrics = Metrics(folder, device, config.clip)
+        self.batches = Batches(config, data, device, pairs)
+        self.graphs = config.compile == "graphs" and device.type == "cuda" and whole
         self.recorded: Captured | None = None
 
     def warm_up(self) -> None:
         """Compile and touch everything once, outside the timed steps; weights and random numbers stay as they are."""
-        x, labels, _, _ = self.batches(0)
-        self.net(x, torch.full((len(x),), 0.5, device=x.device), labels).float().square().mean().backward()
+        x, labels, *_ = (part.chunk(self.spread.parts)[0] if self.spread else part for part in self.batches(0))
+        time = torch.full((len(x),), 0.5, device=x.device)
+        self.net(x, time, labels, *([time] if self.objective.two_times else [])).float().square().mean().backward()
         self.module.zero_grad()
         if self.graphs:
             self._capture()
@@ -128,9 +148,10 @@ class Trainer:
         run: Callable[..., None] = self.recorded or self.learn
         run(*self.given(k))
 
-    def given(self, k: int) -> tuple[Tensor, Tensor, Tensor, Tensor, int, float, float]:
+    def given(self, k: int) -> tuple[Any, ...]:
         """What `learn` takes for step k: all that differs from step to step."""
-        return *self.batches(k), k, *self.state.rates(k)
+        more = (self.batches.more(k),) if self.nets else ()
+        return *self.batches(k), k, *self.state.rates(k), *more
 
     def learn(
         self,
@@ -141,9 +162,18 @@ class Trainer:
         k: int | Tensor,
         rate: float | Tensor,
         share: float | Tensor,
+        more: Tensor | None = None,
     ) -> None:
-        """A step on a batch; the last three are numbers, or tensors [] on the GPU in a recording."""
-        prediction = self.objective.predict(self.net, x, labels, u, eps)
+        """A step on a batch; the three after it are numbers, or tensors [] on the GPU in a recording.
+
+        more: a second uniform number for each image, where the objective has a scheme.
+        """
+        if self.spread:
+            losses, logsnr, error = self.spread.backward(x, labels, u, eps)
+            self.metrics.add(k, losses, self.state.step(rate, share), logsnr, error)
+            return
+        aid = self.nets.aid(more, k / self.steps) if self.nets and more is not None else None
+        prediction = self.objective.predict(self.net, x, labels, u, eps, aid)
         losses = self.objective.auxiliary.loss(prediction, self.auxiliary)
         losses.mean().backward()
         norm = self.state.step(rate, share)

@@ -1,0 +1,130 @@
+"""Quality against network evaluations: each objective's FID in 1, 2, 4 .. evaluations, and what its training cost.
+
+At a number of evaluations an objective is taken under the sampler that serves it best, of those that were scored with
+as many and without guidance: a map under `map`, a denoiser under a solver of higher order, if that is better.
+"""
+
+from statistics import fmean
+
+from scipy import stats
+
+from reports.read.run import Run, Stat
+from reports.read.setting import Setting
+from reports.words.document import Block, Bold, Bullets, Code, Heading, Mark, Paragraph, Picture, Table, Text, grouped
+from reports.words.forms import NONE, decimals, fid_text, number
+
+FEW = 4  # evaluations up to which a number counts as few
+ABOUT = (
+    "FID in as many network evaluations an image as the column says, without guidance; of several samplers the one of "
+    "the lowest FID for each objective. The sampler map takes the steps of an objective's own map, and Euler's where "
+    "it has none. Seconds: of training, those of the teachers' runs added, and over the seconds of {usual}."
+)
+CAPTION = (
+    "Quality against network evaluations: FID under the sampler that serves the objective best at as many, without "
+    "guidance; means over seeds."
+)
+
+
+def by_count(run: Run, backbone: str, objective: str) -> dict[int, tuple[Setting, Stat]]:
+    """The setting of the lowest mean FID at each number of evaluations, guidance apart, and that FID."""
+    found: dict[int, tuple[Setting, Stat]] = {}
+    for setting in run.compared:
+        asked = [score for cell in run.group(backbone, objective) if (score := cell.score(setting))]
+        stat = run.stat(backbone, objective, setting, "fid")
+        if setting.guidance != 1 or not asked or stat is None:
+            continue
+        count = asked[0]["evaluations"]
+        if count not in found or stat.mean < found[count][1].mean:
+            found[count] = setting, stat
+    return dict(sorted(found.items()))
+
+
+def is_about(run: Run) -> bool:
+    """Whether the run asks the question: maps were drawn from with several numbers of steps."""
+    return len({setting.steps for setting in run.compared if setting.sampler == "map" and setting.guidance == 1}) > 1
+
+
+def interval(stat: Stat) -> tuple[float, float]:
+    """The 95% interval of a mean: over seeds, or of one seed that of sampling."""
+    factor = stats.t.ppf(0.975, stat.seeds - 1) if stat.seeds > 1 else stats.norm.ppf(0.975)
+    return stat.mean - factor * stat.se, stat.mean + factor * stat.se
+
+
+def seconds(run: Run, backbone: str, objective: str) -> float | None:
+    """Seconds of training with those of the teachers; the mean over the seeds that are done."""
+    took = [c.result["train"] for c in run.group(backbone, objective) if c.result]
+    return fmean(one["seconds"] + one.get("teacher_seconds", 0.0) for one in took) if took else None
+
+
+def few_steps(run: Run, where: str, pictures: list[Picture]) -> list[Block]:
+    """The section of one data set; [] where it is not asked. where: the end of its heading."""
+    if not is_about(run):
+        return []
+    told = [_best(run, backbone, count) for backbone in run.backbones for count in _counts(run, backbone)]
+    usual = _usual(run)
+    blocks: list[Block] = [Heading(f"Few steps{where}"), Paragraph(ABOUT.format(usual=usual)), _table(run, usual)]
+    return [*blocks, *pictures, Bullets(tuple(text for text in told if text))]
+
+
+def one_step(run: Run) -> list[Text]:
+    """For the answer: what to train with for one evaluation an image, and for many, on each data set and backbone."""
+    told: list[Text] = []
+    for part in (run.on(dataset) for dataset in run.datasets):
+        for backbone in part.backbones if is_about(part) else ():
+            counts = _counts(part, backbone)
+            ends = [text for count in (counts[0], counts[-1]) if (text := _best(part, backbone, count))]
+            told += [("On ", part.datasets[0], ": ", *text) if len(run.datasets) > 1 else text for text in ends]
+    return told
+
+
+def _counts(run: Run, backbone: str) -> list[int]:
+    return sorted({count for o in run.objectives for count in by_count(run, backbone, o)})
+
+
+def _best(run: Run, backbone: str, count: int) -> tuple[Mark, ...]:
+    """`In 1 network evaluation on dit: meanflow, FID 4.2 (95% interval 3.8 to 4.6); then rf, ..`; () without scores."""
+    found = {o: each[count] for o in run.objectives if count in (each := by_count(run, backbone, o))}
+    if not found:
+        return ()
+    first, *others = sorted(found, key=lambda o: found[o][1].mean)
+    many = f"{count} network evaluation{'s' if count > 1 else ''}"
+    head: tuple[Mark, ...] = (f"In {many} an image on {backbone}, ", Bold(first), " has the lowest FID, ")
+    said = _fid(run, *found[first])
+    if not others:
+        return (*head, f"{said}.")
+    overlap = interval(found[others[0]][1])[0] <= interval(found[first][1])[1]
+    close = " The intervals overlap." if overlap else ""
+    return (*head, f"{said}; then ", Code(others[0]), f", {_fid(run, *found[others[0]])}.{close}")
+
+
+def _fid(run: Run, setting: Setting, stat: Stat) -> str:
+    low, high = (number(max(0.0, end), stat.se) for end in interval(stat))
+    what = "over seeds" if stat.seeds > 1 else "of sampling, one seed"
+    return f"{number(stat.mean, stat.se)} (95% interval {what} {low} to {high}; {setting.sampler})"
+
+
+def _usual(run: Run) -> str:
+    """The objective whose training seconds the others' are compared with: rf, or the first."""
+    return "rf" if "rf" in run.objectives else run.objectives[0]
+
+
+def _table(run: Run, usual: str) -> Table:
+    counts = sorted({count for b in run.backbones for count in _counts(run, b)})
+    header = ["objective", *(f"{count}" for count in counts), "training s", "times"]
+    groups = []
+    for backbone in run.backbones:
+        base, rows = seconds(run, backbone, usual), []
+        fids = {o: by_count(run, backbone, o) for o in run.objectives}
+        lowest = {c: min(found[c][1].mean for found in fids.values() if c in found) for c in _counts(run, backbone)}
+        order = sorted((o for o in fids if fids[o]), key=lambda o: min(stat.mean for _, stat in fids[o].values()))
+        for o in order:
+            took = seconds(run, backbone, o)
+            cells: list[Text] = []
+            for count in counts:
+                stat = fids[o][count][1] if count in fids[o] else None
+                text = fid_text(stat)
+                cells.append(Bold(text) if stat and stat.mean == lowest[count] else text)
+            times = f"{took / base:.1f}" if took and base else NONE
+            rows.append([o, *cells, NONE if took is None else f"{took:,.{decimals(took / 10, 1)}f}", times])
+        groups.append((backbone, rows))
+    return grouped(header, groups)

@@ -1,0 +1,130 @@
+"""Two studies of a grid with variants: how loss and quality scale, and what switches change in speed and memory.
+
+A grid asks for one by `study`; it stands in place of the section on recipes.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from statistics import fmean
+from typing import Any
+
+from eval.ranks.effects import student
+from eval.ranks.scaling import law
+from reports.read.cell import Cell
+from reports.read.run import Run
+from reports.words.document import Block, Heading, Paragraph, Table, Text, table
+from reports.words.forms import NONE, acc_mean, fid_at, fid_mean
+from reports.words.tables import TRAINING
+
+SCALING = (
+    "Each size was trained for several lengths, the rate decaying over each. Compute is that of training: three "
+    "forward passes for each image seen. Loss is the EMA weights' validation loss."
+)
+LAW = (
+    "A power law of all runs, L = E + A N^-alpha + B D^-beta in parameters N and images seen D (arXiv 2203.15556), has "
+    "alpha = {alpha} and beta = {beta} (95% intervals) and leaves E = {floor:.4f} at infinite size and training; the "
+    "runs lie within {residual:.1%} of it (standard deviation)."
+)
+NO_LAW = "A power law in parameters and images seen cannot be fitted to these runs: they do not fix its exponents."
+SWITCHES = (
+    "Images per second of training and the largest memory of a run (on a GPU what was allocated, on a CPU the "
+    "process's resident set), means over seeds, and their ratios to the first row's with 95% intervals over seeds. "
+    "Timings hold for the machine that the facts above name, with as much else at work there as there was."
+)
+
+
+def studied(run: Run, where: str = "", pictures: Sequence[Block] = ()) -> list[Block]:
+    """The section of one data set (`run.on(..)`) that the grid asks for; [] if it asks for none."""
+    asked = run.grid.get("study")
+    if not asked or not run.done:
+        return []
+    return _scaling(run, where, pictures) if asked == "scaling" else _switches(run, where)
+
+
+def validation_loss(cell: Cell) -> float | None:
+    """The EMA weights' validation loss of a cell that is done."""
+    found = ((cell.facts.get("validation") or {}).get("ema") or {}).get("val_target")
+    return float(found) if found is not None and math.isfinite(found) else None
+
+
+def compute(cell: Cell) -> float:
+    """Floating-point operations of a cell's training."""
+    train = cell.facts["train"]
+    return float(TRAINING * train["flop_per_image"] * train["images"])
+
+
+def _scaling(run: Run, where: str, pictures: Sequence[Block]) -> list[Block]:
+    settings = run.headline
+    header = ["backbone", "variant", "runs", "parameters", "images", "PFLOP", "validation loss"]
+    header += [f"{fid_at(s)}, {run.label(s)}" for s in settings] + [f"accuracy, {run.label(s)}" for s in settings]
+    rows = []
+    for backbone, name in dict.fromkeys((cell.backbone, cell.objective) for cell in run.done):
+        cells = [cell for cell in run.group(backbone, name) if cell.result]
+        losses = [loss for cell in cells if (loss := validation_loss(cell)) is not None]
+        train = cells[0].facts["train"]
+        rows.append([
+            backbone, cells[0].variant or name, str(len(cells)), f"{train['parameters']:,}", f"{train['images']:,}",
+            f"{fmean(map(compute, cells)) / 1e15:.2f}", f"{fmean(losses):.4f}" if losses else NONE,
+            *(fid_mean(run.stat(backbone, name, s, "fid")) for s in settings),
+            *(acc_mean(run.stat(backbone, name, s, "acc")) for s in settings),
+        ])  # fmt: skip
+    return [
+        Heading(f"Scaling{where}"), Paragraph(SCALING), table(header, rows, names=2), *pictures, Paragraph(_law(run)),
+    ]  # fmt: skip
+
+
+def _law(run: Run) -> str:
+    known = [(cell.facts["train"], loss) for cell in run.done if (loss := validation_loss(cell)) is not None]
+    found = law([t["parameters"] for t, _ in known], [t["images"] for t, _ in known], [loss for _, loss in known])
+    if found is None:
+        return NO_LAW
+    ends = [
+        f"{value:.2f} ({low:.2f} to {high:.2f})"
+        for value, (low, high) in ((found.alpha, found.alpha_ends), (found.beta, found.beta_ends))
+    ]
+    return LAW.format(alpha=ends[0], beta=ends[1], floor=found.floor, residual=found.residual)
+
+
+def _switches(run: Run, where: str) -> list[Block]:
+    blocks: list[Block] = [Heading(f"Switches{where}"), Paragraph(SWITCHES)]
+    for backbone in run.backbones:
+        names = list(dict.fromkeys(cell.objective for cell in run.done if cell.backbone == backbone))
+        if names:
+            blocks += [Heading(backbone, 3), _switch_table(run, backbone, names)]
+    return blocks
+
+
+def _switch_table(run: Run, backbone: str, names: Sequence[str]) -> Table:
+    setting = run.headline[0]
+    header = ["variant", "images/s", "over the first", "peak MiB", "over the first", "set-up s"]
+    header += [f"{fid_at(setting)}, {run.label(setting)}", "runs"]
+    first = [cell for cell in run.group(backbone, names[0]) if cell.result]
+    rows: list[list[Text]] = []
+    for name in names:
+        cells = [cell for cell in run.group(backbone, name) if cell.result]
+        row: list[Text] = [cells[0].variant or name]
+        for key, unit in (("images_per_s", 1.0), ("peak_memory_bytes", 2.0**20)):
+            value = _of(key)
+            row += [f"{fmean(map(value, cells)) / unit:,.0f}", "1" if name == names[0] else _ratio(cells, first, value)]
+        row += [f"{fmean(map(_of('setup_seconds'), cells)):.1f}", fid_mean(run.stat(backbone, name, setting, "fid"))]
+        rows.append([*row, str(len(cells))])
+    return table(header, rows)
+
+
+def _of(key: str) -> Callable[[Cell], float]:
+    return lambda cell: float(cell.facts["train"][key])
+
+
+def _ratio(cells: Sequence[Cell], first: Sequence[Cell], value: Callable[[Cell], float]) -> str:
+    """`1.42 (1.30 to 1.55)`, paired by seed."""
+    theirs: dict[Any, float] = {cell.seed: value(cell) for cell in first}
+    logs = [
+        math.log(value(cell) / theirs[cell.seed]) for cell in cells if theirs.get(cell.seed, 0) > 0 and value(cell) > 0
+    ]
+    if not logs:
+        return NONE
+    found = student(logs)
+    ends = (
+        "" if found.low is None or found.high is None else f" ({math.exp(found.low):.2f} to {math.exp(found.high):.2f})"
+    )
+    return f"{math.exp(found.mean):.2f}{ends}"

@@ -1,0 +1,31 @@
+"""The grids of claims and studies run whole through the command line, each cell on a few images."""
+
+import json
+
+import pytest
+
+SECTIONS = {  # grid -> (images seen by a cell, a heading of its page)
+    "practice": (3200, "Comparison"),
+    "claims": (64, "Claims"),
+    "qknorm": (64, "Claims"),
+    "scaling": (64, "Scaling"),
+    "switches": (128, "Switches"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SECTIONS)
+def test_the_grid_runs_whole(command, tmp_path, name):
+    images, heading = SECTIONS[name]
+    out = tmp_path / name
+    asked = ["--dataset", "digits", "--seeds", "1", "--budget", str(images), "--jobs", "1", "--out", str(out)]
+    done = command("run_all.py", "--grid", name, *asked)
+    assert done.returncode == 0, done.stderr
+    grid = json.loads((out / "grid.json").read_text())
+    assert len(list(out.rglob("result.json"))) == len(grid["cells"]) > 1
+    page = (out / "report.md").read_text()
+    assert f"\n## {heading}" in page
+    for entry in grid["claims"].get("digits", []):
+        assert entry["text"] in page
+    pictures = {path.parent.name for path in out.rglob("epochs/*.png")}
+    assert pictures == ({"epochs"} if name == "practice" else set())

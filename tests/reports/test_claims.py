@@ -1,0 +1,116 @@
+"""The pages of claims, scaling and switches, from runs whose answers are known."""
+
+import math
+
+import pytest
+
+from reports.page import build, page
+from reports.read.load import load
+from reports.words.claims import answers, claims, lead
+from reports.words.document import Heading, Table, plain
+from reports.words.scaling import studied
+from tests.reports.test_reports import edit, write_run
+from zoo.base.sealed import read_sealed, write_sealed
+
+NAMES = ["rf [base]", "rf [fast]", "rf [slow]", "rf+offset(0.1) [base]", "v/flow [base]"]
+LEVELS = dict(zip(NAMES, (3.0, 2.0, 3.0, 3.9, 3.3), strict=True))  # log FID
+PLACE = {"backbone": "dit(patch=4)", "objective": "rf [base]"}
+
+
+def claim(text: str, expect: str = "better", over: str | None = None, **changed: str) -> dict:
+    return {"text": text, "expect": expect, "over": over, "changed": PLACE | changed, "against": PLACE}
+
+
+ASKED = [
+    claim("Fast is better.", objective="rf [fast]"),
+    claim("Slow is better.", objective="rf [slow]"),
+    claim("Offset noise changes nothing.", "no effect", objective="rf+offset(0.1) [base]"),
+    claim("A rate that is not there is better.", objective="rf [none]"),
+    claim("Loss is quality.", over="cells"),
+    claim("Loss is quality over time.", over="time"),
+]
+
+
+def written(folder, seeds=(0, 1, 2), **grid):
+    """Runs of five arms: FID is exp of the level, and validation loss rises with it."""
+    made = write_run(folder, objectives=NAMES, backbones=["dit(patch=4)"], seeds=seeds, size=8, **grid)
+    for cell in made["cells"]:
+        level, seed = LEVELS[cell["objective"]], cell["seed"]
+        fid = math.exp(level + 0.02 * seed) * (1 + 0.01 * math.sin(7 * level + 5 * seed))
+        name, _, variant = cell["objective"].removesuffix("]").partition(" [")
+
+        def known(result: dict, fid: float = fid, level: float = level, name: str = name) -> None:
+            result["cell"]["train"]["objective"] = name
+            for row in result["scores"]:
+                row.update(fid=fid, acc=1 - level / 10)
+            result["validation"]["ema"]["val_target"] = level / 10
+            points = [{"images": 1000 * i, "seconds": i, "n": 256, "fid": 4 * fid / i, "fid_se": 0.1, "acc": 0.5,
+                       "loss": level / 10 + 1 / i} for i in range(1, 5)]  # fmt: skip
+            result["snapshots"] = points
+
+        edit(folder / cell["dir"] / "result.json", known)
+        cell |= {"objective": name, "variant": variant}
+    facts = read_sealed(folder / "grid.json")
+    facts = {key: facts[key] for key in facts if key not in ("digest", "schema_version")}
+    write_sealed(folder / "grid.json", facts | {"cells": made["cells"]})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return load(written(tmp_path_factory.mktemp("claims"), claims={"mnist": ASKED}))
+
+
+def test_every_claim_has_the_verdict_that_its_runs_give(run):
+    found = {one.claim["text"]: one for one in answers(run.on("mnist"))}
+    assert {text: one.verdict for text, one in found.items()} == {
+        "Fast is better.": "holds",
+        "Slow is better.": "does not hold",
+        "Offset noise changes nothing.": "does not hold",
+        "A rate that is not there is better.": "cannot be told",
+        "Loss is quality.": "holds",
+        "Loss is quality over time.": "holds",
+    }
+    assert math.exp(found["Fast is better."].effect.mean) == pytest.approx(math.exp(-1), rel=0.03)
+    assert found["Loss is quality."].effect.mean > 0.9
+
+
+def test_the_page_says_it_first_and_leaves_out_which_recipe_is_best(run):
+    blocks = page(run, [])
+    assert plain(blocks[1].text).startswith("Of 6 claims 3 hold, 2 do not hold and 1 cannot be told. Holds: Fast is")
+    titles = [plain(block.text) for block in blocks if isinstance(block, Heading)]
+    assert "Claims" in titles
+    assert "Recipes" not in titles
+    first, second = (block for block in claims(run.on("mnist")) if isinstance(block, Table))
+    assert plain(first.rows[0][1]) == "holds"
+    assert plain(first.rows[0][2]).startswith("FID x 0.3")
+    assert len(second.rows) == len(NAMES)
+
+
+def test_one_seed_tells_nothing_but_the_error_of_sampling(tmp_path):
+    run = load(written(tmp_path, seeds=(0,), claims={"mnist": ASKED}))
+    found = answers(run.on("mnist"))
+    assert {one.verdict for one in found[:4]} == {"cannot be told"}
+    assert "one seed" in found[0].why
+    assert "[" in plain(claims(run.on("mnist"))[-3].rows[0][3])
+
+
+def test_a_grid_without_claims_has_no_such_section(tmp_path):
+    run = load(written(tmp_path))
+    assert claims(run.on("mnist")) == studied(run.on("mnist")) == lead(run) == []
+
+
+@pytest.mark.parametrize("study", ["scaling", "switches"])
+def test_studies_have_a_section_and_a_picture_where_they_are_asked_for(study, tmp_path):
+    folder = written(tmp_path, study=study)
+    path = build(folder)
+    text = path.read_text()
+    assert f"## {study.title()}" in text
+    assert (folder / "figures" / "scaling.png").is_file() == (study == "scaling")
+    assert (folder / "figures" / "validation-loss.png").is_file()
+    (first, *_) = [block for block in studied(load(folder).on("mnist")) if isinstance(block, Table)]
+    if study == "scaling":
+        assert [plain(field) for field in first.rows[0][3:7]] == ["1,110,000", "30,000", "0.03", "0.3000"]
+        assert "cannot be fitted" in text
+    else:
+        assert [plain(field) for field in first.rows[1][1:4]] == ["212", "1.00 (1.00 to 1.00)", "477"]

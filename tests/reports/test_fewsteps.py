@@ -1,0 +1,81 @@
+"""The section on few steps: the best at every number of evaluations, with intervals typed by hand, and the price."""
+
+import pytest
+
+from reports.figures.effort import few_steps as drawn
+from reports.read.load import load
+from reports.words.document import Bullets, Heading, Table, plain
+from reports.words.fewsteps import by_count, few_steps, interval, one_step, seconds
+from tests.reports.test_reports import edit, write_run
+
+NAMES = ("rf", "meanflow", "ect")
+# FID by objective and steps, under `map`; a second seed has 0.2 more
+FIDS = {"rf": {1: 40.0, 4: 12.0, 25: 3.0}, "meanflow": {1: 8.0, 4: 7.0, 25: 6.0}, "ect": {1: 9.0, 4: 8.5, 25: 8.0}}
+SECONDS = {"rf": (100.0, 0.0), "meanflow": (150.0, 0.0), "ect": (130.0, 100.0)}  # its own, and its teacher's
+
+
+def made(folder, seeds, sampler="map"):
+    grid = write_run(
+        folder, objectives=NAMES, backbones=("dit",), seeds=seeds, guidance=(1.0,), steps=(1, 4, 25), size=8
+    )
+    for cell in grid["cells"]:
+
+        def change(result, cell=cell):
+            for score in result["scores"]:
+                value = FIDS[cell["objective"]][score["steps"]] + 0.2 * cell["seed"]
+                score.update(fid=value, fid_se=0.1, sampler=sampler, evaluations=score["steps"])
+            own, teacher = SECONDS[cell["objective"]]
+            result["train"].update(seconds=own, teacher_seconds=teacher)
+
+        edit(folder / cell["dir"] / "result.json", change)
+    return load(folder)
+
+
+def test_a_run_without_maps_has_no_such_section(tmp_path):
+    run = made(tmp_path, (0,), sampler="euler")
+    assert few_steps(run, "", []) == one_step(run) == []
+    assert drawn(run) is None
+
+
+def test_the_best_at_every_count_is_named_with_its_interval(tmp_path):
+    """One seed: 8.0 -+ 1.96 x 0.1, by the error of sampling."""
+    run = made(tmp_path, (0,))
+    heading, _, table, bullets = few_steps(run, " on mnist", [])
+    assert isinstance(heading, Heading) and heading.text == "Few steps on mnist"
+    assert isinstance(bullets, Bullets)
+    one, four, many = (plain(item) for item in bullets.items)
+    assert one.startswith(
+        "In 1 network evaluation an image on dit, meanflow has the lowest FID, 8.00 (95% interval of sa"
+    )
+    assert "one seed 7.80 to 8.20; map); then ect, 9.00 (" in one
+    assert "overlap" not in one
+    assert four.startswith("In 4 network evaluations an image on dit, meanflow has the lowest FID, 7.00")
+    assert many.startswith("In 25 network evaluations an image on dit, rf has the lowest FID, 3.00")
+    assert [plain(text) for text in one_step(run)] == [one, many]
+    assert isinstance(table, Table)
+    rows = {plain(row[0]): [plain(cell) for cell in row[1:]] for row in table.rows}
+    assert rows["ect"][-1] == "2.3"  # 130 s and its teacher's 100 s, over 100 s
+    assert rows["rf"][:3] == ["40.00 ± 0.10", "12.00 ± 0.10", "3.00 ± 0.10"]
+
+
+def test_over_seeds_the_interval_is_student_s(tmp_path):
+    """8.0 and 8.2: mean 8.1, standard error 0.1, 12.706 of them to either side; so it overlaps the next, 9.1."""
+    run = made(tmp_path, (0, 1))
+    stat = by_count(run, "dit", "meanflow")[1][1]
+    assert interval(stat) == pytest.approx((8.1 - 1.2706, 8.1 + 1.2706), abs=1e-3)
+    assert "The intervals overlap." in plain(one_step(run)[0])
+    assert seconds(run, "dit", "ect") == pytest.approx(230.0)
+
+
+def test_each_objective_is_taken_under_its_best_sampler(tmp_path):
+    run = made(tmp_path, (0,))
+
+    def change(result):
+        better = {**result["scores"][0], "sampler": "dpmpp_2m", "setting": "other", "fid": 1.5}
+        result["scores"].append(better)
+
+    edit(next(tmp_path.rglob("o0/seed0/result.json")), change)
+    again = load(tmp_path)
+    setting, stat = by_count(again, "dit", "rf")[again.done[0].result["scores"][0]["evaluations"]]
+    assert (setting.sampler, stat.mean) == ("dpmpp_2m", 1.5)
+    assert drawn(run) is not None
