@@ -125,6 +125,7 @@ def test_a_planted_arrow_and_a_planted_circle_are_named(graph):
 LONGEST, SHORTEST = 260, 30
 SHORT = {
     "zoo/train.py",
+    "zoo/base/children.py",
     "zoo/data/sets.py",
     "eval/ranks/stats.py",
     "zoo/objectives/uncertainty.py",
