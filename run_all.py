@@ -30,7 +30,7 @@ class Options(Watched):
         metavar="NAME",
     )  # fmt: skip
     dataset: str | None = option(
-        None, "auto (MNIST if it is available, else digits), mnist, fashion, digits, or several as in mnist,digits",
+        None, "auto (MNIST if available, else digits), a data set as in zoo/data/README.md, or several: mnist,digits",
         metavar="NAMES",
     )  # fmt: skip
     list: bool = option(False, "show the cells, their status and how long they take, and stop")

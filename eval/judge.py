@@ -51,7 +51,7 @@ def check(options: Check) -> int:
 
     device, data_dir = pick_device(options.device), Path(options.data_dir)
     data = load(options.dataset, data_dir, options.mirror)
-    return gate.report(data, [load_judge(data, data_dir, seed, device) for seed in (0, 1)])[0]
+    return gate.report(data, [load_judge(data, data_dir, seed, device, weak=True) for seed in (0, 1)])[0]
 
 
 def train(options: Train) -> int:

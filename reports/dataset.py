@@ -21,10 +21,10 @@ DTYPES = {"string": "string", "integer": "int64", "boolean": "bool", "number": "
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
-def features() -> list[dict[str, Any]]:
+def features(run: Run) -> list[dict[str, Any]]:
     """Name and type of every column, as the hub's dataset_info has them."""
     found: list[dict[str, Any]] = []
-    for name in results.COLUMNS:
+    for name in results.columns(run):
         kind = column_type(name)["type"][0]
         found.append(
             {"name": name, "sequence": "float64"} if kind == "array" else {"name": name, "dtype": DTYPES[kind]}
@@ -36,7 +36,7 @@ def write(run: Run, folder: Path, licence: str | None) -> list[str]:
     """Write the data set into a folder, new or empty; the names of its files. Raises ZooError for one with files."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ZooError(f"--hf-dataset {folder} holds files already. Choose another folder, or delete it first")
-    rows = [{name: _plain(name, row[name]) for name in results.COLUMNS} for row in results.rows(run)]
+    rows = [{name: _plain(name, row[name]) for name in results.columns(run)} for row in results.rows(run)]
     lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows]
     write_atomic(folder / "results.jsonl", ("\n".join(lines) + "\n").encode())
     write_atomic(folder / "README.md", card(run, len(rows), licence).encode())
@@ -61,7 +61,7 @@ def card(run: Run, count: int, licence: str | None) -> str:
         license=licence, pretty_name=f"Objective zoo: {run.grid.get('name')}", size_categories=[size],
         source_datasets=sources or None, tags=["objective-zoo", "diffusion", "benchmark"],
         configs=[{"config_name": "default", "data_files": [{"split": "train", "path": "results.jsonl"}]}],
-        dataset_info={"features": features()},
+        dataset_info={"features": features(run)},
     )  # fmt: skip
     judges = {name: run.on(name).judge for name in run.datasets}
     told = [

@@ -47,8 +47,7 @@ class Bench:
     @staticmethod
     def load(data: Dataset, data_dir: Path, device: torch.device, first: int = 0) -> "Bench":
         """The judges of a data set, that of seed `first` leading."""
-        device = exact_device(device)
-        began = time.time()
+        began, device = time.time(), exact_device(device)
         judges = [load_judge(data, data_dir, seed, device) for seed in (first, 1 - first)]
         if any(judge.made >= began for judge in judges):
             gate.report(data, judges, lambda line: print(line, file=sys.stderr))

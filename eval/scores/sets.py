@@ -51,6 +51,12 @@ def evaluate(paths: Sequence[Path], setting: Setting, asked: Asked, device: torc
         said = f"--dataset and the checkpoints name {' and '.join(sorted(names))}" if names else "nothing says it"
         raise ZooError(f"of which data set are these images? {said}. Give --dataset, one for all: {WORDS}")
     data = load(names.pop(), asked.data_dir, asked.mirror)
+    for path, trained in zip(paths, found, strict=True):
+        if trained and trained[0]["data_sha256"] != data.sha256:
+            raise ZooError(
+                f"{path} was trained on other images than {data.name} holds now: SHA-256 {trained[0]['data_sha256']} "
+                f"then, {data.sha256} now. Restore them, or train again"
+            )
     read = [
         None if trained else _images(path, setting, asked, data, device)
         for path, trained in zip(paths, found, strict=True)

@@ -1,4 +1,4 @@
-"""The README's picture: digits drawn by each objective, by rank, beside its FID under the same control setting."""
+"""The README's picture: samples drawn by each objective, by rank, beside its FID under the same control setting."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -6,20 +6,20 @@ from matplotlib.figure import Figure
 
 from eval.ranks.text import interval_text, rank_text
 from reports.figures.plotting import plain_ticks, text_width, wide
-from reports.figures.sheets import REAL, place, tiles_of, tiles_of_real
-from reports.figures.strip import best_backbone
+from reports.figures.sheets import REAL, padded, place, tiles_of, tiles_of_real
+from reports.figures.strip import CLASSES, best_backbone
 from reports.read.run import Run
 from zoo.base.figure import DPI, GREY, PALETTE, panels, short
 
 MOST = 8  # objectives
-ACROSS = 560  # pixels: about how wide ten digits are
+ACROSS = 560  # pixels: about how wide ten images are
 CHART = 3.2  # inches of the chart
 HEAD, FOOT, GAP, NUMBERS = 0.62, 0.12, 0.3, 1.8  # inches above, below, between pictures and chart, at the right
-LINE = 0.5  # grey between digits
+LINE = 0.5  # grey between images
 
 
 def front(run: Run) -> Figure | None:
-    """Ten digits of each objective, real ones above, its FID over training runs, and its rank with confidence set.
+    """Samples by class of each objective, real ones above, FID over training runs, and rank with its confidence set.
 
     The setting is that of the highest guidance on the first data set, the backbone the one that draws best there. None
     for a run without pictures of samples.
@@ -35,7 +35,7 @@ def front(run: Run) -> Figure | None:
         return None
     real = tiles_of_real(part)
     rows = [(REAL, real), *drawn] if real is not None else [*drawn]
-    lines = [_line(tiles[0, : part.spec.real]) for _, tiles in rows]
+    lines = [_line(tiles, part.spec.real) for _, tiles in rows]
     scale = max(1, round(ACROSS / lines[0].shape[1]))
     wide_px, pitch = scale * lines[0].shape[1], scale * lines[0].shape[0] + 6
     left = round((text_width([name for name, _ in rows]) + 0.1) * DPI)
@@ -89,6 +89,6 @@ def _chart(ax: Axes, part: Run, backbone: str, names: list[str]) -> None:
             ax.text(1.26, y, rank_text(row) + ("" if alone else f" ({interval_text(row)})"), transform=at, va="center")
 
 
-def _line(digits: np.ndarray) -> np.ndarray:
-    """A tile of every class, [classes, H, W], side by side with a grey line between."""
-    return np.hstack([np.pad(digit, ((0, 0), (0, 1)), constant_values=LINE) for digit in digits])[:, :-1]
+def _line(tiles: np.ndarray, real: int) -> np.ndarray:
+    """The first tile of the first real classes, [rows, classes, H, W, C], side by side with a grey line between."""
+    return np.hstack(list(padded(tiles[0, : min(real, CLASSES)], ((0, 0), (0, 0), (0, 1)), LINE)))[:, :-1]

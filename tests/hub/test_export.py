@@ -27,12 +27,12 @@ from zoo.training.trainer import initialise
 
 UNET, DIT = "unet(width=16,attention=1)", "dit(width=32,depth=1)"
 SHAPE = (1, 8, 8)
-NUM_CLASSES = source("digits").spec.num_classes
+NONE = source("digits").spec.num_classes
 COUNT, STEPS = 6, 8
 EXACT = 1e-3  # relative error
 # every target on a path of every kind, beside the default grid's objectives
 MORE = ("x0/cosine", "v/ldm", "edm(-1.2,1.2)", "flow/trig", "v/sigmoid", "v/linear+ztsnr", "rf+shift(3)", "edm/flow")
-CLASSES = torch.tensor([0, 3, 5, 9, 10, NUM_CLASSES])
+CLASSES = torch.tensor([0, 3, 5, 9, 10, NONE])
 
 
 def checkpoint_of(folder: Path, objective: str, backbone: str, digits, tiny) -> Path:
@@ -124,7 +124,7 @@ def test_what_a_user_gets(tmp_path, digits, tiny):
     x = image_noise(0, "sample", 0, 2, SHAPE)
     array = pipe(batch_size=2, latents=x, num_inference_steps=3, output_type="np").images
     model = Model(*checkpoint.find(folder), torch.device("cpu"), 2)
-    ours = model.images(torch.tensor([NUM_CLASSES, NUM_CLASSES]), Setting(steps=3), seed=0)
+    ours = model.images(torch.tensor([NONE, NONE]), Setting(steps=3), seed=0)
     assert abs((array * 255).round() - ours.permute(0, 2, 3, 1).numpy()).max() <= 1
     for wrong in (
         {"class_labels": [13]},

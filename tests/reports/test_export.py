@@ -11,7 +11,7 @@ import pytest
 from eval.ranks.board import board
 from reports.read.export import json_bytes, schema
 from reports.read.load import load
-from reports.read.results import COLUMNS, csv_bytes
+from reports.read.results import columns, csv_bytes
 from tests.conftest import ROOT
 from tests.reports.test_reports import edit, fail, write_run
 from zoo.objectives.families import DEFAULT
@@ -44,7 +44,7 @@ def test_rows_are_those_of_the_csv_with_their_types(run):
     table = list(csv.DictReader(io.StringIO(csv_bytes(run).decode())))
     assert len(value["rows"]) == len(table)
     for row, line in zip(value["rows"], table, strict=True):
-        assert list(row) == list(COLUMNS)
+        assert list(row) == list(columns(run))
         for name, field in row.items():
             if field is None:
                 assert line[name] == ""

@@ -311,10 +311,7 @@ def test_csv_holds_every_cell_and_setting(small):
 def test_every_column_is_documented():
     named = re.findall(r"^\| ([a-z0-9_, .]+) \|", results.__doc__, flags=re.MULTILINE)
     words = [
-        word
-        for cell in named[1:]
-        for word in cell.replace("acc_0 .. acc_11", "").replace("cfid_0 .. cfid_9", "").split(", ")
-        if word
+        word for cell in named[1:] for word in cell.replace("acc_0 ..", "").replace("cfid_0 ..", "").split(", ") if word
     ]
     assert set(words) == {column for column in results.COLUMNS if not re.fullmatch(r"c?(acc|fid)_\d+", column)}
 

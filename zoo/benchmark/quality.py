@@ -91,7 +91,7 @@ def steps(session: Session, options: Options) -> Iterator[Step]:
         recipe = {key.replace("-", "_"): value for key, value in options.recipe(backbone).items()}
         recipe["compile"] = {"True": True, "False": False}.get(options.compile, "auto")
         config = {"objective": options.objective[0], "backbone": backbone, "images": options.batch * 10**6, **recipe}
-        yield child(f"speed {backbone}", 120, what="mode", config=config, size=28, device=options.device, seconds=10.0)
+        yield child(f"speed {backbone}", 120, what="mode", config=config, device=options.device, seconds=10.0)
     for seconds in sorted(options.seconds):
         for seed in range(options.seeds):
             for backbone in options.backbone:

@@ -1,4 +1,8 @@
-"""Which files in a folder are images, by their names, and in which order they are read. torch is not imported here."""
+"""Which files in a folder are images, by their names, and in which order they are read.
+
+A name decides what is looked at, the content what an image is (`imagefile.py`). Hidden files are no images: macOS
+writes `._0001.png` beside `0001.png`. torch is not imported here.
+"""
 
 import re
 from pathlib import Path

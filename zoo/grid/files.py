@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from itertools import product
-from math import log, prod
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -29,6 +28,7 @@ from zoo.grid import claims as asked
 from zoo.grid.budgets import Budget, Variant, changed
 from zoo.grid.cell import Cell, with_teachers
 from zoo.grid.claims import Claim, Triple
+from zoo.grid.nearest import budget_for
 
 FOLDER = Path(__file__).parent / "grids"
 MAX_CELLS = 10_000
@@ -86,27 +86,9 @@ class Grid(Frozen):
         return [triple for triple in every if sum(a != b for a, b in zip(triple, first, strict=True)) <= most]
 
     def budget(self, name: str, dataset: str) -> Budget:
-        """The budget of this name for a data set; for one that no budget names, that of the nearest in size.
-
-        Its seconds are scaled by the number of pixels. Raises ZooError if the grid has none of this name.
-        """
-        known = [(other, budget) for budget in self.budgets if budget.name == name for other in budget.datasets]
-        for other, budget in known:
-            if other == dataset:
-                return budget
-        if known:
-            pixels = {n: prod(sets.source(n).spec.image_shape[1:]) for n in (dataset, *(other for other, _ in known))}
-            more = {other: pixels[dataset] / pixels[other] for other, _ in known}
-            other, budget = min(known, key=lambda pair: abs(log(more[pair[0]])))
-            sizes = {
-                word: size.model_copy(update={"seconds": size.seconds * more[other]})
-                for word, size in budget.sizes.items()
-            }
-            note = f"{dataset} has no budget of its own in this grid, and takes that of {other}."
-            told = " ".join(filter(None, [budget.note, note]))
-            return budget.model_copy(update={"datasets": (dataset,), "sizes": sizes, "note": told})
-        has = ", ".join(f"{b.name} for {'/'.join(b.datasets)}" for b in self.budgets)
-        raise ZooError(f"the grid has no budget {name!r} for data set {dataset!r}. It has: {has}")
+        """The budget of this name for a data set, its own or the nearest one's. Errors as `budget_for`."""
+        found: Budget = budget_for(self.budgets, name, dataset)
+        return found
 
 
 def names() -> list[str]:

@@ -46,6 +46,12 @@ def name_of(config: dict[str, Any]) -> str:
     return f"{config['objective']} on {config['backbone']}, {config['dataset']}, seed {config['seed']}"
 
 
+def source(config: dict[str, Any]) -> str:
+    """The data in words; of a folder its name, and not where it lies."""
+    dataset = config["dataset"]
+    return SOURCES.get(dataset) or f"the data set {dataset if sets.source(dataset).fixed else sets.short(dataset)}"
+
+
 def result_of(ckpt: Path, manifest: dict[str, Any]) -> dict[str, Any] | None:
     """The cell's result, if the checkpoint is the one that it is about."""
     path = (ckpt if ckpt.is_dir() else ckpt.parent) / "result.json"
@@ -73,7 +79,7 @@ def metadata(
     for row in rows:
         given = {
             "task_type": TASK, "task_name": Setting(**{k: row[k] for k in Setting.model_fields}).words,
-            "dataset_type": data or config["dataset"], "dataset_name": _source(config["dataset"]),
+            "dataset_type": data or config["dataset"], "dataset_name": source(config),
             "dataset_config": row["setting"], "dataset_split": "train",
             "dataset_args": {"sha256": result["data"]["sha256"]} if result else None,
         }  # fmt: skip
@@ -129,16 +135,20 @@ def _text(
 ) -> str:  # fmt: skip
     """The card below its head."""
     config = manifest["config"]
-    objective, spec = registry.objective(config["objective"]), sets.known(config["dataset"], manifest.get("data", {}))
-    blanks = f", {spec.real} is all black, {spec.real + 1} all white" if spec.blanks else ""
-    with_blanks = ", with blank images as two more classes" if spec.blanks else ""
+    objective = registry.objective(config["objective"])
     papers = ", ".join(f"[arXiv {paper}](https://arxiv.org/abs/{paper})" for paper in objective.papers)
     picture = "![Samples, a column for each class](samples.png)\n\n" if pictured else ""
-    recipe = "\n".join(f"| {key} | {config[key]} |" for key in Recipe.model_fields)
+    fields = Recipe.model_fields.items()  # one that is later than the run's files stands there only if it was changed
+    recipe = "\n".join(f"| {key} | {config.get(key, field.default)} |" for key, field in fields)
+    spec = sets.known(config["dataset"], manifest.get("data", {}))
+    named = "" if spec.classes == tuple(map(str, range(spec.real))) else f" ({', '.join(spec.classes)})"
+    rest = "".join(f", {label} is all {spec.names[label]}" for label in spec.blank)
+    classes = f"Classes 0 to {spec.real - 1} are the data's{named}{rest}"
+    blanks = ", with blank images as two more classes" if spec.blanks else ""
     what = "the exponential moving average of the weights" if weights == "ema" else "the raw weights of the last step"
     return f"""# {name}
 
-A small diffusion model of {_source(config["dataset"])} ({manifest["parameters"]:,} parameters), trained by the
+A small diffusion model of {source(config)} ({manifest["parameters"]:,} parameters), trained by the
 Objective zoo, which compares training objectives with everything else held
 equal. Objective: `{objective.name}` ({papers}). These are {what}, after {manifest["images"]:,} images.
 
@@ -154,7 +164,7 @@ pipe = DiffusionPipeline.from_pretrained("{place}", trust_remote_code=True)
 images = pipe(class_labels=list(range({spec.real})), num_inference_steps=20, guidance_scale=2.0).images
 ```
 
-Classes 0 to {spec.real - 1} are the data's{blanks}, and {spec.num_classes} is no class.
+{classes}, and {spec.num_classes} no class.
 {_steps(scheduler)}
 
 ## Results
@@ -165,7 +175,7 @@ Classes 0 to {spec.real - 1} are the data's{blanks}, and {spec.num_classes} is n
 
 | | |
 |---|---|
-| data | {_source(config["dataset"])}{with_blanks}; SHA-256 `{manifest["data_sha256"]}` |
+| data | {source(config)}{blanks}; SHA-256 `{manifest["data_sha256"]}` |
 | images seen | {manifest["images"]:,} in {manifest["step"]:,} steps |
 | backbone | `{config["backbone"]}` |
 | seed | {config["seed"]} |
@@ -213,8 +223,3 @@ def _results(result: dict[str, Any] | None, rows: list[dict[str, Any]]) -> str:
         f"real test images, the ceiling their accuracy. One training run: another seed gives other numbers. Judge "
         f"`{result['judge']['name']}`, SHA-256 `{result['judge']['sha256']}`."
     )
-
-
-def _source(dataset: str) -> str:
-    """A data set as a reader knows it."""
-    return SOURCES.get(dataset, dataset)

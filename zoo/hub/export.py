@@ -67,7 +67,8 @@ def export(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ZooError(f"{out} holds files already. Choose another folder, or delete it first")
     objective = registry.objective(config.objective)
-    scheduler, spec = scheduler_for(objective, wish), sets.known(config.dataset, manifest.get("data", {}))
+    scheduler = scheduler_for(objective, wish)
+    spec = sets.known(config.dataset, manifest.get("data", {}))
     parts = pipeline_config(objective, manifest["standard"], spec)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
