@@ -25,6 +25,7 @@ from zoo.base.progress import say
 from zoo.base.threads import cores
 
 PATIENCE = 12.0  # seconds for another process to connect
+IMPORT_SECONDS = 60.0  # for it to import ray before, which takes a second unless the machine is overloaded
 REACH_SECONDS = 5.0
 STORE_BYTES = 1 << 29  # of a cluster of our own, for what travels
 LOOPBACK = "127.0.0.2"  # 127.0.0.1 would be replaced by this machine's outward address
@@ -34,6 +35,7 @@ EQUAL = {"RAY_worker_niceness": "0"}  # a cell is as urgent as one that the driv
 QUIET: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False, "configure_logging": False}
 TRY = """
 import sys, ray
+print("trying", file=sys.stderr, flush=True)
 ray.init(address=sys.argv[1], logging_level="ERROR", log_to_driver=False)
 """
 
@@ -138,8 +140,10 @@ def _try(address: str) -> None:
             [sys.executable, "-P", "-c", TRY, address], stdout=subprocess.DEVNULL, stderr=said, start_new_session=True
         )
         try:
-            until = time.monotonic() + PATIENCE
-            while (status := tried.poll()) is None and time.monotonic() < until and not _refused(_text(said)):
+            until, trying = time.monotonic() + IMPORT_SECONDS, False
+            while (status := tried.poll()) is None and time.monotonic() < until and not _refused(text := _text(said)):
+                if not trying and "trying" in text:
+                    trying, until = True, time.monotonic() + PATIENCE
                 time.sleep(0.05)
         finally:
             if tried.poll() is None:
