@@ -16,7 +16,7 @@ from zoo.config.control import Setting
 from zoo.data.sets import source
 from zoo.hub import push
 from zoo.hub.card import HUB_DATA, eval_results, metadata
-from zoo.hub.export import curve_of, export, scheduler_for
+from zoo.hub.export import curve_of, export, pipeline_config, scheduler_for
 from zoo.objectives.core import Objective
 from zoo.objectives.families import DEFAULT
 from zoo.objectives.path import Table, logsnr_table
@@ -150,6 +150,11 @@ def test_code_of_a_folder_runs_only_with_consent(tmp_path, digits, tiny):
         text = (tmp_path / "out" / name).read_text()
         assert "from zoo" not in text
         assert "import zoo" not in text
+
+
+def test_a_network_of_two_times_is_refused(digits):
+    with pytest.raises(ZooError, match="told two times"):
+        pipeline_config(registry.objective("meanflow"), digits.standard, digits.spec)
 
 
 @pytest.mark.parametrize("name", ["eps/linear", "eps/cosine", "v/ldm", "v/linear+ztsnr"])

@@ -123,6 +123,8 @@ def _load(module: "nn.Module", weights: "dict[str, Tensor]") -> None:
 
 def pipeline_config(objective: Objective, standard: tuple[float, float], spec: Spec) -> dict[str, Any]:
     """What the pipeline is told of an objective and its data. Raises ZooError for a part that it does not know."""
+    if objective.two_times:
+        raise ZooError(f"the network of {objective.name} is told two times, which no scheduler of diffusers does")
     target = TARGETS.get(type(objective.target))
     if target is None:
         raise ZooError(
