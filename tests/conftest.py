@@ -10,6 +10,8 @@ from typing import Any
 if "PYTEST_XDIST_WORKER" in os.environ:  # several tests at once: threads would only wait for one another
     os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported, here and in the processes that tests start
 
+os.environ.setdefault("COLUMNS", "160")  # tables of commands, unless a test is about a terminal's width
+
 import pytest
 import torch
 

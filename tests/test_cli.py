@@ -379,7 +379,6 @@ SAMPLE = {
     "no guidance": (["--out", "x.png", "--guidance", "0"], "guidance = 0"),
     "negative guidance": (["--out", "x.png", "--guidance", "-1"], "guidance = -1"),
     "an interval": (["--out", "x.png", "--interval", "0.8", "0.2"], "the lower share of noise first"),
-    "a label": (["--out", "x.png", "--labels", "0-12"], "'0-12' is no class. Allowed: 0 to 11"),
     "an ending": (["--out", "x.gif"], "should end in .png"),
     "no image": (["--out", "x.png", "--n", "0"], "--n must be at least 1"),
 }

@@ -13,7 +13,7 @@ from eval import compare, fid, judge, pace, simulate, submit, verify, worker
 from reports import __main__ as reports
 from reports import front, publish, tour
 from tests.conftest import TINY
-from zoo import bench, export, objective, sample
+from zoo import bench, export, letters, objective, sample
 from zoo.base.errors import run_main
 from zoo.base.sealed import write_sealed
 from zoo.config.cell import CellConfig, ScoreConfig, TrainConfig
@@ -79,6 +79,8 @@ BAD = {
     "picture of nothing": (front.main, [], "which run", "grid.json"),
     "picture of no folder": (front.main, ["@/nowhere"], "nowhere", "grid.json"),
     "word for the tour": (tour.main, ["--gird", "smoke"], "gird", "--help"),
+    "no letters": (letters.main, ["--variants", "0"], "--variants 0", "at least 1"),
+    "letters over files": (letters.main, ["--out", "@/run"], "not empty", "another folder"),
     "no cell": (worker.main, [], "which cell", "FOLDER"),
     "cell that is none": (worker.main, ["@/nowhere"], "nowhere", "cell.json"),
     "exported without a place": (export.main, ["@/run"], "which checkpoint", "python -m zoo.export CKPT DIR"),

@@ -25,7 +25,7 @@ from zoo.grid.local import Local
 class Plan:
     """Six cells, each estimated at 100 s; those that are done took twice that."""
 
-    name = "smoke"
+    name, pace = "smoke", None
 
     def __init__(self, folder):
         self.chosen = [SimpleNamespace(folder=f"c{i}", seconds=100.0) for i in range(6)]

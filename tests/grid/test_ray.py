@@ -215,9 +215,14 @@ def test_what_keeps_a_driver_from_a_cluster_is_a_sentence(nodes, asked, tmp_path
     assert "there is no token at" in asked(RAY_AUTH_TOKEN_PATH=str(tmp_path / "none"))
     assert "nobody answers there" in asked(f"{NODES[0]}:{free_port()}")
     assert "is no HOST:PORT" in asked("head")
-    (tmp_path / "sitecustomize.py").write_text("import platform\nplatform.python_version = lambda: '3.11.99'\n")
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Info(tuple):\n"
+        "    major, minor, micro, releaselevel, serial = *sys.version_info[:2], 99, 'final', 0\n"
+        "sys.version_info = Info((*sys.version_info[:2], 99, 'final', 0))\n"
+    )
     other = asked(PYTHONPATH=str(tmp_path))
-    assert "other versions (Python " in other and "3.11.99 here" in other
+    assert "other versions (" in other and ".99 here" in other
 
 
 def test_a_token_that_others_can_read_is_closed(nodes, asked):

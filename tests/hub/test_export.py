@@ -23,7 +23,7 @@ from zoo.objectives.path import Table, logsnr_table
 from zoo.sampling.model import Model, image_noise
 from zoo.solvers import sampler
 from zoo.training import checkpoint
-from zoo.training.trainer import initialise
+from zoo.training.network import initialise
 
 UNET, DIT = "unet(width=16,attention=1)", "dit(width=32,depth=1)"
 SHAPE = (1, 8, 8)
@@ -38,7 +38,7 @@ CLASSES = torch.tensor([0, 3, 5, 9, 10, NONE])
 def checkpoint_of(folder: Path, objective: str, backbone: str, digits, tiny) -> Path:
     """A checkpoint of random weights, far from the constant 0 that networks begin as."""
     config = tiny(objective=objective, backbone=backbone)
-    module = initialise(config, torch.device("cpu"))
+    module = initialise(config, digits.spec, torch.device("cpu"))
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for p in module.parameters():

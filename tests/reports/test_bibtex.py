@@ -18,7 +18,7 @@ from zoo.solvers.sampler import SAMPLERS
 
 def named() -> set[str]:
     """Every id that the registry's parts name."""
-    parts = [part for kind, table in TABLES.items() if kind != "backbone" for part in table.values()]
+    parts = [part for kind, table in TABLES.items() if kind not in ("backbone", "dataset") for part in table.values()]
     return {paper for part in parts for paper in part.papers}
 
 

@@ -111,7 +111,7 @@ def test_the_averaged_network_follows_the_average(tiny, digits, cpu, tmp_path):
     for k in range(6):
         made.step(k)
     assert isinstance(made.nets, Nets)
-    plain = trainer.initialise(tiny(objective="shortcut(128)"), (1, 8, 8), cpu)
+    plain = trainer.initialise(tiny(objective="shortcut(128)"), digits.spec, cpu)
     plain.load_state_dict(made.state.ema)
     with torch.no_grad():
         assert torch.equal(made.nets.average(x, time, labels, time / 2), plain(x, time, labels, time / 2))
