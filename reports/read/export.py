@@ -1,6 +1,6 @@
 """results.json: everything that a page's numbers come from, in one file for programs.
 
-    python -m reports.read.export > reports/results.schema.json        writes its JSON Schema again; a test compares the two
+    python -m reports.read.export > reports/results.schema.json     writes its JSON Schema; a test compares the two
 
 | field | what it holds |
 |---|---|
