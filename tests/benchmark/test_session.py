@@ -61,6 +61,21 @@ def test_a_step_out_of_time_leaves_no_process(tmp_path):
     pytest.fail("the step's own child is still running")
 
 
+def test_compiled_code_of_a_stopped_step_is_forgotten(tmp_path):
+    session = Session(tmp_path, 5)
+    half = tmp_path / "work" / "inductor" / "half.so"
+    half.parent.mkdir()
+    half.write_bytes(b"half a library")
+    session.run([python("good", "print(1)")])
+    assert half.exists()
+    session.run([python("endless", "import time; time.sleep(60)", seconds=1.0)])
+    assert not half.exists()
+    half.parent.mkdir(exist_ok=True)
+    half.write_bytes(b"of a session that was cut off")
+    Session(tmp_path, 5)
+    assert not half.exists()
+
+
 def test_a_step_that_saves_is_interrupted_first(tmp_path, monkeypatch):
     monkeypatch.setattr("zoo.benchmark.session.GRACE_SECONDS", 8.0)
     saved = tmp_path / "saved"

@@ -14,7 +14,7 @@ from zoo.base.limits import require_writable
 from zoo.base.options import MUCH, WHERE, option, read
 from zoo.base.progress import say
 from zoo.benchmark import gpu, needs
-from zoo.benchmark.session import ROOT, Session
+from zoo.benchmark.session import COMPILED, ROOT, Session
 from zoo.benchmark.tables import markdown
 
 AGAIN = "ZOO_SESSION_SITE"  # set for the process that was started again with the wheels' packages
@@ -62,7 +62,7 @@ def main() -> int:
     from zoo.base.environment import pick_device  # torch, which is known to be there now
 
     device = str(pick_device(options.device))
-    environment = {"TORCHINDUCTOR_CACHE_DIR": str(out / "work" / "inductor")}
+    environment = {"TORCHINDUCTOR_CACHE_DIR": str(out / "work" / COMPILED)}
     session = Session(out, minutes, lacking, environment, table=markdown)
     mirror = options.mirror and (options.mirror if "://" in options.mirror else str(Path(options.mirror).resolve()))
     session.run(gpu.steps(session, device, mirror))

@@ -8,6 +8,7 @@ machine, finished steps are not repeated.
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from zoo.base.progress import say
 ROOT = Path(__file__).parents[2]  # where run_all.py and tests/ lie
 ARCHIVE_BYTES = 15 << 20  # what is packed, before compression of its text
 KEPT = (".json", ".jsonl", ".txt", ".csv", ".md", ".html", ".png", ".log")
+COMPILED = "inductor"  # the folder of compiled code, below `work`
 GRACE_SECONDS = 20.0  # for a step that saves when it is interrupted
 
 
@@ -60,6 +62,7 @@ class Session:
         self.began = time.monotonic()
         self.work = self.out / "work"
         self.work.mkdir(parents=True, exist_ok=True)
+        self._clear_compiled()
         self._resume()
 
     @property
@@ -112,6 +115,7 @@ class Session:
             errors.write(output)
         seconds = time.monotonic() - began
         if late:
+            self._clear_compiled()
             return {"status": "out of time", "reason": f"stopped after {seconds:.0f} s", "seconds": seconds}
         last = (output.decode(errors="replace").strip().splitlines() or [""])[-1]
         if process.returncode:
@@ -122,6 +126,10 @@ class Session:
         except ValueError:
             data = {"said": last[:300]}
         return {"status": "ok", "seconds": seconds, "data": data}
+
+    def _clear_compiled(self) -> None:
+        """Forget compiled code: a process that was stopped may have left half a library, which the next would load."""
+        shutil.rmtree(self.work / COMPILED, ignore_errors=True)
 
     def _wait(self, process: subprocess.Popen[bytes], step: Step, limit: float) -> tuple[bytes, bool]:
         """(what the process printed, whether it was stopped); of a stopped one, nothing of its group is left."""
