@@ -14,6 +14,7 @@ from reports.words.document import Code, Mark, Text
 from reports.words.forms import FEW, names
 
 ALPHA = 0.05  # of a test that the backbones' ranks have anything in common
+LEAST = 5  # objectives: with 4 even the same order comes about by chance with p = 1/12
 AGREE = 0.8  # a tau from which two orders are called the same in the main
 
 
@@ -105,7 +106,9 @@ def _agree(ranks: dict[str, np.ndarray], what: str) -> list[str]:
         return [f"On the {what}s ({', '.join(ranks)}) {same} first; too few are ranked to say more of how they agree."]
     low, high = known[0], known[-1]
     degree = (
-        "show no agreement beyond chance"
+        "cannot be compared by so few objectives"
+        if low["n"] < LEAST
+        else "show no agreement beyond chance"
         if low["tau_p"] > ALPHA
         else "agree on the order"
         if low["tau"] >= AGREE

@@ -36,7 +36,7 @@ def give(folder, grid, fid, se=0.1, block=0):
 
 
 def made(folder, fid, se=0.1, **given):
-    grid = write_run(folder, objectives=NAMES, size=8, **given)
+    grid = write_run(folder, **{"objectives": NAMES, "size": 8, **given})
     give(folder, grid, fid, se)
     return grid
 
@@ -129,6 +129,13 @@ def test_two_seeds_claim_no_order(tmp_path):
     lead, *_ = told(tmp_path)
     assert lead.startswith("No clear winner. ")
     assert "2 seeds are too few to claim an order" in lead
+
+
+def test_backbones_are_not_compared_by_few_objectives(tmp_path):
+    """Of 4 objectives the two same orders among 4! have p = 1/12: nothing could be shown."""
+    made(tmp_path, order, seeds=(0, 1, 2), objectives=NAMES[:4])
+    (backbones,) = (text for text in told(tmp_path) if text.startswith("The backbones"))
+    assert "cannot be compared by so few objectives: Kendall's tau between their ranks is 1.00 over 4" in backbones
 
 
 def test_what_the_backbone_changes_is_the_largest_change_of_rank(tmp_path):

@@ -117,3 +117,9 @@ def test_the_averaged_network_follows_the_average(tiny, digits, cpu, tmp_path):
         assert torch.equal(made.nets.average(x, time, labels, time / 2), plain(x, time, labels, time / 2))
         assert not torch.equal(made.net(x, time, labels, time / 2), plain(x, time, labels, time / 2))
     assert all(p.grad is None for p in plain.parameters())
+
+
+def test_a_scheme_is_not_cut_into_parts(tiny, digits, cpu, tmp_path):
+    """Its averaged and teaching networks are not shared out, so half of a batch would be learnt from other ones."""
+    with pytest.raises(ZooError, match="takes other networks beside the one that is trained"):
+        trainer.Trainer(tiny(objective="shortcut(128)"), digits, tmp_path, cpu, parts=2)

@@ -59,7 +59,7 @@ class Offset(Coupling):
 
 
 class Assignment(Coupling):
-    """The batch's noises dealt out anew, one to an image, so that the sum of a cost is least (exactly)."""
+    """The batch's noises paired again, one to an image, so that the sum of a cost is least (exactly)."""
 
     power: ClassVar[int]  # of the L2 distance in the cost
     within: ClassVar[bool]  # whether noises are exchanged between images of one class only

@@ -72,7 +72,7 @@ def orthogonal(stacks: list[Tensor]) -> list[Tensor]:
     X is multiplied by polynomials of its Gram matrix G = X X', scaled so that no singular value is above 1. In float32
     four do, and as they need G alone they are multiplied before they meet X, the larger one, for all matrices at once:
     the same result in less time. A GPU works in bfloat16, as Muon's author does; that is too coarse for these
-    polynomials, and to follow G without X, so X takes Jordan's, and G is made anew for each.
+    polynomials, and to follow G without X, so X takes Jordan's, and G is made again for each.
     """
     flat = [x.mT if x.shape[-2] > x.shape[-1] else x for x in stacks]
     if flat[0].is_cuda or flat[0].dtype == torch.bfloat16:

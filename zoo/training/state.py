@@ -43,7 +43,7 @@ class State:
     def step(self, rate: float | Tensor, share: float | Tensor) -> Tensor:
         """A step on the gradients at hand, which are cleared; returns their norm before clipping, a scalar.
 
-        rate, share: as `rates` tells them, or tensors [] on the GPU, which a recorded step reads anew.
+        rate, share: as `rates` tells them, or tensors [] on the GPU, which a recorded step reads again.
         """
         self.adam.param_groups[0]["lr"] = rate
         norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.config.clip)

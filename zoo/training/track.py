@@ -66,7 +66,7 @@ class Tracker(Protocol):
 
 
 class TensorBoard:
-    """Events in the run's folder `tb`, in one file that is written anew by each process.
+    """Events in the run's folder `tb`, in one file that each process writes again.
 
     They are written here and now: TensorBoard's own writer does it in a thread, which prints what goes wrong there and
     loses what it has not written when the process is killed.
@@ -88,7 +88,7 @@ class TensorBoard:
         self.file = (folder / f"events.out.tfevents.{int(time.time()):010}.{PROJECT}").open("wb", buffering=0)
         self.writer = RecordWriter(self.file)
         self._write(0, file_version="brain.Event:2")
-        # a TensorBoard that watches forgets what it is told anew
+        # a TensorBoard that watches forgets what is written again
         self._write(0, session_log=SessionLog(status=SessionLog.START))
         text = "\n".join(f"    {key}: {value}" for key, value in run.config.items())
         kind = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="text"))

@@ -16,7 +16,6 @@ from torch import Tensor
 from zoo import registry
 from zoo.base import ranks
 from zoo.base.environment import exact_device
-from zoo.base.errors import ZooError
 from zoo.base.progress import say
 from zoo.config.cell import TrainConfig
 from zoo.data.dataset import Dataset, affine, scale_of, standardise
@@ -105,10 +104,6 @@ class Trainer:
         self.net, self.how = network(config, self.module, device, prod(data.image_shape[1:]))
         ranks.check(config.batch, ranks.size(), parts, joined(self.objective))
         whole = ranks.size() * parts == 1
-        if self.objective.scheme and not whole:
-            raise ZooError(
-                f"{config.objective} is trained by one process, on whole batches: no --ranks, no --accumulate"
-            )
         self.spread = None if whole else Spread(Loss(self.objective, self.net, self.module, auxiliary), parts)
         self.nets, pairs, began = None, None, time.perf_counter()
         if scheme := self.objective.scheme:
