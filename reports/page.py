@@ -28,6 +28,8 @@ from reports.words.opening import notice, opening
 from reports.words.pairs import pairs
 from reports.words.published import notes, study
 from reports.words.recipes import recipes
+from reports.words.resolution import lead as meeting
+from reports.words.resolution import resolution
 from reports.words.scaling import studied
 from zoo.base.files import write_atomic
 from zoo.data import sets
@@ -83,10 +85,11 @@ def page(run: Run, figures: list[str], running: bool = False) -> list[Block]:
     told, variants = recipes(run)
     blocks: list[Block] = [Heading(sentences.title(run), 1), *_warnings(run)]
     blocks += [Paragraph(note, "note") for note in run.notes]
-    blocks += opening(run, _pictures(run, figures, "Opening"), running, [*lead(run), *told])
+    blocks += opening(run, _pictures(run, figures, "Opening"), running, [*lead(run), *meeting(run), *told])
     blocks += [Paragraph(note, "note")] if (note := run.grid.get("sizes_note")) else []
     if run.done:
         blocks += [Heading("Ranks"), *_ranks(run), *_pictures(run, figures, "Ranks"), *variants, *study(run)]
+        blocks += resolution(run, _pictures(run, figures, "Resolution"))
     several = len(run.datasets) > 1
     for part in (run.on(dataset) for dataset in run.datasets):
         prefix = f"{sets.short(part.datasets[0])}-" if several else ""
@@ -136,7 +139,8 @@ def _sections(run: Run, figures: list[str], prefix: str, where: str) -> list[Blo
     if studies := show("Parameters"):
         blocks += [Heading(f"Parameters{where}"), *studies]
     differences = ranktables.differences(run, sentences.lead(run))
-    blocks += [*training, Heading(f"Differences{where}"), Paragraph(DIFFERENCES), differences]
+    blocks += [*training, *_folded("Samples after every epoch", show("Epochs"))]
+    blocks += [Heading(f"Differences{where}"), Paragraph(DIFFERENCES), differences]
     blocks += [Heading(f"Classes{where}"), sentences.class_note(run), tables.per_class(run), *show("Classes")]
     blocks += [Heading(f"Other scores{where}"), sentences.other_note(run), ranktables.other_scores(run)]
     if len({setting.kind for setting in run.settings}) > 1:

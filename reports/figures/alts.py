@@ -7,6 +7,7 @@ from reports.figures.catalogue import PLOTS, arguments
 from reports.read.run import Run
 from reports.read.setting import Setting
 from reports.words.forms import acc_mean, fid_mean
+from reports.words.resolution import pairings
 
 
 def seen(run: Run, name: str) -> str:
@@ -89,6 +90,21 @@ def _classes(run: Run) -> str:
     return f"A table of accuracy for each objective and class{ends}."
 
 
+def _epochs(run: Run, backbone: str) -> str:
+    return f"Rows of small sample images by {backbone}, a row an epoch of training, the first epoch above."
+
+
+def _resolution(run: Run) -> str:
+    found = next((one for one in pairings(run) if one.found), None)
+    if found is None or found.found is None:
+        return ""
+    sizes = [part.datasets[0] for part, _ in (found.small, found.large)]
+    return (
+        f"Two curves of the error of x_hat against logsnr, {sizes[0]} and {sizes[1]}; beside it the same with the second "
+        f"moved by shift({found.found.k:.2f}), where they meet."
+    )
+
+
 SEEN: dict[str, Callable[..., str]] = {
     "strip": _strip,
     "ranks": _ranks,
@@ -103,4 +119,6 @@ SEEN: dict[str, Callable[..., str]] = {
     "weights": _weights,
     "confusion": _confusion,
     "classes": _classes,
+    "epochs": _epochs,
+    "resolution": _resolution,
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from reports.figures import curves, effort, forest, fronts, losses, scores, sheets, strip, study
+from reports.figures import curves, effort, epochs, forest, fronts, losses, resolution, scores, sheets, strip, study
 from reports.figures.each import Each, backbones, families, headline, once
 from reports.read.run import Run
 from reports.words.fewsteps import CAPTION
@@ -142,6 +142,14 @@ PLOTS = {
         backbones,
         greys=GREYS,
     ),
+    "epochs": Plot(
+        "Epochs",
+        "One sample of each class after some epochs of training, by the averaged weights and by the raw ones; the same "
+        "noise in every row. The run's folder epochs/ holds a picture of every epoch.",
+        epochs.epochs,
+        backbones,
+        greys=GREYS,
+    ),
     "snapshots": Plot(
         "Training",
         "FID against training images seen; means over seeds. Where lines cross, the order depends on the length.",
@@ -167,6 +175,13 @@ PLOTS = {
         "Validation loss, and FID, against the compute of training; a line for each size of the backbone, means over "
         "seeds.",
         losses.scaling,
+    ),
+    "resolution": Plot(
+        "Resolution",
+        "Error of x_hat on test images by noise level at both resolutions, means over seeds, of the first objective. On "
+        "the right the larger one's noise level is shifted by the fitted k. Dotted: the heights at which it is fitted.",
+        resolution.resolution,
+        whole=True,
     ),
     "weights": Plot(
         "Training",

@@ -35,10 +35,8 @@ SWITCHES = (
 
 def studied(run: Run, where: str = "", pictures: Sequence[Block] = ()) -> list[Block]:
     """The section of one data set (`run.on(..)`) that the grid asks for; [] if it asks for none."""
-    asked = run.grid.get("study")
-    if not asked or not run.done:
-        return []
-    return _scaling(run, where, pictures) if asked == "scaling" else _switches(run, where)
+    made = {"scaling": _scaling, "switches": _switches}.get(run.grid.get("study") or "")
+    return made(run, where, pictures) if made and run.done else []
 
 
 def validation_loss(cell: Cell) -> float | None:
@@ -85,8 +83,8 @@ def _law(run: Run) -> str:
     return LAW.format(alpha=ends[0], beta=ends[1], floor=found.floor, residual=found.residual)
 
 
-def _switches(run: Run, where: str) -> list[Block]:
-    blocks: list[Block] = [Heading(f"Switches{where}"), Paragraph(SWITCHES)]
+def _switches(run: Run, where: str, pictures: Sequence[Block]) -> list[Block]:
+    blocks: list[Block] = [Heading(f"Switches{where}"), Paragraph(SWITCHES), *pictures]
     for backbone in run.backbones:
         names = list(dict.fromkeys(cell.objective for cell in run.done if cell.backbone == backbone))
         if names:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from zoo.objectives.auxiliary import Aid, Auxiliary, Learned, Network, Prediction
 from zoo.objectives.core import Objective, Scheme, per_image
-from zoo.objectives.flowmap import along
+from zoo.objectives.flowmap import moving
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -104,6 +104,7 @@ class SCM(Scheme):
     base: ClassVar = "v/trig"
     density: ClassVar = "edm(-0.306853,1.4)"  # the paper's N(-1, 1.4^2), in units of the data's deviation
     renoises: ClassVar = True
+    time_scale: ClassVar = 0.02
     auxiliary: ClassVar[Auxiliary] = Learned()
     papers: ClassVar = ("2410.11081",)
     formula: ClassVar = (
@@ -127,25 +128,20 @@ class SCM(Scheme):
     ) -> Prediction:
         import torch
 
-        found = chosen.predict_at(net, x, labels, eps, chosen.path.logsnr(chosen.time(u)))
-        alpha, sigma = chosen.path.coefficients(found.logsnr)
-        cos, sin = per_image(alpha, x), per_image(sigma, x)
+        logsnr = chosen.path.logsnr(chosen.time(u))
+        alpha, sigma = chosen.path.coefficients(logsnr)
+        cos, sin, mixed = (per_image(c, x) for c in (alpha, sigma, alpha * sigma))
         x_t, slope = cos * x + sin * eps, cos * eps - sin * x
-        mixed = alpha * sigma
+        # the path's time is 2 / pi of the angle along which the derivative is meant
+        given = x_t, chosen.path.time(logsnr), labels, None, mixed * slope, alpha * sigma * (2 / math.pi)
+        y_hat, rate = moving(chosen, aid.eager, *given)
+        if not aid.alike:
+            y_hat = chosen.call(net, x_t, alpha, sigma, labels)
+        found = chosen.judged(y_hat, x, eps, logsnr)
         with torch.no_grad():
-            g = -cos.square() * (found.y_hat - slope)
-            # the path's time is 2 / pi of the angle along which the derivative is meant
-            given = (
-                x_t,
-                chosen.path.time(found.logsnr),
-                labels,
-                None,
-                per_image(mixed, x) * slope,
-                mixed * (2 / math.pi),
-            )
             rise = torch.as_tensor(aid.progress, device=x.device).div(self.warmup).clamp(max=1).to(x.dtype)
-            g -= rise * (per_image(mixed, x) * x_t + along(chosen, aid.eager, *given))
+            g = -cos.square() * (y_hat - slope) - rise * (mixed * x_t + rate)
             size = g.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
-            goal = found.y_hat + g / (size + self.steady)
-        error = (found.y_hat - goal).square().mean(dim=(1, 2, 3))
+            goal = y_hat + g / (size + self.steady)
+        error = (y_hat - goal).square().mean(dim=(1, 2, 3))
         return found._replace(error=error, factor=torch.ones_like(error), plain=chosen.eps_error(found).detach())
