@@ -20,7 +20,7 @@ def page(found: dict[str, Any], width: int | None = None) -> str:
         "FID",
         "mean front",
         *families,
-        *(f"{n} steps" for n in steps),
+        *(f"{n} step{'' if n == 1 else 's'}" for n in steps),
         "runs",
         "cannot be distinguished from",
     ]

@@ -6,7 +6,7 @@ from typing import Any
 from reports.figures.catalogue import PLOTS, arguments
 from reports.read.run import Run
 from reports.read.setting import Setting
-from reports.words.forms import acc_mean, fid_mean
+from reports.words.forms import acc_mean, counted, fid_mean
 from reports.words.resolution import pairings
 
 
@@ -77,7 +77,8 @@ def _guidance(run: Run) -> str:
 
 
 def _weights(run: Run) -> str:
-    return f"Curves of effective weight against logsnr for {len(run.objectives)} objectives, all 1 at logsnr 0."
+    known = {c.objective for c in run.done if any((c.facts.get("fingerprint") or {}).get("weight") or ())}
+    return f"Curves of effective weight against logsnr for {counted(len(known), 'objective')}, 1 at logsnr 0."
 
 
 def _confusion(run: Run) -> str:
@@ -100,8 +101,8 @@ def _resolution(run: Run) -> str:
         return ""
     sizes = [part.datasets[0] for part, _ in (found.small, found.large)]
     return (
-        f"Two curves of the error of x_hat against logsnr, {sizes[0]} and {sizes[1]}; beside it the same with the second "
-        f"moved by shift({found.found.k:.2f}), where they meet."
+        f"Two curves of the error of x_hat against logsnr, {sizes[0]} and {sizes[1]}; beside it the same with the "
+        f"second moved by shift({found.found.k:.2f}), where they meet."
     )
 
 

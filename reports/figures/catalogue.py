@@ -178,8 +178,9 @@ PLOTS = {
     ),
     "resolution": Plot(
         "Resolution",
-        "Error of x_hat on test images by noise level at both resolutions, means over seeds, of the first objective. On "
-        "the right the larger one's noise level is shifted by the fitted k. Dotted: the heights at which it is fitted.",
+        "Error of x_hat on test images by noise level at both resolutions, means over seeds, of the first objective. "
+        "On the right the larger one's noise level is shifted by the fitted k. Dotted: the heights at which it is "
+        "fitted.",
         resolution.resolution,
         whole=True,
     ),
@@ -240,6 +241,8 @@ def caption(run: Run, name: str) -> str:
     text = plot.caption.format(spread=spread, bars=bars)
     if plot.eight and len(run.objectives) > len(PALETTE):
         text += " Named: the eight objectives of the lowest FID; the others are grey."
+    if plot.draw is curves.x_hat_error and any(name in run.objectives for name in ("ect", "scm")):
+        text += " The x_hat of ect and scm is no mean but the end of the flow, so that its error is larger."
     return text
 
 

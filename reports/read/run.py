@@ -139,6 +139,8 @@ class Run:
             "n": "n {}",
         }
         varied = {key for key in words if len({getattr(other, key) for other in self.settings}) > 1}
+        if setting.steps == 1:
+            words["steps"] = "{} step"
         extra = [text.format(getattr(setting, key)) for key, text in words.items() if key in varied]
         first = "no guidance" if setting.guidance == 1 else f"guidance {setting.guidance:g}"
         return ", ".join([first, *extra])

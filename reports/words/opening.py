@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Any
 
 from eval.ranks.text import interval_text, rank_text
@@ -93,12 +92,16 @@ def places(run: Run) -> list[Place]:
 
 def _title(run: Run, column: Place) -> str:
     """`fid@300, dit, guidance 2`, with the data set where there are several."""
-    words = [b.split("(")[0] for b in column.part.backbones]
-    word = column.backbone.split("(")[0]
-    name = word if words.count(word) == 1 else column.backbone
+    name = _brief(column.backbone, column.part)
     where = f"{name} on {column.part.datasets[0]}" if len(run.datasets) > 1 else name
     score = fid_at(column.setting) if column.metric == "fid" else "accuracy"
     return f"{score}, {where}, {column.part.label(column.setting)}"
+
+
+def _brief(backbone: str, part: Run) -> str:
+    """`dit`, or with its sizes where there are several."""
+    word = backbone.split("(")[0]
+    return word if [b.split("(")[0] for b in part.backbones].count(word) == 1 else backbone
 
 
 def _field(column: Place, objective: str, most: float) -> Text:
@@ -136,14 +139,14 @@ def _machine(train: dict[str, Any]) -> str:
 
 
 def _by_backbone(run: Run, key: str) -> str:
-    """`28,000`, or where the backbones differ `28,000 (dit), 10,000 (unet)`; means over a backbone's runs."""
+    """`28,000`, or where the backbones differ `28,000 (dit), 10,000 (unet)`; of a backbone's runs the ends."""
     found: dict[str, str] = {}
     for part in (run.on(dataset) for dataset in run.datasets):
         for backbone in part.backbones:
             values = [c.facts["train"][key] for c in part.done if c.backbone == backbone and key in c.facts["train"]]
             if values:
-                where = f"{backbone.split('(')[0]}{f' on {part.datasets[0]}' if len(run.datasets) > 1 else ''}"
-                found[where] = f"{fmean(values):,.0f}"
+                where = f"{_brief(backbone, part)}{f' on {part.datasets[0]}' if len(run.datasets) > 1 else ''}"
+                found[where] = " to ".join(f"{end:,.0f}" for end in dict.fromkeys((min(values), max(values))))
     if len(set(found.values())) <= 1:
         return next(iter(found.values()), "")
     return ", ".join(f"{value} ({where})" for where, value in found.items())
