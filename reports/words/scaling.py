@@ -16,6 +16,7 @@ from reports.words.document import Block, Heading, Paragraph, Table, Text, table
 from reports.words.forms import NONE, acc_mean, fid_at, fid_mean
 from reports.words.tables import TRAINING
 
+UNITS = {"PFLOP": 1e15, "TFLOP": 1e12, "GFLOP": 1e9}
 SCALING = (
     "Each size was trained for several lengths, the rate decaying over each. Compute is that of training: three "
     "forward passes for each image seen. Loss is the EMA weights' validation loss."
@@ -51,9 +52,15 @@ def compute(cell: Cell) -> float:
     return float(TRAINING * train["flop_per_image"] * train["images"])
 
 
+def unit_of(values: Sequence[float]) -> tuple[str, float]:
+    """(the largest unit of computation in which none of these is below 1, how much it is)."""
+    fits = [(word, size) for word, size in UNITS.items() if min(values, default=0.0) >= size]
+    return fits[0] if fits else list(UNITS.items())[-1]
+
+
 def _scaling(run: Run, where: str, pictures: Sequence[Block]) -> list[Block]:
-    settings = run.headline
-    header = ["backbone", "variant", "runs", "parameters", "images", "PFLOP", "validation loss"]
+    settings, (word, unit) = run.headline, unit_of([compute(cell) for cell in run.done])
+    header = ["backbone", "variant", "runs", "parameters", "images", word, "validation loss"]
     header += [f"{fid_at(s)}, {run.label(s)}" for s in settings] + [f"accuracy, {run.label(s)}" for s in settings]
     rows = []
     for backbone, name in dict.fromkeys((cell.backbone, cell.objective) for cell in run.done):
@@ -62,7 +69,7 @@ def _scaling(run: Run, where: str, pictures: Sequence[Block]) -> list[Block]:
         train = cells[0].facts["train"]
         rows.append([
             backbone, cells[0].variant or name, str(len(cells)), f"{train['parameters']:,}", f"{train['images']:,}",
-            f"{fmean(map(compute, cells)) / 1e15:.2f}", f"{fmean(losses):.4f}" if losses else NONE,
+            f"{fmean(map(compute, cells)) / unit:,.1f}", f"{fmean(losses):.4f}" if losses else NONE,
             *(fid_mean(run.stat(backbone, name, s, "fid")) for s in settings),
             *(acc_mean(run.stat(backbone, name, s, "acc")) for s in settings),
         ])  # fmt: skip
