@@ -48,7 +48,7 @@ PLOTS = {
         "Ranks",
         "The objectives' places under every control setting, by Pareto front and within a front by FID: dark blue is "
         "first. Beside the names FID over all settings, by which they are ranked.",
-        fronts.places,
+        lambda run: fronts.places(run) if run.ranks_objectives else None,
         whole=True,
     ),
     "fid": Plot("Comparison", "FID of every objective; bars are {spread}.", scores.fid),
@@ -201,7 +201,7 @@ PLOTS = {
     "eps-error": Plot(
         "Training",
         "Squared error of the predicted noise by noise level, mean over the last quarter of the lowest seed's "
-        "training: the same units for all. Colours as on the right, where it is divided by the lowest in the bin.",
+        "training: the same units for all; no students of a teacher. On the right over the lowest in the bin.",
         curves.eps_error,
         eight=True,
     ),

@@ -50,6 +50,11 @@ def is_about(run: Run) -> bool:
     return len({setting.steps for setting in run.compared if setting.sampler == "map" and setting.guidance == 1}) > 1
 
 
+def fewest(run: Run) -> Setting:
+    """The setting of an objective's own map in the fewest steps, without guidance."""
+    return min((s for s in run.compared if s.sampler == "map" and s.guidance == 1), key=lambda s: s.steps)
+
+
 def interval(stat: Stat) -> tuple[float, float]:
     """The 95% interval of a mean: over seeds, or of one seed that of sampling."""
     factor = stats.t.ppf(0.975, stat.seeds - 1) if stat.seeds > 1 else stats.norm.ppf(0.975)
@@ -98,7 +103,7 @@ def _best(run: Run, backbone: str, count: int) -> tuple[Mark, ...]:
     first, *others = sorted(found, key=lambda o: found[o][1].mean)
     many = f"{count} network evaluation{'s' if count > 1 else ''}"
     head: tuple[Mark, ...] = (f"In {many} an image on {backbone}, ", Bold(first), " has the lowest FID, ")
-    said = _fid(run, *found[first])
+    said = _fid(run, backbone, first, *found[first])
     if not others:
         return (*head, f"{said}.")
     overlap = interval(found[others[0]][1])[0] <= interval(found[first][1])[1]
@@ -109,13 +114,20 @@ def _best(run: Run, backbone: str, count: int) -> tuple[Mark, ...]:
         if real and recall is not None and recall < LITTLE * real
         else ""
     )
-    return (*head, f"{said}; then ", Code(others[0]), f", {_fid(run, *found[others[0]])}.{close}{alike}")
+    return (
+        *head,
+        f"{said}; then ",
+        Code(others[0]),
+        f", {_fid(run, backbone, others[0], *found[others[0]])}.{close}{alike}",
+    )
 
 
-def _fid(run: Run, setting: Setting, stat: Stat) -> str:
+def _fid(run: Run, backbone: str, objective: str, setting: Setting, stat: Stat) -> str:
     low, high = (number(max(0.0, end), stat.se) for end in interval(stat))
     what = "over seeds" if stat.seeds > 1 else "of sampling, one seed"
-    return f"{number(stat.mean, stat.se)} (95% interval {what} {low} to {high}; {setting.sampler})"
+    recall = recalled(run, backbone, objective, setting)
+    told = "" if recall is None else f", recall {recall:.2f}"
+    return f"{number(stat.mean, stat.se)} (95% interval {what} {low} to {high}; {setting.sampler}{told})"
 
 
 def recalled(run: Run, backbone: str, objective: str, setting: Setting) -> float | None:

@@ -9,11 +9,13 @@ from reports.read.run import Run, Stat
 from reports.read.setting import Setting
 from reports.words.answer import answer
 from reports.words.document import Bar, Block, Bullets, Facts, Fold, Paragraph, Picture, Table, Text, filled, table
+from reports.words.fewsteps import fewest, is_about
 from reports.words.forms import NONE, acc_mean, counted, fid_at, fid_mean
 from reports.words.names import names
 from reports.words.ranktables import SET
 from reports.words.sentences import judge
 
+ROOM = 840  # pixels that columns of scores may take beside the names and ranks
 WIDE = 8  # columns of scores that fit beside the ranks
 ROWS = 12  # objectives in the first table; the section on ranks has all
 LIMIT = 160  # characters of a warning that are always shown
@@ -42,7 +44,7 @@ def opening(run: Run, pictures: Sequence[Picture], running: bool = False, recipe
     rest = [block for block in found if not isinstance(block, Bullets)]
     blocks: list[Block] = [Paragraph(told[0], "lead")] if told else []
     if run.done:
-        blocks += [*ranks(run), *pictures, Facts(tuple(facts(run)))]
+        blocks += [*(ranks(run) if run.ranks_objectives else []), *pictures, Facts(tuple(facts(run)))]
     if told[1:]:
         blocks.append(Bullets(tuple(told[1:])))
     return [*blocks, *rest, *names(objectives(run))]
@@ -68,7 +70,7 @@ def ranks(run: Run) -> list[Block]:
     more = len(run.board["rows"]) - len(shown)
     note = f" {counted(more, 'more objective')} below, in Ranks." if more > 0 else ""
     kind = run.headline[0].kind
-    judges = " ".join(filter(None, (judge(run.on(dataset)) for dataset in run.datasets)))
+    judges = " ".join(dict.fromkeys(filter(None, (judge(run.on(dataset)) for dataset in run.datasets))))
     text = f"{judges} {LEGEND} {kind} weights; means over {counted(run.board['seeds'], 'seed')}.{note}"
     found = filled(table(header, rows))
     return [Table(found.header, found.rows, 1, long=False), Paragraph(text, "legend")]
@@ -82,12 +84,22 @@ def places(run: Run) -> list[Place]:
         found = [
             Place(part, backbone, setting, metric)
             for part, backbone in where
-            for setting in part.shown[:settings]
+            for setting in _shown(part)[:settings]
             for metric in ("fid", "acc")[:metrics]
         ]
-        if len(found) <= WIDE:
+        if len(found) <= WIDE and sum(_pixels(_title(run, column)) for column in found) <= ROOM:
             return found
     return found[:WIDE]
+
+
+def _shown(part: Run) -> list[Setting]:
+    """The two settings that stand for all; where few steps are the question, the fewest are one of them."""
+    return list(dict.fromkeys([part.headline[0], fewest(part)])) if is_about(part) else part.shown
+
+
+def _pixels(title: str) -> int:
+    """About how wide a column of this title is: as its longest word."""
+    return 24 + 8 * max(map(len, title.split()))
 
 
 def _title(run: Run, column: Place) -> str:

@@ -82,7 +82,8 @@ def resolution(run: Run, pictures: Sequence[Block] = ()) -> list[Block]:
     rows: list[list[Text]] = []
     for one in found:
         shift = one.found
-        names = [f"{part.datasets[0]}, {backbone}" for part, backbone in (one.small, one.large)]
+        several = len(one.small[0].backbones) > 1
+        names = [part.datasets[0] + (f", {b}" if several else "") for part, b in (one.small, one.large)]
         row = [one.objective, *names, _interval(shift), f"{one.expected:.2f}", str(shift.seeds) if shift else NONE]
         rows.append([*row, *([f"{k:.2f}" for k in shift.by_height] if shift else [NONE] * len(HEIGHTS))])
     return [Heading("Resolution"), Paragraph(HOW), table(header, rows, names=3), *pictures]

@@ -12,7 +12,7 @@ from eval.ranks.effects import student
 from eval.ranks.scaling import law
 from reports.read.cell import Cell
 from reports.read.run import Run
-from reports.words.document import Block, Heading, Paragraph, Table, Text, table
+from reports.words.document import Block, Bold, Heading, Paragraph, Table, Text, table
 from reports.words.forms import NONE, acc_mean, fid_at, fid_mean
 from reports.words.tables import TRAINING
 
@@ -38,6 +38,42 @@ def studied(run: Run, where: str = "", pictures: Sequence[Block] = ()) -> list[B
     """The section of one data set (`run.on(..)`) that the grid asks for; [] if it asks for none."""
     made = {"scaling": _scaling, "switches": _switches}.get(run.grid.get("study") or "")
     return made(run, where, pictures) if made and run.done else []
+
+
+def found(run: Run) -> list[Text]:
+    """What stands first on the page: the law, or what the variants do to speed and memory on each backbone."""
+    told: list[Text] = []
+    for part in (run.on(dataset) for dataset in run.datasets):
+        where = f" on {part.datasets[0]}" if len(run.datasets) > 1 else ""
+        if run.grid.get("study") == "scaling" and part.done:
+            told.append((Bold(f"Scaling{where}."), f" {_law(part)}"))
+        if run.grid.get("study") == "switches":
+            told += [text for backbone in part.backbones if (text := _fastest(part, backbone, where))]
+    return told
+
+
+def _fastest(run: Run, backbone: str, where: str) -> Text | None:
+    """The variant of the most images per second, and that of the least memory, beside the first."""
+    arms = {
+        cells[0].variant: cells
+        for name in dict.fromkeys(cell.objective for cell in run.done if cell.backbone == backbone)
+        if (cells := [cell for cell in run.group(backbone, name) if cell.result])
+    }
+    if len(arms) < 2:
+        return None
+    first, parts = next(iter(arms)), []
+    ends = (
+        ("trains fastest", "images_per_s", "images/s", max),
+        ("takes the least memory", "peak_memory_bytes", "", min),
+    )
+    for word, key, unit, choose in ends:
+        value = _of(key)
+        means = {name: fmean(map(value, cells)) for name, cells in arms.items()}
+        best = choose(means, key=means.__getitem__)
+        size = f"{means[best]:,.0f} {unit}" if unit else f"{means[best] / 2**20:,.0f} MiB"
+        beside = "" if best == first else f", {_ratio(arms[best], arms[first], value)} times that of {first}"
+        parts.append(f"{best} {word} ({size}{beside})")
+    return Bold(f"On {backbone}{where} {parts[0]};"), f" {parts[1]}."
 
 
 def validation_loss(cell: Cell) -> float | None:
