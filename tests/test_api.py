@@ -157,7 +157,9 @@ def test_scores_do_not_depend_on_the_form_of_the_images(trained, tmp_path, data)
 
 def test_a_run_scores_as_its_images_do(trained, data):
     own = zoo.score(trained, n=300, steps=3, data_dir=data, device="cpu")
-    drawn = zoo.score(lambda labels: trained.sample(labels, steps=3), n=300, dataset="digits", data_dir=data, device="cpu")
+    drawn = zoo.score(
+        lambda labels: trained.sample(labels, steps=3), n=300, dataset="digits", data_dir=data, device="cpu"
+    )
     assert drawn.fid == near(own.fid)
     assert drawn.fid_se == near(own.fid_se)
     assert drawn.acc == own.acc
