@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError, run_main
 from zoo.base.progress import progress_shown, say
 from zoo.base.sealed import read_sealed
@@ -77,8 +78,8 @@ def share_for(seconds: float, options: Any, fetch: bool) -> str:
     if share < LEAST_SHARE:
         least = start + PAGE_SECONDS + (fixed + LEAST_SHARE * growing) / jobs
         raise ZooError(
-            f"--budget {options.budget} is too short: scoring {len(plan.chosen)} cells and a little training take "
-            f"about {clock(least)} here. Give more time, or fewer cells by --only or --seeds"
+            f"--budget {options.budget} is too short: scoring {counted(len(plan.chosen), 'cell')} and a little "
+            f"training take about {clock(least)} here. Give more time, or fewer cells by --only or --seeds"
         )
     say(f"{share:.3g} times the grid's images fit into {options.budget} (scoring takes {clock(fixed / jobs)} of it)")
     return f"{share:.3f}x"

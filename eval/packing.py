@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from eval.cell import read_config
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.base.files import read_json, replacing, sha256, write_json
 from zoo.base.sealed import read_sealed
@@ -92,7 +93,10 @@ def pack(folders: Sequence[Path], out: Path, plugin: Path | None = None) -> list
             facts = {name: value for name, value in manifest.items() if name not in OWN}
             checkpoint.save(root / place, manifest["step"], weights, facts)
             places.append({"dir": str(place), "seed": train.seed, "objective": train.objective})
-            lines.append(f"{train.dataset} {train.backbone} {train.objective} seed{train.seed}: {len(weights)} tensors")
+            lines.append(
+                f"{train.dataset} {train.backbone} {train.objective} seed{train.seed}: "
+                f"{counted(len(weights), 'tensor')}"
+            )
         if plugin:
             (root / "plugins").mkdir()
             (root / "plugins" / plugin.name).write_bytes(plugin.read_bytes())

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError, run_main
 from zoo.base.options import EXPERT, WHERE, option
 from zoo.cli import Places, parse
@@ -57,8 +58,8 @@ def main() -> int:
         if not faults and options.into:
             print(f"added to {add(cells, Path(options.into))}: python -m eval.compare {options.into} ranks it")
     total = sum(len(cell.result["scores"]) for cell in cells)
-    verdict = f"{len(faults)} faults" if faults else "all numbers hold"
-    print(f"{options.file}: {len(cells)} cells, {total} scores: {verdict}")
+    verdict = counted(len(faults), "fault") if faults else "all numbers hold"
+    print(f"{options.file}: {counted(len(cells), 'cell')}, {counted(total, 'score')}: {verdict}")
     return 1 if faults else 0
 
 
@@ -73,7 +74,7 @@ def seed_faults(cells: "Sequence[Packed]") -> list[str]:
     for (dataset, backbone, objective, _), members in groups.items():
         name, seeds = f"{objective} on {backbone}, {dataset}", [cell.config.train.seed for cell in members]
         if len(set(seeds)) < SEEDS:
-            faults.append(f"{name}: {len(set(seeds))} distinct seeds, {SEEDS} are needed")
+            faults.append(f"{name}: {counted(len(set(seeds)), 'distinct seed')}, and {SEEDS} are needed")
         if len(set(seeds)) < len(seeds):
             faults.append(f"{name}: a seed is there twice")
         if len({weights_hash(cell.folder) for cell in members}) < len(members):
@@ -132,7 +133,7 @@ def differing(told: dict[str, Any], found: dict[str, Any], fresh: bool) -> list[
     """Which numbers of a setting do not hold, in words."""
     problems = []
     if told["n"] != found["n"]:
-        problems.append(f"from {told['n']} images, not {found['n']}")
+        problems.append(f"from {counted(told['n'], 'image')}, not {found['n']}")
     wide = OTHER_NOISE * (told["fid_se"] ** 2 + found["fid_se"] ** 2) ** 0.5 if fresh else ERRORS * found["fid_se"]
     if abs(told["fid"] - found["fid"]) > wide:
         problems.append(f"FID differs by {abs(told['fid'] - found['fid']):.3f}, more than {wide:.3f}")

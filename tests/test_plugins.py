@@ -88,7 +88,8 @@ FAULTY = {
         'from zoo.registry import register\nregister("weight", "a-b")',
         "cannot be a weight's name",
     ),
-    "a fault of its own": ("1 / 0", "cannot be loaded: ZeroDivisionError"),
+    "a fault of its own": ("\n1 / 0", "mine.py, line 2 cannot be loaded: ZeroDivisionError"),
+    "an end of the process": ("import sys\nsys.exit(0)", "mine.py, line 2 cannot be loaded: SystemExit: 0"),
     "no Python": ("(", "cannot be loaded: SyntaxError"),
 }
 
@@ -100,6 +101,18 @@ def test_faulty_plugins_are_one_message(code, said, command, tmp_path):
     done = command("-m", "zoo.objective", "rf", "--plugin", str(path))
     assert done.returncode == 2
     assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_mistake_in_a_part_s_method_names_its_line(example, command, tmp_path):
+    """The part is registered, and fails when it is first used: the user's mistake, so no traceback."""
+    path = tmp_path / "mine.py"
+    path.write_text(example.read_text().replace("logsnr / 2", "logsnr.halved()"))
+    line = 1 + path.read_text().splitlines().index("        return logsnr.halved()")
+    words = ["--objective", "v/cosine+sqrtsnr", "--dataset", "digits", "--images", "64", "--out", str(tmp_path / "run")]
+    done = command("-m", "zoo.train", "--plugin", str(path), "--backbone", "dit(width=32,depth=1,heads=1)", *words)
+    assert done.returncode == 2
+    assert f"error: --plugin {path}, line {line}: AttributeError: " in done.stderr
     assert "Traceback" not in done.stderr
 
 

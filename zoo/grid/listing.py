@@ -1,5 +1,6 @@
 """What `--list` and `--dry-run` print of a plan: its cells, their status, and what is left to do."""
 
+from zoo.base.counts import counted
 from zoo.base.helptext import terminal_columns
 from zoo.base.texttable import paragraph, table
 from zoo.grid.before import size, to_write
@@ -31,7 +32,7 @@ def show(plan: Plan) -> None:
     ]
     width = terminal_columns()
     print(table(header, rows, width, names=header.index("objective") + 1))
-    count = f"{len(plan.chosen)} cells on {' and '.join(plan.budgets)}, budget {plan.kind}, in {plan.out}"
+    count = f"{counted(len(plan.chosen), 'cell')} on {' and '.join(plan.budgets)}, budget {plan.kind}, in {plan.out}"
     print()
     for line in (f"grid {plan.name}: {plan.grid.description}", f"{count}; {_left(plan)}", *plan.notes()):
         print(paragraph(line, width))
@@ -58,7 +59,7 @@ def dry_run(plan: Plan, retry: bool) -> None:
         status = plan.status(cell)
         verb = "skip" if skipped(status, retry) else "run"
         train = cell.config.train
-        print(f"{verb:4}  {plan.folder(cell)}  ({status}; {train.images:,} images, batch {train.batch})")
+        print(f"{verb:4}  {plan.folder(cell)}  ({status}; {counted(train.images, 'image')}, batch {train.batch})")
 
 
 def skipped(status: str, retry: bool) -> bool:

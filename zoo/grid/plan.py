@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError, choose
 from zoo.base.names import split
 from zoo.base.progress import say
@@ -118,8 +119,8 @@ class Plan:
         if others:
             more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
             told.append(
-                f"{len(others)} other cell{'s' if len(others) > 1 else ''} in {self.out} are no part of this grid; "
-                f"nothing is done to them, and the page goes on to show them: {', '.join(others[:SHOWN])}{more}"
+                f"{counted(len(others), 'cell')} of another grid in {self.out}: nothing is done there, and the page "
+                f"goes on to show what it holds: {', '.join(others[:SHOWN])}{more}"
             )
         return told
 
