@@ -34,12 +34,10 @@ def main() -> None:
     require_writable(out, "--out")
     from eval.packing import pack  # torch, which --help does without
 
-    lines = pack([Path(folder) for folder in options.folders], out, Path(options.plugin) if options.plugin else None)
-    print(
-        "\n".join(
-            [*lines, f"{out}: {counted(len(lines), 'cell')}. Check it as others will: python -m eval.verify {out}"]
-        )
-    )
+    plugin = Path(options.plugin) if options.plugin else None
+    lines, lacking = pack([Path(folder) for folder in options.folders], out, plugin)
+    lines += [f"{out}: {counted(len(lines), 'cell')}. Check it as others will: python -m eval.verify {out}"]
+    print("\n".join([*lines, *(f"that will be a fault: {fault}" for fault in lacking)]))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from eval.packing import Packed
 
-SEEDS = 3
 ERRORS = 2.0  # standard errors by which a number may differ: another machine rounds otherwise
 OTHER_NOISE = 3.0  # and of a difference of two samples, where there are many settings
 FRESH = 2_000_000  # the first image that neither a score nor a choice has seen
@@ -49,7 +48,7 @@ def main() -> int:
     device = pick_device(options.device)
     with tempfile.TemporaryDirectory() as scratch:
         cells = packing.unpack(Path(options.file), Path(scratch))
-        faults = [*seed_faults(cells), *(fault for cell in cells for fault in judge_faults(cell))]
+        faults = [*packing.seed_faults(cells), *(fault for cell in cells for fault in judge_faults(cell))]
         print("\n".join(f"fault: {fault}" for fault in faults), end="\n" if faults else "")
         for cell in cells:
             lines, wrong = score_again(cell, Path(options.data_dir), options.mirror, device, options.fresh)
@@ -59,27 +58,9 @@ def main() -> int:
             print(f"added to {add(cells, Path(options.into))}: python -m eval.compare {options.into} ranks it")
     total = sum(len(cell.result["scores"]) for cell in cells)
     verdict = counted(len(faults), "fault") if faults else "all numbers hold"
+    verdict += f"; nothing is added to {options.into}" if faults and options.into else ""
     print(f"{options.file}: {counted(len(cells), 'cell')}, {counted(total, 'score')}: {verdict}")
     return 1 if faults else 0
-
-
-def seed_faults(cells: "Sequence[Packed]") -> list[str]:
-    """What is wrong with the seeds: fewer than three, one twice, or one training given as two."""
-    from eval.packing import weights_hash
-
-    groups: dict[tuple[str, ...], list[Packed]] = {}
-    for cell in cells:
-        groups.setdefault(cell.group, []).append(cell)
-    faults = []
-    for (dataset, backbone, objective, _), members in groups.items():
-        name, seeds = f"{objective} on {backbone}, {dataset}", [cell.config.train.seed for cell in members]
-        if len(set(seeds)) < SEEDS:
-            faults.append(f"{name}: {counted(len(set(seeds)), 'distinct seed')}, and {SEEDS} are needed")
-        if len(set(seeds)) < len(seeds):
-            faults.append(f"{name}: a seed is there twice")
-        if len({weights_hash(cell.folder) for cell in members}) < len(members):
-            faults.append(f"{name}: two seeds have the same weights")
-    return faults
 
 
 def judge_faults(cell: "Packed") -> list[str]:

@@ -181,7 +181,8 @@ class Watch:
                 self.estimated += cell.seconds
         pace, now = self.took / self.estimated if self.estimated else self.plan.pace or 1.0, time.monotonic()
         rest = [max(0.0, pace * job.cell.seconds - (now - job.began)) for job in running.values()]
-        return max([(sum(rest) + pace * sum(cell.seconds for cell in waiting)) / max(1, self.executor.slots), *rest])
+        idle = max(self.executor.slots - len(rest), 0 if rest else 1)
+        return speed.until_the_last((pace * cell.seconds for cell in waiting), [*rest, *[0.0] * idle])
 
     def close(self) -> None:
         """Remove the lines."""

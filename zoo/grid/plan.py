@@ -29,6 +29,10 @@ SHOWN = 6  # names in a sentence
 UNREADABLE = "unreadable"  # the status of a cell with a damaged file
 
 
+class Other(ZooError):
+    """A finished cell of another configuration, which is as good as before."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """Everything decided before the first cell starts. `cells` is the whole grid, `chosen` what --only leaves of it."""
@@ -86,6 +90,8 @@ class Plan:
             for name in ("failed.json", "cell.json"):
                 if (folder / name).is_file():
                     read_sealed(folder / name)
+        except Other as error:
+            return f"{error}: choose another --out, and it stays"
         except ZooError as error:
             return f"{error}. Delete it, and what it told is worked out again"
         return ""
@@ -108,7 +114,7 @@ class Plan:
             return None
         result = read_sealed(path)
         if result["key"] != cell.config.key:
-            raise ZooError(f"{path} is the result of a cell of another configuration")
+            raise Other(f"{path} is the result of a cell of another configuration")
         return result
 
     def notes(self) -> list[str]:
@@ -188,8 +194,6 @@ def check(plan: Plan) -> None:
     """Say what there is to know of the output folder. Raise ZooError for a cell of another configuration, with the keys
     that differ, and for ways to draw that an objective's path has no times for."""
     grid.check_times(plan.chosen)
-    for note in plan.notes():
-        say(note)
     for cell in plan.chosen:
         fit(cell.config)
         path = plan.folder(cell) / "cell.json"
@@ -198,8 +202,10 @@ def check(plan: Plan) -> None:
         except ZooError:  # the plan's notes name it, and the cell counts as unreadable
             found = None
         if found and (lines := differences(cell.config.model_dump(mode="json"), found)):
-            head = f"{path.parent} holds a cell of another configuration; choose another --out, or delete it:"
+            head = f"{path.parent} holds a cell of another configuration; choose another --out:"
             raise ZooError("\n  ".join([head, *lines]))
+    for note in plan.notes():
+        say(note)
 
 
 def prepare(plan: Plan) -> None:
