@@ -29,6 +29,7 @@ from reports.words.pairs import pairs
 from reports.words.published import notes, study
 from reports.words.recipes import recipes
 from reports.words.scaling import studied
+from zoo.base.counts import counted
 from zoo.base.files import write_atomic
 from zoo.data import sets
 
@@ -91,7 +92,7 @@ def page(run: Run, figures: list[str], running: bool = False) -> list[Block]:
     for part in (run.on(dataset) for dataset in run.datasets):
         prefix = f"{sets.short(part.datasets[0])}-" if several else ""
         blocks += _sections(part, figures, prefix, f" on {part.datasets[0]}" if several else "")
-    none = "None so far." if running else f"All {len(run.cells)} cells are done."
+    none = "None so far." if running else "None: all cells are done."
     blocks += [Heading("Failures"), about.failures(run, running) or Paragraph(none)]
     blocks += [Heading("How to reproduce"), *about.commands(run), Heading("Details")]
     blocks += [Fold("Configuration", (about.configuration(run),)), Fold("Versions", (about.versions(run),))]
@@ -159,7 +160,7 @@ def _ranks(run: Run) -> list[Block]:
     found = run.board
     places = f"{', '.join(found['datasets'])}; {', '.join(found['families'])}"
     kinds = " and ".join(dict.fromkeys(setting.kind for setting in run.settings))
-    count = f"{found['settings']} control settings ({places}; {kinds} weights)"
+    count = f"{counted(found['settings'], 'control setting')} ({places}; {kinds} weights)"
     return [Paragraph(RANKS.format(count=count)), ranktables.ranks(found), *_notes(found)]
 
 

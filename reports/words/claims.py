@@ -15,8 +15,9 @@ from eval.ranks.table import Entry, Scores, scores_of
 from reports.read.cell import Cell
 from reports.read.run import Run
 from reports.words.document import Block, Bold, Heading, Paragraph, Table, Text, table
-from reports.words.forms import NONE, acc_mean, counted, fid_at, fid_mean
+from reports.words.forms import NONE, acc_mean, fid_at, fid_mean
 from reports.words.pairs import common, difference_text
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.registry import objective
 
@@ -111,7 +112,9 @@ def _answer(run: Run, scores: Scores, claim: dict[str, Any], effect: Difference 
     ended = [(sum(c.status == "diverged" for c in group), len(group)) for group in groups]
     told = by_divergence(claim["expect"], *ended)
     if told:
-        return Found(claim, told, None, why=f"{ended[0][0]} of {ended[0][1]} runs diverged, against {ended[1][0]}")
+        return Found(
+            claim, told, None, why=f"{ended[0][0]} of {counted(ended[0][1], 'run')} diverged, against {ended[1][0]}"
+        )
     fid, acc = (_difference(run, scores, metric, names, groups) for metric in ("fid", "acc"))
     if effect is None:
         return Found(claim, OPEN, None, fid, acc, why="no seed has both")

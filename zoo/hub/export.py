@@ -65,7 +65,8 @@ def export(
     manifest, tensors = checkpoint.find(ckpt)
     config = validated(TrainConfig, manifest["config"], f"the configuration of {ckpt}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ZooError(f"{out} holds files already. Choose another folder, or delete it first")
+        sent = f"; `hf upload {place} {out}` sends it as it is" if place else ""
+        raise ZooError(f"{out} holds files already. Choose another folder, or delete it first{sent}")
     objective = registry.objective(config.objective)
     scheduler = scheduler_for(objective, wish)
     spec = sets.known(config.dataset, manifest.get("data", {}))

@@ -17,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from zoo.base.errors import ZooError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -54,7 +56,7 @@ class X0Weight(Weight):
 
     def log_factor(self, logsnr: "Tensor", log_x0_error: "Tensor", log_density: "Callable[[], Tensor]") -> "Tensor":
         # At zero snr a weight is 1, as in diffusers' trainers: min(snr, g) would leave the last step untrained.
-        return (self.log_x0(logsnr) + log_x0_error).where(logsnr > -math.inf, 0.0)
+        return (_each(self.log_x0(logsnr), logsnr, self) + log_x0_error).where(logsnr > -math.inf, 0.0)
 
 
 class IntegralWeight(Weight):
@@ -70,8 +72,20 @@ class IntegralWeight(Weight):
         """log w, on the error of eps_hat."""
 
     def log_factor(self, logsnr: "Tensor", log_x0_error: "Tensor", log_density: "Callable[[], Tensor]") -> "Tensor":
-        on_x0 = self.log_effective(logsnr) + logsnr - log_density()
+        on_x0 = _each(self.log_effective(logsnr), logsnr, self) + logsnr - log_density()
         return (on_x0 + log_x0_error).where(logsnr > -math.inf, 0.0)
+
+
+def _each(found: "Tensor", logsnr: "Tensor", weight: Weight) -> "Tensor":
+    """A weight's numbers, one for each logsnr. Raises ZooError for any others, which would be broadcast to a wrong loss
+    without a word: a user's class may give them."""
+    if isinstance(found, int | float) or getattr(found, "shape", None) == logsnr.shape:
+        return found
+    shape = list(found.shape) if hasattr(found, "shape") else type(found).__name__
+    raise ZooError(
+        f"the weight {type(weight).__name__} gives {shape} for logsnr of shape {list(logsnr.shape)}: it should give a "
+        "tensor of the same shape"
+    )
 
 
 def positive(name: str, value: float) -> None:
