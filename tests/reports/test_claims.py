@@ -110,7 +110,7 @@ def test_studies_have_a_section_and_a_picture_where_they_are_asked_for(study, tm
     assert (folder / "figures" / "validation-loss.png").is_file()
     (first, *_) = [block for block in studied(load(folder).on("mnist")) if isinstance(block, Table)]
     if study == "scaling":
-        assert [plain(field) for field in first.rows[0][3:7]] == ["1,110,000", "30,000", "0.03", "0.3000"]
+        assert [plain(field) for field in first.rows[0][3:7]] == ["1,110,000", "30,000", "34.2", "0.3000"]
         assert "cannot be fitted" in text
     else:
         assert [plain(field) for field in first.rows[1][1:4]] == ["212", "1.00 (1.00 to 1.00)", "477"]

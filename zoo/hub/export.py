@@ -142,6 +142,7 @@ def pipeline_config(objective: Objective, standard: tuple[float, float], spec: S
         "image_shape": list(spec.image_shape),
         "logsnr_low": max(low, LOGSNR_SPAN[0]),
         "logsnr_high": min(high, LOGSNR_SPAN[1]),
+        "time_scale": objective.time_scale,
     }
 
 
