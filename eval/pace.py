@@ -165,10 +165,11 @@ def probe(config: CellConfig, data_dir: Path, mirror: str | None, device: "torch
         image = (time.perf_counter() - began) / (steps * config.train.batch)
         manifest = {
             "config": config.train.model_dump(mode="json"),
-            "standard": data.standard,
             "data": data.spec.plain(),
+            **trainer.space.facts(),
         }
         tensors = {name: tensor.detach().clone() for name, tensor in trainer.state.weights().items()}
+        tensors |= trainer.space.tensors()
         trainer.metrics.close()
     began = time.perf_counter()
     model = Model(manifest, tensors, device, config.score.batch)

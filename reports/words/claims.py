@@ -32,7 +32,7 @@ HOW = (
 LOSS = (
     "Loss is the EMA weights' validation loss. Its rank correlation with FID (Spearman's; 1 if both always rise "
     "together) has the interval of resampled kinds of runs; a claim holds if that lies above 0, and does not hold if "
-    "it lies below 0.3. Runs whose loss has another unit (another target, or pixels of another scale) are left out."
+    "it lies below 0.3. Runs whose loss has another unit (another target, or pixels of another scale, latents) are left out."
 )
 UNSCALED = (
     "With pixels from -1 to 1 the images' variance is not 1, and what is named by noise level means something else: at "
@@ -172,12 +172,13 @@ def histories(run: Run) -> list[list[list[tuple[float, float]]]]:
 
 
 def _unit(cell: Cell) -> object:
-    """What the validation loss is measured in: target, path and the pixels' scale."""
+    """What the validation loss is measured in: target, path, and the scale of pixels or the auto-encoder."""
     try:
         made = objective(cell.objective.partition(" [")[0])
     except ZooError:
         return cell.objective.partition(" [")[0]
-    return made.target, made.path, _train(cell).get("standardise", True)
+    seen = _train(cell).get("standardise", True), _train(cell).get("latents")
+    return made.target, made.path, *seen
 
 
 def _train(cell: Cell) -> dict[str, Any]:

@@ -66,6 +66,11 @@ def export(
     config = validated(TrainConfig, manifest["config"], f"the configuration of {ckpt}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ZooError(f"{out} holds files already. Choose another folder, or delete it first")
+    if config.latents is not None:
+        raise ZooError(
+            f"{ckpt} was trained on latents of auto-encoder {config.latents}: the pipeline draws pixels, and has no decoder. "
+            "Draw by python -m zoo.sample, or export a run without --latents"
+        )
     objective = registry.objective(config.objective)
     scheduler = scheduler_for(objective, wish)
     spec = sets.known(config.dataset, manifest.get("data", {}))
