@@ -32,7 +32,7 @@ HOW = (
 LOSS = (
     "Loss is the EMA weights' validation loss. Its rank correlation with FID (Spearman's; 1 if both always rise "
     "together) has the interval of resampled kinds of runs; a claim holds if that lies above 0, and does not hold if "
-    "it lies below 0.3. Runs whose loss has another unit (another target, or pixels of another scale, latents) are left out."
+    "it lies below 0.3. Runs whose loss has another unit (another target or scale, or latents) are left out."
 )
 UNSCALED = (
     "With pixels from -1 to 1 the images' variance is not 1, and what is named by noise level means something else: at "
