@@ -6,8 +6,10 @@ python -m zoo.latents list                      those in the data folder, with t
 python -m zoo.latents add FILE                  one from elsewhere, into the data folder
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from zoo.base.environment import data_folder
 from zoo.base.errors import ZooError, run_main
@@ -60,7 +62,8 @@ def main() -> None:
     kinds = {"train": Train, "show": Show, "list": List, "add": Add}
     name, words = chosen(kinds, COMMAND, __doc__)
     options = parse(kinds[name], f"{COMMAND} {name}", kinds[name].__doc__, words)
-    print("\n".join({"train": train, "show": show, "list": listed, "add": add}[name](options)))
+    work: dict[str, Callable[[Any], list[str]]] = {"train": train, "show": show, "list": listed, "add": add}
+    print("\n".join(work[name](options)))
 
 
 def train(options: Train) -> list[str]:
@@ -111,7 +114,7 @@ def show(options: Show) -> list[str]:
         write_atomic(Path(options.out), png(sheet(torch.cat(rows), SHOWN)))
         lines.append(f"{options.out}: test images, and below each what is given back")
     if options.npz:
-        write_npz(Path(options.npz), data.test_labels, data.image_shape, [back])
+        write_npz(Path(options.npz), data.test_labels, data.image_shape, iter([back]))
         lines.append(f"{options.npz}: score it with python -m eval.fid {options.npz} --dataset '{dataset}'")
     return lines
 

@@ -102,7 +102,7 @@ def test_what_a_run_draws_is_what_its_decoder_makes_of_its_latents(tiny, data, c
     manifest, tensors = checkpoint.find(tmp_path)
     assert manifest["latents"]["name"] == NAME
     model, labels, setting = Model(manifest, tensors, cpu, 20), torch.arange(10), Setting(steps=3)
-    (*_, (x, x_hat)) = model._steps(labels, setting, 0, None)
+    (*_, (_, x_hat)) = model._steps(labels, setting, 0, None)
     (mean, deviation), net = manifest["standard"], store.opened(NAME, data, cpu).net
     scaled = x_hat * torch.tensor(deviation).view(-1, 1, 1) + torch.tensor(mean).view(-1, 1, 1)
     images = model.images(labels, setting)
@@ -168,7 +168,7 @@ def test_a_cell_tells_of_its_auto_encoder(latent, data, cpu):
 
 
 def test_a_lossless_auto_encoder_gives_the_floor(latent, data, cpu):
-    folder, result = latent
+    folder, _ = latent
     model = Model(*checkpoint.find(folder), cpu, 128)
     model.space.images, model.space.x = (lambda x: x), (lambda images: images)
     bench = Bench.load(data, data.home, cpu)
@@ -178,7 +178,7 @@ def test_a_lossless_auto_encoder_gives_the_floor(latent, data, cpu):
 
 
 def test_a_submission_has_the_decoder_with_it(latent, cpu, tmp_path):
-    folder, result = latent
+    folder, _ = latent
     packing.pack([folder], tmp_path / "x.zip")
     (tmp_path / "out").mkdir()
     (packed,) = packing.unpack(tmp_path / "x.zip", tmp_path / "out")

@@ -68,7 +68,7 @@ def export(
         raise ZooError(f"{out} holds files already. Choose another folder, or delete it first")
     if config.latents is not None:
         raise ZooError(
-            f"{ckpt} was trained on latents of auto-encoder {config.latents}: the pipeline draws pixels, and has no decoder. "
+            f"{ckpt} was trained on latents of auto-encoder {config.latents}, and the pipeline has no decoder. "
             "Draw by python -m zoo.sample, or export a run without --latents"
         )
     objective = registry.objective(config.objective)

@@ -83,11 +83,12 @@ class Latents(Space):
     """The latents of an auto-encoder. mean, deviation, low, high: by channel, [C, 1, 1] float32; the latter two of x,
     over the training images."""
 
-    def __init__(self, coder: Coder, mean: Tensor, deviation: Tensor, limits: tuple[Tensor, Tensor], shape: Any):
+    def __init__(self, coder: Coder, standard: tuple[Tensor, Tensor], limits: tuple[Tensor, Tensor], shape: Any):
         place = next(coder.net.parameters()).device
         self.coder, self.shape = coder, tuple(shape)
-        self.mean, self.deviation = mean.to(place), deviation.to(place)
+        self.mean, self.deviation = (part.to(place) for part in standard)
         self.limits = limits[0].to(place), limits[1].to(place)
+        self.told = [[part.flatten().tolist() for part in pair] for pair in (standard, limits)]
 
     @staticmethod
     def of(coder: Coder, data: Dataset, standardised: bool) -> "Latents":
@@ -100,7 +101,7 @@ class Latents(Space):
             mean, deviation = torch.zeros(channels), torch.ones(channels)
         low, high = ((end - mean) / deviation for end in (by_channel.amin(1), by_channel.amax(1)))
         parts = [part.float().view(-1, 1, 1) for part in (mean, deviation, low, high)]
-        return Latents(coder, parts[0], parts[1], (parts[2], parts[3]), found.shape[1:])
+        return Latents(coder, (parts[0], parts[1]), (parts[2], parts[3]), found.shape[1:])
 
     def _scaled(self, found: Tensor) -> Tensor:
         return (found - self.mean) / self.deviation
@@ -120,22 +121,15 @@ class Latents(Space):
         return torch.stack([real[labels == label].mean(0) for label in range(data.spec.real)])
 
     def facts(self) -> dict[str, Any]:
-        standard, limits = ([part.flatten().tolist() for part in pair] for pair in (self._pair, self.limits))
-        return {
-            "standard": standard,
-            "latents": {**self.coder.facts, "shape": list(self.shape), "limits": limits},
-        }
-
-    @property
-    def _pair(self) -> tuple[Tensor, Tensor]:
-        return self.mean, self.deviation
+        standard, limits = self.told
+        return {"standard": standard, "latents": {**self.coder.facts, "shape": list(self.shape), "limits": limits}}
 
     def tensors(self) -> dict[str, Tensor]:
         return {f"{PREFIX}{name}": value for name, value in self.coder.net.state_dict().items()}
 
 
 def space_of(latents: str | None, standardised: bool, data: Dataset, device: torch.device) -> Space:
-    """How a run sees a data set: through the auto-encoder of this name, or None for pixels. Errors as `store.opened`."""
+    """How a run sees a data set: by the auto-encoder of this name, or None for pixels. Errors as `store.opened`."""
     if latents is None:
         return Pixels(scale_of(data, standardised), data.image_shape)
     return Latents.of(store.opened(latents, data, device), data, standardised)
@@ -153,4 +147,4 @@ def restored(
     mean, deviation, low, high = (
         torch.tensor(part).view(-1, 1, 1) for part in (*manifest["standard"], *facts["limits"])
     )
-    return Latents(store.coder(facts, own, image_shape, device), mean, deviation, (low, high), facts["shape"])
+    return Latents(store.coder(facts, own, image_shape, device), (mean, deviation), (low, high), facts["shape"])
