@@ -63,12 +63,12 @@ def share_for(seconds: float, options: Any, fetch: bool) -> str:
     if (kept := _earlier(plan.out, options.budget)) is not None:
         return kept
     say(f"measuring this machine for {options.budget} ..")
-    configs = {(c.config.train.dataset, c.config.train.backbone): c.config for c in plan.chosen}
+    configs = {_kind(cell.config): cell.config for cell in plan.chosen}
     paces = _measured(list(configs.values()), plan, options)
     found = dict(zip(configs, paces, strict=True))
     fixed, growing, start = 0.0, 0.0, max(pace.start for pace in paces)
     for cell in plan.chosen:
-        pace = found[cell.config.train.dataset, cell.config.train.backbone]
+        pace = found[_kind(cell.config)]
         fixed += rest(cell.config, pace)
         growing += pace.image * cell.config.train.images
     jobs = min(plan.jobs, len(plan.chosen))
@@ -82,6 +82,11 @@ def share_for(seconds: float, options: Any, fetch: bool) -> str:
         )
     say(f"{share:.3g} times the grid's images fit into {options.budget} (scoring takes {clock(fixed / jobs)} of it)")
     return f"{share:.3f}x"
+
+
+def _kind(config: CellConfig) -> tuple[str, str, str | None]:
+    """What cells of one pace share."""
+    return config.train.dataset, config.train.backbone, config.train.latents
 
 
 def _earlier(out: Path, asked: str) -> str | None:

@@ -36,7 +36,7 @@ def steps_for(kind: Kind, data: Dataset) -> int:
 def minutes(kind: Kind, data: Dataset) -> float:
     """Rough training time on one CPU core."""
     height, width = kind.padded(data.image_shape)
-    wider = (kind.width / 32) ** 2
+    wider = (kind.width / 16) ** 2
     return steps_for(kind, data) * BATCH * height * width * SECONDS_PER_PIXEL * wider / 60
 
 

@@ -90,8 +90,8 @@ class Plain(Kind):
 
     factor: int = 0
     channels: int = 4
-    width: int = 32
-    images: int = 120_000
+    width: int = 16
+    images: int = 60_000
     seed: int = 0
 
     @property
@@ -107,8 +107,8 @@ class KL(Kind):
     weight: float
     factor: int = 0
     channels: int = 4
-    width: int = 32
-    images: int = 120_000
+    width: int = 16
+    images: int = 60_000
     seed: int = 0
 
     def __post_init__(self) -> None:
