@@ -23,6 +23,7 @@ from zoo.base.files import read_json, replacing, sha256, write_json
 from zoo.base.sealed import read_sealed
 from zoo.config.cell import CellConfig
 from zoo.grid.held import holding
+from zoo.spaces.space import PREFIX
 from zoo.training import checkpoint
 
 FORMAT, VERSION = "objective-zoo/submission", 1
@@ -90,7 +91,7 @@ def pack(folders: Sequence[Path], out: Path, plugin: Path | None = None) -> tupl
             _check_plugins(manifest["plugins"], plugin, cell)
             train = config.train
             place = PurePosixPath("cells", f"{len(places):04}")
-            kept = tuple(PREFIXES[kind] for kind in config.score.weights)
+            kept = (*(PREFIXES[kind] for kind in config.score.weights), PREFIX)
             (root / place).mkdir(parents=True)
             for name in ("cell.json", "result.json"):
                 (root / place / name).write_bytes((cell / name).read_bytes())

@@ -203,6 +203,22 @@ class DataFacts(Frozen):
     blanks: bool
 
 
+class LatentFacts(Frozen):
+    """The auto-encoder whose latents a run was trained on: its name, the hash of its weights, (channels, height, width)
+    of a latent, PSNR in dB of the test images, seconds of its own training, which no other field counts; and what the
+    judge says of the n test images that it encoded and decoded."""
+
+    name: str
+    sha256: Hash
+    shape: tuple[Count, Count, Count]
+    psnr: Number
+    seconds: Number
+    n: Count
+    fid: Number
+    fid_se: Number
+    acc: Share
+
+
 class Seconds(Frozen):
     """Where a cell's time went: imports and data; building and compiling; training (over all the processes that it
     took); drawing images; judging them and all else; the sum."""
@@ -226,6 +242,7 @@ class Result(Frozen):
     judge: JudgeFacts
     second_judge: JudgeFacts
     data: DataFacts
+    latents: LatentFacts | None = None
     real: Measured
     scores: tuple[Score, ...]
     best: Best | None

@@ -36,8 +36,8 @@ RULES = (
 LOSS = (
     "A claim of loss: its rank correlation with FID (Spearman's; 1 if both always rise together) has the interval of "
     "resampled kinds of runs. It holds if that lies above 0, and does not hold if it lies below 0.3. Loss is the EMA "
-    "weights' validation loss; runs whose loss has another unit (another target, or pixels of another scale) are left "
-    "out."
+    "weights' validation loss; runs whose loss has another unit (another target, pixels of another scale, or latents) "
+    "are left out."
 )
 UNSCALED = (
     "With pixels from -1 to 1 the images' variance is not 1, and what is named by noise level means something else: at "
@@ -181,12 +181,13 @@ def histories(run: Run) -> list[list[list[tuple[float, float]]]]:
 
 
 def _unit(cell: Cell) -> object:
-    """What the validation loss is measured in: target, path and the pixels' scale."""
+    """What the validation loss is measured in: target, path, and the scale of pixels or the auto-encoder."""
     try:
         made = objective(cell.objective.partition(" [")[0])
     except ZooError:
         return cell.objective.partition(" [")[0]
-    return made.target, made.path, _train(cell).get("standardise", True)
+    seen = _train(cell).get("standardise", True), _train(cell).get("latents")
+    return made.target, made.path, *seen
 
 
 def _train(cell: Cell) -> dict[str, Any]:

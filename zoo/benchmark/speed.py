@@ -15,7 +15,7 @@ from zoo.base.environment import compiled, peak_memory, pick_device, pick_precis
 from zoo.benchmark import RANDOM_IMAGES
 from zoo.config.cell import Recipe, TrainConfig
 from zoo.config.control import Setting
-from zoo.data.dataset import Dataset, scale_of
+from zoo.data.dataset import Dataset
 from zoo.data.spec import Spec
 from zoo.registry import backbone_size
 from zoo.sampling.model import Model
@@ -69,21 +69,20 @@ def measure(config: TrainConfig, spec: Spec, device_name: str, seconds: float) -
     activations = activation_bytes(lambda: trainer.learn(*trainer.given(next(steps))))
     train = config.batch * _rate(lambda: trainer.step(next(steps)), device, seconds)
     memory = peak_memory(device)
-    standard = scale_of(data, config.standardise)
-    manifest = {"config": config.model_dump(mode="json"), "standard": standard, "data": spec.plain()}
+    manifest = {"config": config.model_dump(mode="json"), "data": spec.plain(), **trainer.space.facts()}
     tensors = {name: tensor.detach() for name, tensor in trainer.tensors().items()}
     began = time.perf_counter()
     model = Model(manifest, tensors, device, config.batch)
     sample_set_up = time.perf_counter() - began
     setting, asked = Setting(steps=EVALUATIONS), torch.arange(config.batch) % spec.real
     drawn = _rate(lambda: model.images(asked, setting), device, seconds)
-    auto = pick_precision("auto", device, prod(spec.image_shape[1:]))
+    auto = pick_precision("auto", device, prod(trainer.space.shape[1:]))
     compiling = compiled(torch.nn.Identity(), "auto", auto, device, lambda _: None)[1]
     usual = Recipe(batch=config.batch, precision=auto, compile=compiling)
     return {
         "train_images_per_s": train,
         "evaluations_per_s": config.batch * EVALUATIONS * drawn,
-        "flop_per_image": backbone_size(config.backbone).forward_flop(spec.image_shape, spec.num_classes),
+        "flop_per_image": backbone_size(config.backbone).forward_flop(trainer.space.shape, spec.num_classes),
         "activation_bytes": activations,
         "peak_memory_bytes": memory,
         "setup_seconds": set_up,

@@ -20,7 +20,7 @@ def initialise(config: TrainConfig, spec: Spec, device: torch.device) -> nn.Modu
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(noise.generator(config.seed, "init").initial_seed())
         until = registry.objective(config.objective).two_times
-        module = registry.backbone(config.backbone, spec.image_shape, spec.num_classes, until).to(device)
+        module = registry.backbone(config.backbone, config.shape(spec), spec.num_classes, until).to(device)
     if device.type == "cuda":  # what tensor cores want; in float32 on a CPU group norm is many times slower so
         module.to(memory_format=torch.channels_last)
     if config.checkpointing:

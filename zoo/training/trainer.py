@@ -18,7 +18,8 @@ from zoo.base import ranks
 from zoo.base.environment import exact_device
 from zoo.base.progress import say
 from zoo.config.cell import TrainConfig
-from zoo.data.dataset import Dataset, affine, scale_of, standardise
+from zoo.data.dataset import Dataset, affine
+from zoo.spaces.space import Space, space_of
 from zoo.training import checkpoint, noise
 from zoo.training.capture import Captured
 from zoo.training.network import initialise, network
@@ -31,7 +32,8 @@ from zoo.training.teaching import Nets, pairs_of
 class Batches:
     """Step k -> (x, labels, u, eps), drawn from the seed's streams; eps as the objective pairs it with x.
 
-    pairs: (x [N, C, H, W], standardised, eps like it, labels [N]) to take the place of images and noise.
+    pairs: (x [N, C, H, W], standardised, eps like it, labels [N]) to take the place of images and noise. space: how
+    the run sees images; small affine maps are of their pixels, so that latents are then made batch by batch.
     """
 
     def __init__(
@@ -40,11 +42,15 @@ class Batches:
         data: Dataset,
         device: torch.device,
         pairs: tuple[Tensor, Tensor, Tensor] | None = None,
+        space: Space | None = None,
     ):
         self.config, self.device, self.exact = config, device, exact_device(device)
-        self.standard, self.pairs = scale_of(data, config.standardise), pairs
+        self.space = space or space_of(config.latents, config.standardise, data, device)
+        self.pairs, kept = pairs, None if config.augment else self.space.kept(data)
         self.coupling = registry.objective(config.objective).coupling
-        self.images, self.labels = (part.to(device) for part in data.augmented)
+        images, labels = data.augmented
+        self.images, self.ready = (images if kept is None else kept).to(device), kept is not None
+        self.labels = labels.to(device)
         self.none, self.flips = data.spec.num_classes, data.flips
 
     def __call__(self, k: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -57,15 +63,20 @@ class Batches:
             x, eps, labels = (part[chosen] for part in self.pairs)
             return x, labels.masked_fill(dropped, self.none), u, eps
         chosen = noise.batch_indices(self.config.seed, k, batch, len(self.images), self.device)
-        images, labels = self.images[chosen], self.labels[chosen]
-        if self.config.augment:
-            images = affine(images.float() / 255, self._stream("augment", k), self.flips)
-        x = standardise(images, self.standard)
+        labels, x = self.labels[chosen], self._seen(chosen, k)
         eps = self._normal(x.shape, self._stream("noise", k))
         more = self._stream("coupling", k)
         eps = self.coupling.pair(x, labels, eps, lambda shape: self._normal(shape, more))
         labels = labels.masked_fill(dropped, self.none)
         return ranks.mine(x), ranks.mine(labels), ranks.mine(u), ranks.mine(eps)
+
+    def _seen(self, chosen: Tensor, k: int) -> Tensor:
+        images = self.images[chosen]
+        if self.ready:
+            return images
+        if self.config.augment:
+            images = affine(images.float() / 255, self._stream("augment", k), self.flips)
+        return self.space.x(images)
 
     def _normal(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
         return torch.randn(tuple(shape), generator=generator, device=self.exact).to(self.device)
@@ -83,6 +94,7 @@ class Trainer:
 
     teacher: the tensors of the teacher's checkpoint, for an objective that has one; the student begins at its average.
     parts: into how many a rank's slice of a batch is cut, one after the other, so that less of it is in memory at once.
+    space: how it sees images, if that is known from a checkpoint.
     """
 
     def __init__(
@@ -93,7 +105,9 @@ class Trainer:
         device: torch.device,
         teacher: dict[str, Tensor] | None = None,
         parts: int = 1,
+        space: Space | None = None,
     ):
+        self.space = space or space_of(config.latents, config.standardise, data, device)
         self.objective, self.steps = registry.objective(config.objective), config.steps
         self.module = initialise(config, data.spec, device)
         if teacher:
@@ -101,7 +115,7 @@ class Trainer:
         if auxiliary := self.objective.auxiliary.module():
             auxiliary.to(device)
         self.auxiliary, self.state = auxiliary, State(self.module, config, auxiliary)
-        self.net, self.how = network(config, self.module, device, prod(data.image_shape[1:]))
+        self.net, self.how = network(config, self.module, device, prod(self.space.shape[1:]))
         ranks.check(config.batch, ranks.size(), parts, joined(self.objective))
         whole = ranks.size() * parts == 1
         self.spread = None if whole else Spread(Loss(self.objective, self.net, self.module, auxiliary), parts)
@@ -111,7 +125,7 @@ class Trainer:
             pairs = pairs_of(config, self.objective, self.net, data, device) if scheme.from_pairs else None
         self.pairing_seconds = time.perf_counter() - began if pairs else 0.0
         self.metrics = Metrics(folder, device, config.clip)
-        self.batches = Batches(config, data, device, pairs)
+        self.batches = Batches(config, data, device, pairs, self.space)
         self.graphs = config.compile == "graphs" and device.type == "cuda" and whole
         self.recorded: Captured | None = None
 
@@ -177,7 +191,7 @@ class Trainer:
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything a resumed run needs, under the checkpoint's names."""
-        return self.state.tensors() | self.metrics.state()
+        return self.state.tensors() | self.metrics.state() | self.space.tensors()
 
     def restore(self, tensors: dict[str, Tensor], step: int) -> None:
         """The inverse of `tensors`, after `step` steps."""
