@@ -16,7 +16,7 @@ from reports.read.load import load
 from reports.read.results import csv_bytes
 from reports.read.run import Run
 from reports.render import html, markdown
-from reports.words import about, ranktables, sentences, tables
+from reports.words import about, mixed, ranktables, sentences, tables
 from reports.words.anatomy import anatomy
 from reports.words.best import best_case
 from reports.words.bibtex import papers
@@ -82,7 +82,6 @@ def page(run: Run, figures: list[str], running: bool = False) -> list[Block]:
     """The whole page; figures: the names that were drawn. running: as in `build`."""
     told, variants = recipes(run)
     blocks: list[Block] = [Heading(sentences.title(run), 1), *_warnings(run)]
-    blocks += [Paragraph(note, "note") for note in run.notes]
     blocks += opening(run, _pictures(run, figures, "Opening"), running, [*lead(run), *told])
     blocks += [Paragraph(note, "note")] if (note := run.grid.get("sizes_note")) else []
     if run.done:
@@ -93,6 +92,7 @@ def page(run: Run, figures: list[str], running: bool = False) -> list[Block]:
         blocks += _sections(part, figures, prefix, f" on {part.datasets[0]}" if several else "")
     none = "None so far." if running else f"All {len(run.cells)} cells are done."
     blocks += [Heading("Failures"), about.failures(run, running) or Paragraph(none)]
+    blocks += mixed.grouped(run)
     blocks += [Heading("How to reproduce"), *about.commands(run), Heading("Details")]
     blocks += [Fold("Configuration", (about.configuration(run),)), Fold("Versions", (about.versions(run),))]
     blocks += [Fold("Papers", (about.papers(run), *papers(run)))]
@@ -112,7 +112,8 @@ def _warnings(run: Run) -> list[Block]:
     if told := run.grid.get("notice"):
         blocks += notice(told, run.grid.get("cause") or "")
     blocks += [Paragraph(note, "note") for note in run.notes]
-    return [*blocks, *([Paragraph(Bold(unequal), "warning")] if (unequal := about.unequal(run)) else [])]
+    told = about.unequal(run), mixed.warning(run)
+    return [*blocks, *(Paragraph(Bold(text), "warning") for text in told if text)]
 
 
 def _sections(run: Run, figures: list[str], prefix: str, where: str) -> list[Block]:
