@@ -26,19 +26,20 @@ dataset = "digits"
 [[budgets]]
 name = "cpu"
 datasets = ["digits"]
-sizes.dit = {{ size = "dit(width=32,depth=1,heads=1)", images = {images}, seconds = 5.0 }}
-sizes.unet = {{ size = "unet(width=32,attention=1)", images = {images}, seconds = 5.0 }}
+{sizes}
 recipe = {{ batch = 16 }}
 score = {{ n = 256, batch = 268, settings = [{{ steps = 1 }}] }}
 """
+SIZES = {"dit": "dit(width=32,depth=1,heads=1)", "unet": "unet(width=32,attention=1)"}
 THREE = ("rf", "eps/cosine", "v/cosine")
 
 
 def write(folder: Path, images: int = 320, objectives=THREE, backbones=("dit",), seeds: int = 1) -> Path:
     """A grid file in a folder: as many cells as its objectives, backbones and seeds."""
     folder.mkdir(parents=True, exist_ok=True)
-    given = {"objectives": json.dumps(objectives), "backbones": json.dumps(backbones)}
-    (folder / "tiny.toml").write_text(GRID.format(images=images, seeds=seeds, **given))
+    sizes = [f'sizes.{name} = {{ size = "{SIZES[name]}", images = {images}, seconds = 5.0 }}' for name in backbones]
+    given = {"objectives": json.dumps(objectives), "backbones": json.dumps(backbones), "sizes": "\n".join(sizes)}
+    (folder / "tiny.toml").write_text(GRID.format(seeds=seeds, **given))
     return folder / "tiny.toml"
 
 
@@ -108,18 +109,22 @@ class Nodes:
         self.environment |= {"CUDA_VISIBLE_DEVICES": "", "TMPDIR": str(folder)}
         self.address, self.folder = f"{NODES[0]}:{free_port()}", folder
         self.started: dict[str, subprocess.Popen] = {}
+        self.drivers: list[subprocess.Popen] = []
 
     @staticmethod
-    def both() -> "Iterator[Nodes]":
-        """A head and another node, which end when the generator does."""
+    def both(**environment: str) -> "Iterator[Nodes]":
+        """A head and another node, which has these variables, until the generator ends."""
         folder = Path(tempfile.mkdtemp(prefix="zr"))  # short: a socket's path has 107 bytes
         made = Nodes(folder)
         try:
             made.head()
-            made.start(NODES[1], "--address", made.address)
+            made.start(NODES[1], "--address", made.address, **environment)
             made.up(NODES[1])
             yield made
         finally:
+            for driver in made.drivers:
+                driver.kill()
+                driver.wait()
             for ip in list(made.started):
                 made.kill(ip)
             shutil.rmtree(folder, ignore_errors=True)
@@ -168,7 +173,9 @@ class Nodes:
     def drive(self, grid: Path, out: Path, *words: str) -> subprocess.Popen:
         command = ["run_all.py", "--grid", str(grid), "--out", str(out), "--executor", "ray", "--device", "cpu", *words]
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        return subprocess.Popen([sys.executable, *command], cwd=ROOT, env=self.environment, **streams)  # noqa: S603
+        driver = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=self.environment, **streams)  # noqa: S603
+        self.drivers.append(driver)
+        return driver
 
 
 def parent(pid: int) -> int:

@@ -38,14 +38,14 @@ def until(driver: subprocess.Popen, text: str, said: list[str]) -> None:
     raise AssertionError("".join(said))
 
 
-def rest(driver: subprocess.Popen, said: list[str], seconds: float = 240) -> str:
+def rest(driver: subprocess.Popen, said: list[str], seconds: float = 600) -> str:
     more, _ = driver.communicate(timeout=seconds)
     return "".join([*said, more])
 
 
 def at_work(nodes: Nodes, count: int) -> list[int]:
     """The processes of cells, once there are so many and each has begun to train."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while len(found := nodes.cells()) < count or len(rows(nodes)) < count:
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -134,7 +134,7 @@ def test_a_node_that_is_stopped_is_lost_and_what_it_does_later_is_not_counted(no
 
 def test_a_seat_that_hangs_is_given_up(nodes, calm, tmp_path):
     """The node answers, the seat's process on it does not."""
-    words = ("--ray-address", nodes.address, "--timeout", "15")
+    words = ("--ray-address", nodes.address, "--timeout", "30")
     driver, said = nodes.drive(write(tmp_path, images=16 * 400), tmp_path / "out", *words), []
     cell = at_work(nodes, 2)[0]
     seat = int(Path(f"/proc/{cell}/stat").read_text().rpartition(")")[2].split()[1])

@@ -1,5 +1,6 @@
 """The executor `ray`: nodes of this machine's loopback addresses do the cells that a process here would do."""
 
+import contextlib
 import os
 import signal
 import time
@@ -9,6 +10,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.grid.nodes import NODES, Nodes, alone, free_port, weights, write
+from tests.reports.test_reports import section
 from zoo.base.errors import ZooError
 from zoo.grid import connect
 
@@ -30,7 +32,7 @@ def test_two_nodes_give_the_weights_of_one_process_and_a_killed_worker_is_tried_
         said += line
         if "begins" in line and not killed:
             killed = end_a_cell(nodes)
-    assert driver.wait(timeout=120) == 0, said
+    assert driver.wait(timeout=600) == 0, said
     assert "Ray: 2 cells at once on 2 nodes" in said
     assert "is tried again (2 of 3 attempts)" in said
     assert "came back" in said
@@ -58,7 +60,7 @@ def test_ctrl_c_brings_the_states_back_and_the_other_executor_goes_on(nodes, cal
         assert driver.poll() is None, driver.stdout.read()
         time.sleep(0.1)
     driver.send_signal(signal.SIGINT)
-    said, _ = driver.communicate(timeout=120)
+    said, _ = driver.communicate(timeout=600)
     assert driver.returncode == 130, said
     (cell,) = (tmp_path / "out").rglob("cell.json")
     step = int(max(cell.parent.glob("step-*.json")).stem[5:])
@@ -110,6 +112,27 @@ def test_a_token_that_others_can_read_is_closed(nodes, asked):
     assert nodes.token.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_node_with_another_torch_is_refused_or_its_cells_are_grouped(tmp_path):
+    """The other node says that its torch is older."""
+    facts = tmp_path / "torch-2.13.5.dist-info" / "METADATA"
+    facts.parent.mkdir()
+    facts.write_text("Metadata-Version: 2.1\nName: torch\nVersion: 2.13.5\n")
+    with contextlib.contextmanager(Nodes.both)(PYTHONPATH=str(tmp_path)) as nodes:
+        words = ("--ray-address", nodes.address)
+        said, _ = (driver := nodes.drive(write(tmp_path), tmp_path / "out", *words)).communicate(timeout=600)
+        assert driver.returncode == 2, said
+        assert f"({NODES[1]}) has torch 2.13.5, not" in said and "--allow-mixed" in said
+        assert not list((tmp_path / "out").rglob("result.json"))
+        driver = nodes.drive(write(tmp_path), tmp_path / "out", *words, "--allow-mixed")
+        said, _ = driver.communicate(timeout=600)
+    assert driver.returncode == 0, said
+    text = (tmp_path / "out" / "report.md").read_text()
+    groups = section(text, "Groups of versions")
+    assert groups[0] == ["group", "torch", "cells"]
+    assert "2.13.5" in {row[1] for row in groups[2:4]} and sum(int(row[2]) for row in groups[2:4]) == 3
+    assert "different versions, torch" in text
+
+
 def test_a_lost_node_loses_no_cell(nodes, calm, tmp_path):
     """The last test here: the second node is gone after it."""
     driver = nodes.drive(write(tmp_path), tmp_path / "out", "--ray-address", nodes.address)
@@ -118,6 +141,6 @@ def test_a_lost_node_loses_no_cell(nodes, calm, tmp_path):
         said += line
         if "[2/3]" in line and "begins" in line and NODES[1] in nodes.started:  # a cell may begin twice
             nodes.kill(NODES[1])
-    assert driver.wait(timeout=180) == 0, said
+    assert driver.wait(timeout=600) == 0, said
     assert "its node was lost" in said
     assert weights(tmp_path / "out") == calm
