@@ -16,7 +16,7 @@ from reports.read.load import load
 from reports.read.results import csv_bytes
 from reports.read.run import Run
 from reports.render import html, markdown
-from reports.words import about, ranktables, sentences, tables
+from reports.words import about, mixed, ranktables, sentences, tables
 from reports.words.anatomy import anatomy
 from reports.words.best import best_case
 from reports.words.bibtex import papers
@@ -98,6 +98,7 @@ def page(run: Run, figures: list[str], running: bool = False) -> list[Block]:
         blocks += _sections(part, figures, prefix, f" on {part.datasets[0]}" if several else "")
     none = "None so far." if running else "None: all cells are done."
     blocks += [Heading("Failures"), about.failures(run, running) or Paragraph(none)]
+    blocks += mixed.grouped(run)
     blocks += [Heading("How to reproduce"), *about.commands(run), Heading("Details")]
     blocks += [Fold("Configuration", (about.configuration(run),)), Fold("Versions", (about.versions(run),))]
     blocks += [Fold("Papers", (about.papers(run), *papers(run)))]
@@ -117,7 +118,8 @@ def _warnings(run: Run) -> list[Block]:
     if told := run.grid.get("notice"):
         blocks += notice(told, run.grid.get("cause") or "")
     blocks += [Paragraph(note, "note") for note in run.notes]
-    return [*blocks, *([Paragraph(Bold(unequal), "warning")] if (unequal := about.unequal(run)) else [])]
+    told = about.unequal(run), mixed.warning(run)
+    return [*blocks, *(Paragraph(Bold(text), "warning") for text in told if text)]
 
 
 def _sections(run: Run, figures: list[str], prefix: str, where: str) -> list[Block]:

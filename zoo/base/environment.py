@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Precision = Literal["float32", "bfloat16"]
 PACKAGES = ("torch", "torchvision", "diffusers", "einops", "numpy", "scipy", "scikit-learn", "torchmetrics")
+COMMIT = "ZOO_COMMIT"
 DEVICES = "auto, cpu, cuda, cuda:N, mps"
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")  # torch knows more, such as meta, on which nothing is computed
 # glibc's M_MMAP_THRESHOLD (bytes, its largest), M_TRIM_THRESHOLD and M_TOP_PAD
@@ -40,7 +41,12 @@ def versions() -> dict[str, str]:
 
 
 def git_hash() -> str | None:
-    """The commit of this source tree, with + if files were changed since; None outside of git."""
+    """The commit of this source tree, with + if files were changed since; None outside of git.
+
+    A copy that a driver sent to another machine is told its commit by the variable COMMIT.
+    """
+    if COMMIT in os.environ:
+        return os.environ[COMMIT] or None
     root = Path(__file__).parents[2]
     git = shutil.which("git")
     if git is None or not (root / ".git").exists():
