@@ -40,6 +40,9 @@ def trained(made: Trainer) -> dict[str, Tensor]:
         {"backbone": SMALL["dit"], "optimizer": "adamw"},
         {"backbone": SMALL["dit"], "compile": "graphs"},
         {"backbone": SMALL["dit"], "checkpointing": True},
+        {"backbone": SMALL["dit"], "speedups": ("lean", "ahead", "masters")},
+        {"backbone": SMALL["unet"], "speedups": ("lean", "ahead", "masters")},
+        {"backbone": SMALL["unet"], "compile": "graphs", "speedups": ("lean", "ahead")},
     ],
     ids=lambda how: " ".join(str(value) for value in how.values()),
 )
@@ -50,6 +53,17 @@ def test_a_recorded_run_is_the_plain_run(how, tmp_path, capsys):
     wanted, found = trained(plain), trained(fast)
     for name in wanted:  # some sums on a GPU are taken in any order, and Muon works in bfloat16 there
         assert (found[name] - wanted[name]).norm() <= 0.05 * (wanted[name] - begun[name]).norm() + 1e-6, name
+
+
+def test_batches_drawn_on_a_stream_of_their_own_are_those_drawn_in_between(tmp_path):
+    found = []
+    for speedups in ((), ("ahead",)):
+        made = trainer(tmp_path, False, backbone=SMALL["dit"], precision="float32", speedups=speedups)
+        found.append([made.ahead.take(k) if made.ahead else made.given(k) for k in range(STEPS)])
+        if made.ahead:
+            made.ahead.prepare(STEPS)
+    for mine, theirs in zip(*found, strict=True):
+        assert all(torch.equal(torch.as_tensor(a), torch.as_tensor(b)) for a, b in zip(mine, theirs, strict=True))
 
 
 @pytest.mark.parametrize("graphs", [False, True], ids=["plain", "recorded"])

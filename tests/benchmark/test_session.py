@@ -63,7 +63,7 @@ def test_a_step_out_of_time_leaves_no_process(tmp_path):
 
 def test_compiled_code_of_a_stopped_step_is_forgotten(tmp_path):
     session = Session(tmp_path, 5)
-    half = tmp_path / "work" / "inductor" / "half.so"
+    half = session.work / "inductor" / "half.so"
     half.parent.mkdir()
     half.write_bytes(b"half a library")
     session.run([python("good", "print(1)")])
@@ -137,15 +137,19 @@ def test_the_tests_verdict_decides_whether_graphs_are_measured(tmp_path):
     assert not any("recorded" in name for name in names_of(session, "cuda"))
     session.results["tests"] = {"status": "ok", "seconds": 1.0, "data": {"said": "17 skipped in 3.1s"}}
     assert not any("recorded" in name for name in names_of(session, "cuda"))
+    assert sum("compiled, lean, ahead" in name for name in names_of(session, "cuda")) == 2
     session.results["tests"] = {"status": "ok", "seconds": 1.0, "data": {"said": "17 passed in 31.2s"}}
-    assert sum("recorded" in name for name in names_of(session, "cuda")) == 2
+    names = names_of(session, "cuda")
+    assert names[2:5] == ["speed dit: compiled", "speed dit: recorded", "speed dit: recorded, lean, ahead"]
+    assert sum(name.endswith(": recorded") for name in names) == 2
+    assert not any("compiled, lean, ahead" in name for name in names)
     assert not any("recorded" in name for name in names_of(session, "cpu"))
 
 
 def test_time_to_quality_takes_the_best_learning_rate(tmp_path):
     session = Session(tmp_path, 5)
     rate = {"status": "ok", "seconds": 1.0, "data": {"train_images_per_s": 1000.0}}
-    session.results["speed dit: compiled bfloat16"] = rate
+    session.results["speed dit: compiled"] = rate
     for lr, value in ((2e-3, 3.0), (1e-3, 5.0), (4e-3, 2.0)):
         score = {"status": "ok", "seconds": 1.0, "data": {"score": {"fid": value}}}
         session.results[f"score {gpu.quality_name('dit', lr, 30)}"] = score
@@ -209,3 +213,28 @@ def test_bytes_of_a_known_product():
             x @ w
     assert traffic.launches == 1
     assert traffic.bytes == 4 * (8 * 16 + 16 * 4 + 8 * 4)
+
+
+def test_torch_counts_attention_as_one_kernel_reads_and_writes_it():
+    """Forward and backward of flash attention: no scores of tokens x tokens reach memory."""
+    from torch.nn import functional as F
+
+    from zoo.benchmark.count import _Flash, _Traffic
+
+    with torch.device("meta"):
+        q, k, v = (torch.zeros(2, 4, 50, 16, dtype=torch.bfloat16, requires_grad=True) for _ in range(3))
+        with _Traffic() as traffic, _Flash():
+            out = F.scaled_dot_product_attention(q, k, v)
+        forward = traffic.product_bytes
+        with _Traffic() as traffic, _Flash():
+            out.backward(torch.zeros_like(out))
+    tokens, sums = 2 * q.numel(), 4 * 2 * 4 * 50  # bytes of q, and of a float32 for each token
+    assert forward == pytest.approx(4 * tokens + sums, abs=64)  # q, k, v and the output
+    assert traffic.product_bytes == pytest.approx(8 * tokens + sums, abs=64)  # and its gradient, and those of q, k, v
+
+
+def test_the_readme_holds_the_costs_that_are_counted():
+    from tests.conftest import ROOT
+    from zoo.benchmark import count
+
+    assert count.table() in (ROOT / "zoo" / "training" / "README.md").read_text()

@@ -19,8 +19,7 @@ from zoo.base.files import read_json, write_json
 from zoo.base.limits import require_writable
 from zoo.base.options import EXPERT, MUCH, WHERE, option, read
 from zoo.base.progress import say
-from zoo.benchmark.gpu import child
-from zoo.benchmark.session import Session, Step
+from zoo.benchmark.session import Session, Step, child
 from zoo.benchmark.tables import table
 from zoo.config.cell import Recipe
 
@@ -108,7 +107,7 @@ def _run(
 ) -> Iterator[Step]:
     name = run_name(backbone, objective, seconds, seed)
     folder = session.work / name.replace(" ", "_").replace("/", "_")
-    places = ["--device", options.device, "--data-dir", str(session.out / "data")]
+    places = ["--device", options.device, "--data-dir", str(session.work / "data")]
     places += ["--mirror", options.mirror] if options.mirror else []
     how = [word for key, value in options.recipe(backbone).items() for word in (f"--{key}", str(value))]
     what = ["--objective", objective, "--backbone", backbone, "--dataset", "mnist", "--images", str(images)]

@@ -3,7 +3,8 @@
 Each step is a process of its own with its own time limit; after each, the results (session.json), the tables
 (session.md) and an archive of everything but weights (results.tar.gz) are written again. A step that fails or runs out
 of time is recorded and passed over. In a folder that holds the results of an earlier session on the same kind of
-machine, finished steps are not repeated.
+machine, finished steps are not repeated. What steps need on the way (data, runs, compiled code) lies beside the folder,
+in OUT.work, so that the folder itself holds few files, none of them large.
 """
 
 import json
@@ -45,6 +46,16 @@ class Step:
     saves: bool = False
 
 
+def child(name: str, limit: float, needs: tuple[str, ...] = (), **asked: object) -> Step:
+    """A step that one process measures and prints as JSON, see `child.py`."""
+    return Step(name, ("-m", "zoo.benchmark.child", json.dumps(asked)), limit, needs)
+
+
+def work_of(out: Path) -> Path:
+    """The folder beside a session's in which its steps work."""
+    return out.with_name(f"{out.name}.work")
+
+
 @dataclass
 class Session:
     """The state of a session: its folder, its end, and what its steps gave, by name."""
@@ -60,7 +71,8 @@ class Session:
         if not self.minutes > 0:
             raise ZooError(f"--minutes {self.minutes:g} must be above 0")
         self.began = time.monotonic()
-        self.work = self.out / "work"
+        self.work = work_of(self.out)
+        self.out.mkdir(parents=True, exist_ok=True)
         self.work.mkdir(parents=True, exist_ok=True)
         self._clear_compiled()
         self._resume()

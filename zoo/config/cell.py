@@ -18,6 +18,7 @@ ObjectiveName = Annotated[str, AfterValidator(checked(lambda name: registry.obje
 BackboneName = Annotated[str, AfterValidator(checked(registry.backbone_name))]
 DataName = Annotated[str, AfterValidator(checked(sets.canonical))]
 SEVERAL = Field(min_length=1, strict=False)
+Speedups = Annotated[tuple[Literal["lean", "ahead", "masters"], ...], Field(strict=False), AfterValidator(distinct)]
 MIN_SAMPLES = 256  # twice the judge's features: from fewer, a small FID is wrong even after its correction
 CANDIDATES = 8  # points of training among which the step of least validation loss is chosen, its last among them
 
@@ -29,10 +30,10 @@ class Recipe(Growing):
     steps, in place of the share `warmup`. ema_start: until then the average is the weights themselves. standardise:
     pixels have mean 0 and variance 1; without it black is -1 and white 1, as in most trainers, and what is named by
     noise level means less: logsnr, the network's input scale and the start of sampling take a variance of 1 for
-    granted.
+    granted. speedups: ways to compute that change rounding at most, see `zoo/training/ways.py`.
     """
 
-    LATER: ClassVar = frozenset({"schedule", "warmup_steps", "ema_start", "standardise"})
+    LATER: ClassVar = frozenset({"schedule", "warmup_steps", "ema_start", "standardise", "speedups"})
 
     batch: Count = 64
     optimizer: Literal["adamw", "muon"] = "muon"
@@ -49,6 +50,7 @@ class Recipe(Growing):
     warmup_steps: Count | None = None
     ema_start: Share = 0.0
     standardise: bool = True
+    speedups: Literal["auto"] | Speedups = "auto"
     checkpointing: bool = False  # activations are computed again in the backward pass: less memory, the same numbers
 
 
