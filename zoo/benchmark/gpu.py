@@ -66,18 +66,17 @@ def steps(session: Session, device: str, mirror: str | None) -> Iterator[Step]:
     yield Step("tests", tests, 130, ("pytest", "einops", "diffusers"))
     verdict = session.results.get("tests", {})  # skipped tests prove nothing
     passed = verdict.get("status") == "ok" and "passed" in verdict["data"].get("said", "")
+    first = modes[: scale.first] + ([fastest.UNRECORDED] if family(device) == "cuda" and not passed else [])
+    others = [mode for mode in modes[scale.first :] if mode != fastest.UNRECORDED]
     for kind, size in scale.sizes.items():
-        yield from fastest.steps(kind, size, scale.batch, device, modes[: scale.first], BACKBONES[kind], passed)
-        if not passed and family(device) == "cuda":
-            instead = ["compiled, lean, ahead"]
-            yield from fastest.steps(kind, size, scale.batch, device, instead, BACKBONES[kind], passed)
+        yield from fastest.steps(kind, size, scale.batch, device, first, BACKBONES[kind], passed)
     fastest.write(session, list(scale.sizes), device)
     reserve = GRID_SHARE * 60 * session.minutes
     for kind in scale.sizes:
         yield from _quality(session, scale, kind, device, mirror, reserve)
     yield from _grid(session, scale, device, mirror)
     for kind, size in scale.sizes.items():
-        yield from fastest.steps(kind, size, scale.batch, device, modes[scale.first :], BACKBONES[kind], passed)
+        yield from fastest.steps(kind, size, scale.batch, device, others, BACKBONES[kind], passed)
     fastest.write(session, list(scale.sizes), device)
     for kind in scale.sizes:
         yield from _quality(session, scale, kind, device, mirror, 0.0)
