@@ -71,8 +71,9 @@ def test_compiled_code_of_a_stopped_step_is_forgotten(tmp_path):
     session.run([python("endless", "import time; time.sleep(60)", seconds=1.0)])
     assert not half.exists()
     half.parent.mkdir(exist_ok=True)
-    half.write_bytes(b"of a session that was cut off")
-    Session(tmp_path, 5)
+    half.write_bytes(b"of a session that came to its end")
+    assert Session(tmp_path, 5) and half.exists()
+    Session(tmp_path, 5)  # the one before was cut off
     assert not half.exists()
 
 
@@ -114,6 +115,17 @@ def test_what_is_packed_has_a_limit(tmp_path, monkeypatch):
         assert packed.getnames() == ["small.json"]
 
 
+def test_compiled_code_is_not_packed(tmp_path):
+    """Of a compiler's cache only the small text files would come back, and name files that did not."""
+    session = Session(tmp_path, 5)
+    for folder in ("inductor/triton", "site/package", "data/cache", "logs"):
+        (session.work / folder).mkdir(parents=True)
+        (session.work / folder / "a.json").write_text("{}")
+    session.pack()
+    with tarfile.open(tmp_path / "results.tar.gz") as packed:
+        assert packed.getnames() == ["logs/a.json"]
+
+
 def test_damaged_files_of_an_earlier_session_are_passed_over(tmp_path, capsys):
     (tmp_path / "session.json").write_text("{")
     (tmp_path / "results.tar.gz").write_bytes(b"junk")
@@ -133,14 +145,25 @@ def names_of(session: Session, device: str) -> list[str]:
 
 def test_the_tests_verdict_decides_whether_graphs_are_measured(tmp_path):
     session = Session(tmp_path, 5)
-    session.results["tests"] = {"status": "failed", "seconds": 1.0}
-    assert not any("recorded" in name for name in names_of(session, "cuda"))
-    session.results["tests"] = {"status": "ok", "seconds": 1.0, "data": {"said": "17 skipped in 3.1s"}}
-    assert not any("recorded" in name for name in names_of(session, "cuda"))
-    assert sum("compiled, lean, ahead" in name for name in names_of(session, "cuda")) == 2
-    session.results["tests"] = {"status": "ok", "seconds": 1.0, "data": {"said": "17 passed in 31.2s"}}
+    said = {
+        count: {"status": "ok", "seconds": 1.0, "data": {"said": f"17 {count} in 3.1s"}}
+        for count in ("passed", "skipped")
+    }
+    graphs, speedups = "tests of graphs", "tests of speedups"
+    session.results |= {graphs: {"status": "failed", "seconds": 1.0}, speedups: said["passed"]}
     names = names_of(session, "cuda")
-    assert names[2:5] == ["speed dit: compiled", "speed dit: recorded", "speed dit: recorded, lean, ahead"]
+    assert not any("recorded" in name for name in names)
+    assert sum("compiled, lean, ahead" in name for name in names) == 2
+    session.results |= {graphs: said["skipped"], speedups: said["skipped"]}
+    names = names_of(session, "cuda")
+    assert not any("recorded" in name or "lean" in name for name in names)
+    session.results |= {graphs: said["passed"]}
+    names = names_of(session, "cuda")
+    assert sum(name.endswith(": recorded") for name in names) == 2
+    assert not any("lean" in name or "ahead" in name for name in names)
+    session.results |= {speedups: said["passed"]}
+    names = names_of(session, "cuda")
+    assert names[3:6] == ["speed dit: compiled", "speed dit: recorded", "speed dit: recorded, lean, ahead"]
     assert sum(name.endswith(": recorded") for name in names) == 2
     assert not any("compiled, lean, ahead" in name for name in names)
     assert not any("recorded" in name for name in names_of(session, "cpu"))

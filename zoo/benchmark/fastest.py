@@ -28,9 +28,10 @@ class Mode:
     sampling: bool = False
 
     @property
-    def graphs(self) -> bool:
-        """Whether it asks for CUDA graphs."""
-        return self.changes.get("compile") == "graphs"
+    def asks(self) -> set[str]:
+        """What a GPU has to pass tests of before it is measured: `graphs`, `speedups`."""
+        graphs, speedups = self.changes.get("compile") == "graphs", bool(self.changes.get("speedups"))
+        return {name for name, asked in (("graphs", graphs), ("speedups", speedups)) if asked}
 
 
 UNRECORDED = "compiled, lean, ahead"  # stands for the third of them where graphs may not be taken
@@ -66,12 +67,12 @@ MODES = {"cuda": ON_GPU, "cpu": ON_CPU}
 
 
 def steps(
-    kind: str, size: str, batch: int, device: str, names: list[str], needs: tuple[str, ...], passed: bool
+    kind: str, size: str, batch: int, device: str, names: list[str], needs: tuple[str, ...], passed: set[str]
 ) -> Iterator[Step]:
-    """A step for each of these modes; passed: whether CUDA graphs may be taken."""
+    """A step for each of these modes that asks for nothing but what passed its tests."""
     for name in names:
         mode = MODES[family(device)][name]
-        if mode.graphs and not passed:
+        if not mode.asks <= passed:
             continue
         images = batch * mode.times
         config = {"objective": OBJECTIVE, "dataset": DATASET, "backbone": size, "batch": images}

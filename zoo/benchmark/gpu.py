@@ -22,6 +22,7 @@ COMMANDS = ("safetensors", "tqdm", "tabulate", "scikit-learn", "scipy", "pillow"
 BACKBONES = {"dit": ("einops",), "unet": ("diffusers",)}  # and the packages that they need
 OVERHEAD = 45.0  # seconds that a run of d. takes besides its training: two processes, set-up, samples, scores
 GRID_SHARE = 0.3  # of a session's time that d. leaves to e.
+TESTS = (("graphs", "not speedups", 130.0), ("speedups", "speedups", 60.0))  # name, which of the tests, seconds
 CELLS = 16  # eight objectives on two backbones
 
 
@@ -62,11 +63,14 @@ def steps(session: Session, device: str, mirror: str | None) -> Iterator[Step]:
     """All steps, each made when those before it are done: later ones depend on what earlier ones gave."""
     scale, modes = SCALES[family(device)], list(fastest.MODES[family(device)])
     yield child("machine", 40, what="ceiling", device=device, seconds=2.0)
-    tests = ("-m", "pytest", "tests/test_gpu.py", "-p", "no:cacheprovider", "-q")
-    yield Step("tests", tests, 130, ("pytest", "einops", "diffusers"))
-    verdict = session.results.get("tests", {})  # skipped tests prove nothing
-    passed = verdict.get("status") == "ok" and "passed" in verdict["data"].get("said", "")
-    first = modes[: scale.first] + ([fastest.UNRECORDED] if family(device) == "cuda" and not passed else [])
+    passed = {"speedups"} if family(device) == "cpu" else set()
+    for name, chosen, limit in TESTS:
+        tests = ("-m", "pytest", "tests/test_gpu.py", "-p", "no:cacheprovider", "-q", "-k", chosen)
+        yield Step(f"tests of {name}", tests, limit, ("pytest", "einops", "diffusers"))
+        verdict = session.results.get(f"tests of {name}", {})  # skipped tests prove nothing
+        if verdict.get("status") == "ok" and "passed" in verdict["data"].get("said", ""):
+            passed.add(name)
+    first = modes[: scale.first] + ([fastest.UNRECORDED] if family(device) == "cuda" and "graphs" not in passed else [])
     others = [mode for mode in modes[scale.first :] if mode != fastest.UNRECORDED]
     for kind, size in scale.sizes.items():
         yield from fastest.steps(kind, size, scale.batch, device, first, BACKBONES[kind], passed)

@@ -29,6 +29,8 @@ ROOT = Path(__file__).parents[2]  # where run_all.py and tests/ lie
 ARCHIVE_BYTES = 15 << 20  # what is packed, before compression of its text
 KEPT = (".json", ".jsonl", ".txt", ".csv", ".md", ".html", ".png", ".log")
 COMPILED = "inductor"  # the folder of compiled code, below `work`
+UNPACKED = (COMPILED, "site", "data")  # folders there of which nothing is brought back: parts of a cache would mislead
+RUNNING = "running"  # a file there for as long as a session has not come to its end
 GRACE_SECONDS = 20.0  # for a step that saves when it is interrupted
 
 
@@ -74,7 +76,9 @@ class Session:
         self.work = work_of(self.out)
         self.out.mkdir(parents=True, exist_ok=True)
         self.work.mkdir(parents=True, exist_ok=True)
-        self._clear_compiled()
+        if (self.work / RUNNING).exists():
+            self._clear_compiled()
+        (self.work / RUNNING).touch()
         self._resume()
 
     @property
@@ -111,6 +115,7 @@ class Session:
                 self._record(step, {"status": "skipped", "reason": "no time was left", "seconds": 0.0})
                 continue
             self._record(step, self._do(step))
+        (self.work / RUNNING).unlink(missing_ok=True)
 
     def _do(self, step: Step) -> dict[str, Any]:
         """Run a step's process to its end, or to the end of its time."""
@@ -170,7 +175,8 @@ class Session:
 
     def pack(self) -> None:
         """results.tar.gz: logs, results, metrics, pages and pictures below `work`, the smallest files first."""
-        files = [file for file in self.work.rglob("*") if file.suffix in KEPT and file.is_file()]
+        chosen = [file for file in self.work.rglob("*") if file.suffix in KEPT and file.is_file()]
+        files = [file for file in chosen if file.relative_to(self.work).parts[0] not in UNPACKED]
         total, partial = 0, self.out / "results.tar.gz.tmp"
         with tarfile.open(partial, "w:gz") as packed:
             for file in sorted(files, key=lambda file: (file.stat().st_size, str(file))):
