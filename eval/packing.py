@@ -153,7 +153,7 @@ def unpack(path: Path, folder: Path) -> list[Packed]:
     index = read_json(folder / INDEX)
     if index.get("format") != FORMAT or index.get("version") != VERSION or not isinstance(index.get("cells"), list):
         raise ZooError(f"{path}: {INDEX} is none of format {FORMAT}, version {VERSION}")
-    found = []
+    packed: list[Packed] = []
     for entry in index["cells"]:
         cell = folder / str(entry.get("dir") if isinstance(entry, dict) else entry)
         try:
@@ -162,10 +162,10 @@ def unpack(path: Path, folder: Path) -> list[Packed]:
             known = False
         if not known:
             raise ZooError(f"{path}: {INDEX} names {entry!r}, which is no cell of the archive")
-        found.append(Packed(cell, read_config(cell), read_sealed(cell / "result.json")))
-    if not found:
+        packed.append(Packed(cell, read_config(cell), read_sealed(cell / "result.json")))
+    if not packed:
         raise ZooError(f"{path} holds no cell")
-    return found
+    return packed
 
 
 def weights_hash(cell: Path) -> str:

@@ -228,11 +228,9 @@ def _counts(found: Sequence[Found]) -> str:
 
 def _named(found: Sequence[Found]) -> str:
     """The claims that hold and those that do not, as sentences."""
-    parts = []
-    for word, head in ((HOLDS, "Holds"), (FAILS, "Does not hold")):
-        texts = [one.claim["text"].rstrip(".") for one in found if one.verdict == word]
-        parts += [f"{head}: {'; '.join(texts)}."] if texts else []
-    return " ".join(parts)
+    told = {word: [one.claim["text"].rstrip(".") for one in found if one.verdict == word] for word in (HOLDS, FAILS)}
+    heads = {HOLDS: "Holds", FAILS: "Does not hold"}
+    return " ".join(f"{heads[word]}: {'; '.join(texts)}." for word, texts in told.items() if texts)
 
 
 def _summary(found: Sequence[Found]) -> str:
@@ -248,11 +246,8 @@ def arms_table(run: Run) -> Table:
     for backbone, name in dict.fromkeys((cell.backbone, cell.objective) for cell in run.cells):
         cells = run.group(backbone, name)
         done = [cell for cell in cells if cell.result]
-        losses = [
-            value
-            for cell in done
-            if (value := ((cell.facts.get("validation") or {}).get("ema") or {}).get("val_target")) is not None
-        ]
+        tested = [((cell.facts.get("validation") or {}).get("ema") or {}).get("val_target") for cell in done]
+        losses = [value for value in tested if value is not None]
         clipped = [cell.facts["train"]["clipped"] for cell in done if cell.facts["train"].get("clipped") is not None]
         rows.append([
             name, backbone, f"{len(done)}/{len(cells)}",

@@ -64,12 +64,13 @@ def attended(attention: Any, h: Tensor) -> Tensor:
     layers = attention.to_q, attention.to_k, attention.to_v
     q, k, v = (layer(tokens).unflatten(2, (attention.heads, -1)).transpose(1, 2) for layer in layers)
     out = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-    return h + attention.to_out[0](out).transpose(1, 2).unflatten(2, h.shape[2:])
+    found: Tensor = h + attention.to_out[0](out).transpose(1, 2).unflatten(2, h.shape[2:])
+    return found
 
 
 def grouped(norm: nn.GroupNorm, h: Tensor) -> Tensor:
     """Group norm of [B, C, H, W], in float32 as autocast has it, in the layout of h."""
     groups = h.float().unflatten(1, (norm.num_groups, -1))
     variance, mean = torch.var_mean(groups, dim=(2, 3, 4), correction=0, keepdim=True)
-    normal = ((groups - mean) * (variance + norm.eps).rsqrt()).flatten(1, 2)
+    normal: Tensor = ((groups - mean) * (variance + norm.eps).rsqrt()).flatten(1, 2)
     return normal * norm.weight[:, None, None] + norm.bias[:, None, None]

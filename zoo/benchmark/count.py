@@ -93,7 +93,7 @@ def step_cost(name: str, image_shape: ImageShape, num_classes: int, batch: int, 
     Raises ZooError for an unknown backbone, and for sizes that do not fit the images.
     """
     with torch.device("meta"):
-        module = backbone(name, image_shape, num_classes).to(dtype, memory_format=torch.channels_last)
+        module = backbone(name, image_shape, num_classes).to(dtype).to(memory_format=torch.channels_last)
         for layer in module.modules():
             if isinstance(layer, nn.RMSNorm):
                 layer.float()  # as are the queries and keys that it is given

@@ -37,8 +37,8 @@ def _machine(results: dict[str, Any]) -> Iterator[str]:
     rows = []
     for kind in ("dit", "unet"):
         if cost := _data(results, f"cost {kind}"):
-            floors = cost["flop"] / flop["bfloat16"], cost["bytes"] / found["copy_bytes_per_s"]
-            floors = *floors, cost["product_bytes"] / found["copy_bytes_per_s"]
+            moved = [cost[key] / found["copy_bytes_per_s"] for key in ("bytes", "product_bytes")]
+            floors = [cost["flop"] / flop["bfloat16"], *moved]
             numbers = (f"{cost['flop'] / 1e9:,.0f}", f"{cost['bytes'] / 1e9:,.2f}", f"{cost['launches']:,}")
             rows.append([kind, *numbers, *(f"{1e3 * floor:,.2f}" for floor in floors)])
     if rows:
