@@ -16,7 +16,7 @@ from reports.read.load import load
 from reports.read.results import csv_bytes
 from reports.read.run import Run
 from reports.render import html, markdown
-from reports.words import about, ranktables, sentences, tables
+from reports.words import about, mixed, ranktables, sentences, tables
 from reports.words.anatomy import anatomy
 from reports.words.best import best_case
 from reports.words.bibtex import papers
@@ -31,6 +31,7 @@ from reports.words.recipes import recipes
 from reports.words.resolution import lead as meeting
 from reports.words.resolution import resolution
 from reports.words.scaling import found, studied
+from zoo.base.counts import counted
 from zoo.base.files import write_atomic
 from zoo.data import sets
 
@@ -95,8 +96,9 @@ def page(run: Run, figures: list[str], running: bool = False) -> list[Block]:
     for part in (run.on(dataset) for dataset in run.datasets):
         prefix = f"{sets.short(part.datasets[0])}-" if several else ""
         blocks += _sections(part, figures, prefix, f" on {part.datasets[0]}" if several else "")
-    none = "None so far." if running else f"All {len(run.cells)} cells are done."
+    none = "None so far." if running else "None: all cells are done."
     blocks += [Heading("Failures"), about.failures(run, running) or Paragraph(none)]
+    blocks += mixed.grouped(run)
     blocks += [Heading("How to reproduce"), *about.commands(run), Heading("Details")]
     blocks += [Fold("Configuration", (about.configuration(run),)), Fold("Versions", (about.versions(run),))]
     blocks += [Fold("Papers", (about.papers(run), *papers(run)))]
@@ -116,7 +118,8 @@ def _warnings(run: Run) -> list[Block]:
     if told := run.grid.get("notice"):
         blocks += notice(told, run.grid.get("cause") or "")
     blocks += [Paragraph(note, "note") for note in run.notes]
-    return [*blocks, *([Paragraph(Bold(unequal), "warning")] if (unequal := about.unequal(run)) else [])]
+    told = about.unequal(run), mixed.warning(run)
+    return [*blocks, *(Paragraph(Bold(text), "warning") for text in told if text)]
 
 
 def _sections(run: Run, figures: list[str], prefix: str, where: str) -> list[Block]:
@@ -165,7 +168,7 @@ def _ranks(run: Run) -> list[Block]:
     found = run.board
     places = f"{', '.join(found['datasets'])}; {', '.join(found['families'])}"
     kinds = " and ".join(dict.fromkeys(setting.kind for setting in run.settings))
-    count = f"{found['settings']} control settings ({places}; {kinds} weights)"
+    count = f"{counted(found['settings'], 'control setting')} ({places}; {kinds} weights)"
     return [Paragraph(RANKS.format(count=count)), ranktables.ranks(found), *_notes(found)]
 
 

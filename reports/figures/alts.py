@@ -6,8 +6,9 @@ from typing import Any
 from reports.figures.catalogue import PLOTS, arguments
 from reports.read.run import Run
 from reports.read.setting import Setting
-from reports.words.forms import acc_mean, counted, fid_mean
+from reports.words.forms import acc_mean, fid_mean
 from reports.words.resolution import pairings
+from zoo.base.counts import counted
 
 
 def seen(run: Run, name: str) -> str:
@@ -32,7 +33,7 @@ def _extremes(run: Run, setting: Setting | None = None) -> str:
 
 
 def _fid(run: Run) -> str:
-    return f"Dots with error bars: FID of {len(run.objectives)} objectives, {_extremes(run)}."
+    return f"Dots with error bars: FID of {counted(len(run.objectives), 'objective')}, {_extremes(run)}."
 
 
 def _accuracy_fid(run: Run) -> str:
@@ -48,7 +49,8 @@ def _ranks(run: Run) -> str:
     rows = [row for row in run.board["rows"] if row["rank"] is not None]
     best = ", ".join(f"{row['objective']} {row['rank']:.2f}" for row in rows[:3])
     last = f"; last {rows[-1]['objective']} {rows[-1]['rank']:.2f}" if len(rows) > 3 else ""
-    return f"A table of places under {run.board['settings']} control settings in shades of blue; ranks {best}{last}."
+    number = counted(run.board["settings"], "control setting")
+    return f"A table of places under {number} in shades of blue; ranks {best}{last}."
 
 
 def _samples(run: Run, backbone: str, setting: Setting) -> str:

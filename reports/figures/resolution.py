@@ -46,7 +46,7 @@ def _panel(ax: Axes, one: Pairing, names: Sequence[str], title: str, move: float
     label_ends(ax, ends, names, PALETTE[:2])
 
 
-def _mean(found: Sequence[Curve]) -> Curve | tuple[np.ndarray, np.ndarray]:
+def _mean(found: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
     """The mean over seeds."""
     return np.asarray(found[0][0], float), np.mean([share for _, share in found], axis=0)
 

@@ -17,6 +17,7 @@ from reports.figures.plotting import MANY, WIDEST, text_width
 from reports.read.cell import Cell
 from reports.read.run import Run
 from reports.read.setting import Setting
+from zoo.base.counts import counted
 from zoo.base.figure import DPI, GREY, panels, short
 from zoo.solvers.sampler import picked
 
@@ -76,7 +77,8 @@ def paths(run: Run, backbone: str) -> Figure | None:
         lay = _stack if len(run.objectives) <= MANY else lambda tiles: line(tiles[1])
         rows = [(o, *_of(run, backbone, o, setting, lay, "paths", (2, len(shown)))) for o in run.ranked]
         if any(picture is not None for _, picture, _ in rows):
-            title = f"{short(backbone)}: one image at {len(shown)} of {setting.steps} steps, EMA, {run.label(setting)}"
+            title = f"{short(backbone)}: one image at {len(shown)} of {counted(setting.steps, 'step')}, EMA, "
+            title += run.label(setting)
             return gallery(rows, title, [f"{1 + step}" for step in shown])
     return None
 

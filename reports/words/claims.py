@@ -15,8 +15,9 @@ from eval.ranks.table import Entry, Scores, scores_of
 from reports.read.cell import Cell
 from reports.read.run import Run
 from reports.words.document import Block, Bold, Bullets, Heading, Paragraph, Table, Text, table
-from reports.words.forms import NONE, acc_mean, counted, fid_at, fid_mean
+from reports.words.forms import NONE, acc_mean, fid_at, fid_mean
 from reports.words.pairs import common, difference_text
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.registry import objective
 
@@ -35,8 +36,8 @@ RULES = (
 LOSS = (
     "A claim of loss: its rank correlation with FID (Spearman's; 1 if both always rise together) has the interval of "
     "resampled kinds of runs. It holds if that lies above 0, and does not hold if it lies below 0.3. Loss is the EMA "
-    "weights' validation loss; runs whose loss has another unit (another target, or pixels of another scale) are left "
-    "out."
+    "weights' validation loss; runs whose loss has another unit (another target, pixels of another scale, or latents) "
+    "are left out."
 )
 UNSCALED = (
     "With pixels from -1 to 1 the images' variance is not 1, and what is named by noise level means something else: at "
@@ -117,7 +118,9 @@ def _answer(run: Run, scores: Scores, claim: dict[str, Any], effect: Difference 
     ended = [(sum(c.status == "diverged" for c in group), len(group)) for group in groups]
     told = by_divergence(claim["expect"], *ended)
     if told:
-        return Found(claim, told, None, why=f"{ended[0][0]} of {ended[0][1]} runs diverged, against {ended[1][0]}")
+        return Found(
+            claim, told, None, why=f"{ended[0][0]} of {counted(ended[0][1], 'run')} diverged, against {ended[1][0]}"
+        )
     fid, acc = (_difference(run, scores, metric, names, groups) for metric in ("fid", "acc"))
     if effect is None:
         return Found(claim, OPEN, None, fid, acc, why="no seed has both")
@@ -178,12 +181,13 @@ def histories(run: Run) -> list[list[list[tuple[float, float]]]]:
 
 
 def _unit(cell: Cell) -> object:
-    """What the validation loss is measured in: target, path and the pixels' scale."""
+    """What the validation loss is measured in: target, path, and the scale of pixels or the auto-encoder."""
     try:
         made = objective(cell.objective.partition(" [")[0])
     except ZooError:
         return cell.objective.partition(" [")[0]
-    return made.target, made.path, _train(cell).get("standardise", True)
+    seen = _train(cell).get("standardise", True), _train(cell).get("latents")
+    return made.target, made.path, *seen
 
 
 def _train(cell: Cell) -> dict[str, Any]:
@@ -224,11 +228,9 @@ def _counts(found: Sequence[Found]) -> str:
 
 def _named(found: Sequence[Found]) -> str:
     """The claims that hold and those that do not, as sentences."""
-    parts = []
-    for word, head in ((HOLDS, "Holds"), (FAILS, "Does not hold")):
-        texts = [one.claim["text"].rstrip(".") for one in found if one.verdict == word]
-        parts += [f"{head}: {'; '.join(texts)}."] if texts else []
-    return " ".join(parts)
+    told = {word: [one.claim["text"].rstrip(".") for one in found if one.verdict == word] for word in (HOLDS, FAILS)}
+    heads = {HOLDS: "Holds", FAILS: "Does not hold"}
+    return " ".join(f"{heads[word]}: {'; '.join(texts)}." for word, texts in told.items() if texts)
 
 
 def _summary(found: Sequence[Found]) -> str:
@@ -244,11 +246,8 @@ def arms_table(run: Run) -> Table:
     for backbone, name in dict.fromkeys((cell.backbone, cell.objective) for cell in run.cells):
         cells = run.group(backbone, name)
         done = [cell for cell in cells if cell.result]
-        losses = [
-            value
-            for cell in done
-            if (value := ((cell.facts.get("validation") or {}).get("ema") or {}).get("val_target")) is not None
-        ]
+        tested = [((cell.facts.get("validation") or {}).get("ema") or {}).get("val_target") for cell in done]
+        losses = [value for value in tested if value is not None]
         clipped = [cell.facts["train"]["clipped"] for cell in done if cell.facts["train"].get("clipped") is not None]
         rows.append([
             name, backbone, f"{len(done)}/{len(cells)}",

@@ -12,6 +12,7 @@ from reports.read.run import Run, Stat
 from reports.read.setting import Setting
 from reports.words.document import Block, Bold, Bullets, Code, Heading, Mark, Paragraph, Picture, Table, Text, grouped
 from reports.words.forms import NONE, decimals, fid_text, number
+from zoo.base.counts import counted
 
 FEW = 4  # evaluations up to which a number counts as few
 LITTLE = 0.5  # of real images' recall, below which samples are said to be alike
@@ -101,7 +102,7 @@ def _best(run: Run, backbone: str, count: int) -> tuple[Mark, ...]:
     if not found:
         return ()
     first, *others = sorted(found, key=lambda o: found[o][1].mean)
-    many = f"{count} network evaluation{'s' if count > 1 else ''}"
+    many = counted(count, "network evaluation")
     head: tuple[Mark, ...] = (f"In {many} an image on {backbone}, ", Bold(first), " has the lowest FID, ")
     said = _fid(run, backbone, first, *found[first])
     if not others:

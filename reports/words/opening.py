@@ -10,10 +10,11 @@ from reports.read.setting import Setting
 from reports.words.answer import answer
 from reports.words.document import Bar, Block, Bullets, Facts, Fold, Paragraph, Picture, Table, Text, filled, table
 from reports.words.fewsteps import fewest, is_about
-from reports.words.forms import NONE, acc_mean, counted, fid_at, fid_mean
+from reports.words.forms import NONE, acc_mean, fid_at, fid_mean
 from reports.words.names import names
 from reports.words.ranktables import SET
 from reports.words.sentences import judge
+from zoo.base.counts import counted
 
 ROOM = 840  # pixels that columns of scores may take beside the names and ranks
 WIDE = 8  # columns of scores that fit beside the ranks

@@ -10,8 +10,9 @@ from eval.ranks.text import alike_text, interval_text, place, rank_text, runs_te
 from reports.read.cell import Cell
 from reports.read.run import Run
 from reports.words.document import Table, Text, grouped, table
-from reports.words.forms import NONE, acc_text, counted, decimals, fid_at, fid_text, number
+from reports.words.forms import NONE, acc_text, decimals, fid_at, fid_text, number
 from reports.words.tables import by_backbone, scored
+from zoo.base.counts import counted
 
 SET, FIRST, ALIKE = "95% confidence set", "chance of first place", "cannot be distinguished from"
 UNITS = {"fid": 1, "acc": 100}

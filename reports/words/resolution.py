@@ -8,7 +8,8 @@ from math import prod
 from eval.ranks.resolution import HEIGHTS, Curve, Shift, shift_between
 from reports.read.run import Run
 from reports.words.document import Block, Bold, Heading, Mark, Paragraph, Text, table
-from reports.words.forms import NONE, counted
+from reports.words.forms import NONE
+from zoo.base.counts import counted
 
 HOW = (
     "At one level of noise a picture of more pixels shows more of itself: neighbouring pixels tell the same twice, and "

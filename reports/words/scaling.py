@@ -33,6 +33,14 @@ SWITCHES = (
     "Timings hold for the machine that the facts above name, with as much else at work there as there was."
 )
 
+LATENTS = (
+    "Runs on latents see {shape} numbers for an image of {pixels} by the auto-encoder {name} (SHA-256 {mark}). Their "
+    "samples are decoded before they are scored, and their validation loss is in latents, so it compares with no loss "
+    "of pixels. The auto-encoder gives test images back at a PSNR of {psnr:.1f} dB and a FID of {fid}, where the test "
+    "images themselves have {floor}: samples of such runs are hardly better than that. It was trained once, in "
+    "{seconds:,.0f} s, which no column counts."
+)
+
 
 def studied(run: Run, where: str = "", pictures: Sequence[Block] = ()) -> list[Block]:
     """The section of one data set (`run.on(..)`) that the grid asks for; [] if it asks for none."""
@@ -132,7 +140,22 @@ def _switches(run: Run, where: str, pictures: Sequence[Block]) -> list[Block]:
         names = list(dict.fromkeys(cell.objective for cell in run.done if cell.backbone == backbone))
         if names:
             blocks += [Heading(backbone, 3), _switch_table(run, backbone, names)]
-    return blocks
+    return [*blocks, *map(Paragraph, latents(run))]
+
+
+def latents(run: Run) -> list[str]:
+    """A paragraph for each auto-encoder of the runs: what it makes of an image, and what it loses."""
+    found = {facts["sha256"]: (cell, facts) for cell in run.done if (facts := cell.facts.get("latents"))}
+    texts = []
+    for cell, facts in found.values():
+        data, floor = cell.facts["data"], cell.facts["judge"]["floor"]
+        sides = [" x ".join(map(str, shape)) for shape in (facts["shape"], data["image_shape"])]
+        fid, least = (f"{one['fid']:.2f} ± {one[key]:.2f}" for one, key in ((facts, "fid_se"), (floor, "se")))
+        told = {"name": facts["name"], "mark": facts["sha256"][:12], "psnr": facts["psnr"]}
+        texts.append(
+            LATENTS.format(shape=sides[0], pixels=sides[1], fid=fid, floor=least, seconds=facts["seconds"], **told)
+        )
+    return texts
 
 
 def _switch_table(run: Run, backbone: str, names: Sequence[str]) -> Table:

@@ -271,10 +271,14 @@ def test_nothing_is_sent_unless_asked(tmp_path, digits, tiny, inside, refused, m
     folder = str(checkpoint_of(tmp_path / "run", "rf", DIT, digits, tiny))
     said = inside(export_command.main, folder, str(tmp_path / "a"))
     assert "FlowMatchEulerDiscreteScheduler" in said
-    said = inside(export_command.main, folder, str(tmp_path / "b"), "--push", "me/model", "--dry-run")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    for there in ("a", "b"):  # a folder that is there already, and a new one: neither is written
+        said = inside(export_command.main, folder, str(tmp_path / there), "--push", "me/model", "--dry-run")
     assert "would be sent to me/model" in said
     assert "transformer/diffusion_pytorch_model.safetensors" in said
     assert sent == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    assert "`hf upload me/model" in refused(export_command.main, folder, str(tmp_path / "a"), "--push", "me/model")
     said = inside(export_command.main, folder, str(tmp_path / "c"), "--push", "me/model", "--private")
     assert "sent to https://huggingface.co/me/model" in said
     assert sent[0] == ("create", "me/model", True)

@@ -47,6 +47,10 @@ class Term:
         if self.word not in table:
             raise choose(kind, self.word, table)
         make = table[self.word]
+        if lacking := sorted(getattr(make, "__abstractmethods__", ())):
+            raise ZooError(
+                f"the class of {kind} {self.word!r} lacks {', '.join(lacking)}, which every one of its kind has"
+            )
         signature = inspect.signature(make)
         usage = ", ".join(name for name in signature.parameters if name not in given)
         kinds = {name: getattr(p.annotation, "__name__", p.annotation) for name, p in signature.parameters.items()}

@@ -13,6 +13,7 @@ from dataclasses import MISSING, Field, field, fields
 from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError, choose
 from zoo.base.helptext import Entry, page
 
@@ -250,7 +251,7 @@ def _quoted(value: object) -> str:
 
 
 def _short(text: str) -> str:
-    return repr(text) if len(text) <= 40 else f"{text[:20]!r}.. ({len(text)} characters)"
+    return repr(text) if len(text) <= 40 else f"{text[:20]!r}.. ({counted(len(text), 'character')})"
 
 
 def _first_line(options: type) -> str:
