@@ -17,6 +17,7 @@ from torch import Tensor
 from eval.judging.net import judge_images
 from eval.scores.frechet import corrected
 from eval.scores.score import Bench, Scored, label_counts, score
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.base.progress import say
 from zoo.config.cell import BestCase, ScoreConfig
@@ -49,6 +50,20 @@ def drawn(model: Model, setting: Setting, n: int, bench: Bench) -> dict[str, Any
     images = model.images(labels, setting)
     seconds = time.perf_counter() - began
     return {**judged(images, labels, bench), "seconds": seconds}
+
+
+def given_back(model: Model, bench: Bench) -> dict[str, Any] | None:
+    """What a run's auto-encoder is worth: its facts, and the scores of the test images that it encodes and decodes; no
+    run on its latents is nearer to the data than those. None for a run on pixels."""
+    facts = model.space.facts().get("latents")
+    if facts is None:
+        return None
+    images, labels = model.space.images(model.space.x(bench.data.test)), bench.data.test_labels
+    features, logits = judge_images(bench.judge, images)
+    found = corrected(features, bench.real.train, labels if bench.data.stratified else None)  # as the floor
+    right = (logits.argmax(1).cpu() == labels).double().mean()
+    told = {key: facts[key] for key in ("name", "sha256", "shape", "psnr", "seconds")}
+    return {**told, "n": len(images), "fid": found.fid, "fid_se": found.se, "acc": float(right)}
 
 
 def explore(case: BestCase, known: Mapping[Place, float], fid: Callable[[Sampling], float]) -> dict[Place, float]:
@@ -95,7 +110,7 @@ def best_case(
     scored = score(model, setting, config.n, bench, FRESH)
     row = scored.row
     fid_and_error = f"FID {row['fid']:.3f} ± {row['fid_se']:.3f}"
-    say(f"best of {len(values)} ways to draw, {setting.name}, on other noise: {fid_and_error}")
+    say(f"best of {counted(len(values), 'way')} to draw, {setting.name}, on other noise: {fid_and_error}")
     candidates = [
         {**case.at(place).model_dump(mode="json"), "fid": value if math.isfinite(value) else None, "n": config.few}
         for place, value in found.items()

@@ -32,12 +32,14 @@ def _differing(found: dict[Versions, list[Cell]]) -> list[str]:
 
 
 def warning(run: Run) -> str | None:
-    """A sentence if not all cells were done with the same versions; else None."""
+    """A sentence if not all cells were done with the same versions of other packages; else None. Commits of this
+    project may differ where a study goes on after an update: its cells' keys hold what decides a number."""
     found = groups(run)
-    if len(found) < 2:
+    differing = [name for name in _differing(found) if name != COMMIT]
+    if not differing:
         return None
     parts = []
-    for name in _differing(found):
+    for name in differing:
         counts: dict[str, int] = {}
         for versions, cells in found.items():
             version = dict(versions).get(name, NONE)

@@ -159,8 +159,8 @@ def compiled(
 
     `auto` compiles what is in bfloat16 on a GPU, or on a CPU with matrix units (three times as fast there). On a CPU
     without them it gains a quarter on the DiT and nothing on the U-Net, and takes a minute: too little for the short
-    runs of a CPU. `graphs` is True here, and on a GPU the trainer's to carry on; it was never run on one yet, so `auto`
-    does not take it.
+    runs of a CPU. `graphs` is True here, and on a GPU the trainer's to carry on; `auto` becomes `graphs` before it
+    comes here, on a kind of GPU that was measured (`zoo/training/ways.py`).
     """
     import torch
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from zoo.base.children import follow
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.base.progress import progress_shown
 
@@ -57,8 +58,9 @@ def check(batch: int, ranks: int, parts: int, joined: str = "") -> None:
     if batch % (ranks * parts):
         near = sorted({max(1, batch // (ranks * parts)), batch // (ranks * parts) + 1})
         raise ZooError(
-            f"a batch of {batch} cannot be shared out equally over {ranks} ranks of {parts} parts each. Take a batch "
-            f"of {' or '.join(str(ranks * parts * each) for each in near)}, or other --ranks and --accumulate"
+            f"a batch of {batch} cannot be shared out equally over {ranks} ranks of {counted(parts, 'part')} each. "
+            f"Take a batch of {' or '.join(str(ranks * parts * each) for each in near)}, or other --ranks and "
+            "--accumulate"
         )
 
 
@@ -74,7 +76,10 @@ def joined(device: str, wanted: int | None) -> Iterator[str]:
         yield device
         return
     if wanted not in (None, count):
-        raise ZooError(f"--ranks {wanted}, but {count} processes were started: leave --ranks out under torchrun")
+        raise ZooError(
+            f"--ranks {wanted}, but {counted(count, 'process was', 'processes were')} started: leave --ranks out "
+            "under torchrun"
+        )
     if LAUNCHER in os.environ or TORCHRUN in os.environ:
         follow(int(os.environ.get(LAUNCHER) or os.getppid()))
     import torch

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from zoo.base.counts import counted
 from zoo.base.options import MUCH, option, read
 from zoo.base.sealed import read_sealed, sealed
 from zoo.benchmark.words import numbers
@@ -154,7 +155,7 @@ def told(given: Case, costs: Costs, found: Found) -> str:
         f"{given.cells:,.0f} cells of {given.seconds:g} s on {given.nodes:g} nodes of {given.seats:g} seats: "
         f"{found.seconds / 3600:,.2f} h, of which {ideal / 3600:,.2f} h would pass if nothing but cells took time; "
         f"{given.cells * given.mb / 1000:,.0f} GB come back; "
-        f"{found.again} cells begin again after lost nodes",
+        f"{counted(found.again, 'cell begins', 'cells begin')} again after lost nodes",
         f"measured here, for a cell of {given.mb:g} MB: {costs.write * 1000:.1f} ms to write, "
         f"{costs.read * 1000:.2f} ms to read its result",
         "",

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from zoo.base.counts import counted
 from zoo.base.environment import versions
 from zoo.base.errors import ZooError
 from zoo.base.files import sha256
@@ -197,7 +198,7 @@ class Cluster:
             lines = "\n  ".join(self.refused.values())
             raise ZooError(f"some nodes cannot be used:\n  {lines}\n  Make them alike, or allow it with --allow-mixed")
         hosts = len({place.node for place in self.places})
-        say(f"Ray: {len(self.places)} cells at once on {hosts} node{'s' if hosts > 1 else ''}")
+        say(f"Ray: {counted(len(self.places), 'cell')} at once on {counted(hosts, 'node')}")
 
     def _stands(self, place: Place) -> None:
         """A seat has told what it found on its node."""
