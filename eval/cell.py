@@ -65,6 +65,7 @@ def _check(result: dict[str, Any]) -> None:
 def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     began = time.perf_counter()
 
+    from eval.scores.few import given_back
     from eval.scores.rows import best, course, held_out, rows
     from eval.scores.score import Bench, real_png
     from eval.scores.selection import least
@@ -110,7 +111,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     made = rows(model, config.score, bench, folder)
     chosen = best(model, config.score, made, bench, folder)
     points = course(model, folder / SNAPSHOTS, config.score, made, bench, last, trained)
-    errors = held_out(model, config.score, bench)
+    errors, coded = held_out(model, config.score, bench), given_back(model, bench)
     drawing = sum(row["seconds"] for row in made.scores) + sum(point["drawing"] for point in points)
     drawing += chosen.pop("seconds") if chosen else 0.0
     seconds = {
@@ -136,12 +137,13 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
             "teacher_seconds": trained.get("teacher", {}).get("seconds", 0.0),
             "clipped": trained["clipped_steps"] / trained["step"],
             "images_per_s": trained["images"] / trained["seconds"],
-            "flop_per_image": size.forward_flop(data.image_shape, data.spec.num_classes),
+            "flop_per_image": size.forward_flop(model.space.shape, data.spec.num_classes),
             "logsnr_edges": LOGSNR_EDGES,
         },
         "judge": _judge(judge, real),
         "second_judge": _judge(bench.second, bench.second_real),
         "data": {"name": data.name, "sha256": data.sha256, **data.spec.plain()},
+        "latents": coded,
         "real": real.row,
         "scores": made.scores,
         "unscored": made.unscored,

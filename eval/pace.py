@@ -67,10 +67,10 @@ def share_for(seconds: float, options: Any, fetch: bool) -> str:
     if (kept := _earlier(plan.out, options.budget)) is not None:
         return kept
     say(f"measuring this machine for {options.budget} ..")
-    configs = {(c.config.train.dataset, c.config.train.backbone): c.config for c in plan.chosen}
+    configs = {_kind(cell.config): cell.config for cell in plan.chosen}
     paces = _measured(list(configs.values()), plan, options)
     found = dict(zip(configs, paces, strict=True))
-    paced = [(cell.config, found[cell.config.train.dataset, cell.config.train.backbone]) for cell in plan.chosen]
+    paced = [(cell.config, found[_kind(cell.config)]) for cell in plan.chosen]
     fixed = [rest(config, pace) for config, pace in paced]
     growing = [pace.image * config.train.images for config, pace in paced]
     workers = [max(pace.start for pace in paces)] * min(plan.jobs, len(plan.chosen))
@@ -98,6 +98,11 @@ def largest(ends: Callable[[float], float], seconds: float) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if ends(middle) <= seconds else (low, middle)
     return low
+
+
+def _kind(config: CellConfig) -> tuple[str, str, str | None]:
+    """What cells of one pace share."""
+    return config.train.dataset, config.train.backbone, config.train.latents
 
 
 def _earlier(out: Path, asked: str) -> str | None:
@@ -181,10 +186,11 @@ def probe(config: CellConfig, data_dir: Path, mirror: str | None, device: "torch
         image = (time.perf_counter() - began) / (steps * config.train.batch)
         manifest = {
             "config": config.train.model_dump(mode="json"),
-            "standard": data.standard,
             "data": data.spec.plain(),
+            **trainer.space.facts(),
         }
         tensors = {name: tensor.detach().clone() for name, tensor in trainer.state.weights().items()}
+        tensors |= trainer.space.tensors()
         trainer.metrics.close()
     began = time.perf_counter()
     model = Model(manifest, tensors, device, config.score.batch)

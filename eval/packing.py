@@ -23,6 +23,7 @@ from zoo.base.files import read_json, replacing, sha256, write_json
 from zoo.base.sealed import read_sealed
 from zoo.config.cell import CellConfig
 from zoo.grid.held import holding
+from zoo.spaces.space import PREFIX
 from zoo.training import checkpoint
 
 FORMAT, VERSION = "objective-zoo/submission", 1
@@ -90,7 +91,7 @@ def pack(folders: Sequence[Path], out: Path, plugin: Path | None = None) -> tupl
             _check_plugins(manifest["plugins"], plugin, cell)
             train = config.train
             place = PurePosixPath("cells", f"{len(places):04}")
-            kept = tuple(PREFIXES[kind] for kind in config.score.weights)
+            kept = (*(PREFIXES[kind] for kind in config.score.weights), PREFIX)
             (root / place).mkdir(parents=True)
             for name in ("cell.json", "result.json"):
                 (root / place / name).write_bytes((cell / name).read_bytes())
@@ -152,7 +153,7 @@ def unpack(path: Path, folder: Path) -> list[Packed]:
     index = read_json(folder / INDEX)
     if index.get("format") != FORMAT or index.get("version") != VERSION or not isinstance(index.get("cells"), list):
         raise ZooError(f"{path}: {INDEX} is none of format {FORMAT}, version {VERSION}")
-    found = []
+    packed: list[Packed] = []
     for entry in index["cells"]:
         cell = folder / str(entry.get("dir") if isinstance(entry, dict) else entry)
         try:
@@ -161,10 +162,10 @@ def unpack(path: Path, folder: Path) -> list[Packed]:
             known = False
         if not known:
             raise ZooError(f"{path}: {INDEX} names {entry!r}, which is no cell of the archive")
-        found.append(Packed(cell, read_config(cell), read_sealed(cell / "result.json")))
-    if not found:
+        packed.append(Packed(cell, read_config(cell), read_sealed(cell / "result.json")))
+    if not packed:
         raise ZooError(f"{path} holds no cell")
-    return found
+    return packed
 
 
 def weights_hash(cell: Path) -> str:

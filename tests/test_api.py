@@ -155,6 +155,16 @@ def test_scores_do_not_depend_on_the_form_of_the_images(trained, tmp_path, data)
     assert unlabelled.acc is None
 
 
+def test_a_run_scores_as_its_images_do(trained, data):
+    own = zoo.score(trained, n=300, steps=3, data_dir=data, device="cpu")
+    drawn = zoo.score(
+        lambda labels: trained.sample(labels, steps=3), n=300, dataset="digits", data_dir=data, device="cpu"
+    )
+    assert drawn.fid == near(own.fid)
+    assert drawn.fid_se == near(own.fid_se)
+    assert drawn.acc == own.acc
+
+
 def test_a_function_is_asked_for_labels_in_the_training_set_s_proportions(data, digits):
     asked = []
 

@@ -13,7 +13,7 @@ from eval import compare, fid, judge, pace, simulate, submit, verify, worker
 from reports import __main__ as reports
 from reports import front, publish, tour
 from tests.conftest import TINY
-from zoo import bench, export, letters, objective, sample
+from zoo import bench, export, latents, letters, objective, sample
 from zoo.base.errors import run_main
 from zoo.base.sealed import write_sealed
 from zoo.config.cell import CellConfig, ScoreConfig, TrainConfig
@@ -83,6 +83,13 @@ BAD = {
     "letters over files": (letters.main, ["--out", "@/run"], "not empty", "another folder"),
     "no cell": (worker.main, [], "which cell", "FOLDER"),
     "cell that is none": (worker.main, ["@/nowhere"], "nowhere", "cell.json"),
+    "no word for latents": (latents.main, [], "needs a command", "train, show, list, add"),
+    "latents of no kind": (latents.main, ["train", "--latents", "kll(1e-6)"], "'kll'", "'kl'"),
+    "latents of a data set": (latents.main, ["train", "--dataset", "mnits"], "mnits", "mnist"),
+    "latents shown as": (latents.main, ["show", "--out", "x.jpg"], "x.jpg", ".png"),
+    "latents of nothing": (latents.main, ["add"], "which auto-encoder", ".json"),
+    "latents that are not there": (latents.main, ["add", "@/none.json"], "none.json", "No such file"),
+    "trained on latents": (train_main, ["--latents", "plain(factor=3)"], "factor=3", "2, 4, 8"),
     "exported without a place": (export.main, ["@/run"], "which checkpoint", "python -m zoo.export CKPT DIR"),
     "exported thing": (export.main, ["@/none", "@/new"], "none", "folder"),
     "no submission": (submit.main, [], "which cells", "--out FILE.zip"),

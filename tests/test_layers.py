@@ -13,6 +13,7 @@ ROOMS = (
     ("zoo.base",),
     ("zoo.objectives",),
     ("zoo.solvers", "zoo.backbones", "zoo.data"),
+    ("zoo.spaces",),
     ("zoo.registry", "zoo.plugins"),
     ("zoo.config",),
     ("zoo.training",),

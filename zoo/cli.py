@@ -9,6 +9,7 @@ from zoo.base.environment import check_device, data_folder, mirror_place
 from zoo.base.errors import ZooError
 from zoo.base.options import EXPERT, MUCH, WHAT, WHERE, option, read
 from zoo.data.sets import WORDS
+from zoo.spaces.names import WORDS as AUTOENCODERS
 from zoo.training.track import TRACKERS, check_tracker
 
 if TYPE_CHECKING:
@@ -75,6 +76,12 @@ class TrainOptions(Watched):
     ema_start: float = option(0.0, "share of the run before which the weights are not averaged", EXPERT)
     standardise: bool = option(
         True, "pixels of mean 0 and variance 1", EXPERT, off="pixels from -1 to 1, as they are, not of variance 1"
+    )
+    latents: str | None = option(
+        None,
+        f"train on the latents of an auto-encoder, trained first if need be: {AUTOENCODERS}",
+        EXPERT,
+        metavar="NAME",
     )
     precision: str = option("auto", "auto, float32 or bfloat16", EXPERT, metavar="NAME")
     compile: Literal["auto", "graphs"] | bool = option(

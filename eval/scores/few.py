@@ -52,6 +52,20 @@ def drawn(model: Model, setting: Setting, n: int, bench: Bench) -> dict[str, Any
     return {**judged(images, labels, bench), "seconds": seconds}
 
 
+def given_back(model: Model, bench: Bench) -> dict[str, Any] | None:
+    """What a run's auto-encoder is worth: its facts, and the scores of the test images that it encodes and decodes; no
+    run on its latents is nearer to the data than those. None for a run on pixels."""
+    facts = model.space.facts().get("latents")
+    if facts is None:
+        return None
+    images, labels = model.space.images(model.space.x(bench.data.test)), bench.data.test_labels
+    features, logits = judge_images(bench.judge, images)
+    found = corrected(features, bench.real.train, labels if bench.data.stratified else None)  # as the floor
+    right = (logits.argmax(1).cpu() == labels).double().mean()
+    told = {key: facts[key] for key in ("name", "sha256", "shape", "psnr", "seconds")}
+    return {**told, "n": len(images), "fid": found.fid, "fid_se": found.se, "acc": float(right)}
+
+
 def explore(case: BestCase, known: Mapping[Place, float], fid: Callable[[Sampling], float]) -> dict[Place, float]:
     """FID by candidate, in the order found: those known, then `case.tries` more.
 

@@ -23,14 +23,13 @@ from zoo.config.cell import MIN_SAMPLES
 
 
 def measure(
-    images: Tensor, labels: Tensor | None, judge: Judge, real: Any, chosen: bool = True, judged: bool = False
+    images: Tensor, labels: Tensor | None, judge: Judge, real: Any, chosen: bool = True
 ) -> tuple[dict[str, Any], Copies]:
     """(the scores, the pairs nearest to being copies) of uint8 images [N, C, H, W], asked to be of classes labels [N].
 
-    real: the judge's Reference. Without labels there is no accuracy and no distance per class. chosen: whether the
-    labels' counts were chosen, as for samples; not so for a test set drawn at random. judged: the judge's own classes
-    count as chosen instead, so that the distances do not depend on whether labels came along. Raises ZooError for
-    fewer images than MIN_SAMPLES.
+    real: the judge's Reference. Without labels there is no accuracy and no distance per class, and the judge's own
+    classes stand for them in the correction for the finite sample. chosen: whether the labels' counts were chosen, as
+    for samples; not so for a test set drawn at random. Raises ZooError for fewer images than MIN_SAMPLES.
     """
     if len(images) < MIN_SAMPLES:
         raise ZooError(
@@ -39,7 +38,7 @@ def measure(
             f"{MIN_SAMPLES}"
         )
     features, logits = judge_images(judge, images)
-    strata = logits.argmax(1) if judged else labels if chosen else None
+    strata = (logits.argmax(1) if labels is None else labels) if chosen else None
     frechet = corrected(features, real.train, strata)
     part = real.features
     row = {
@@ -93,13 +92,12 @@ def pixel_moments(images: Tensor, scale: float) -> Moments:
     return moments(images.flatten(1).cpu().numpy().astype(np.float64) * (scale / 255))
 
 
-def second_opinion(
-    images: Tensor, labels: Tensor | None, judge: Judge, real: Any, judged: bool = False
-) -> dict[str, Any]:
-    """fid2, fid2_se and, with labels, acc2: what another judge says; arguments as for `measure`."""
+def second_opinion(images: Tensor, labels: Tensor | None, judge: Judge, real: Any) -> dict[str, Any]:
+    """fid2, fid2_se and, with labels, acc2: what another judge says; arguments as for `measure`. Without labels the
+    judge's own classes stand for them."""
     features, logits = judge_images(judge, images)
     predicted = logits.argmax(1).cpu()
-    frechet = corrected(features, real.train, predicted if judged else labels)
+    frechet = corrected(features, real.train, predicted if labels is None else labels)
     found = {"fid2": frechet.fid, "fid2_se": frechet.se}
     return found if labels is None else {**found, "acc2": float((predicted == labels.cpu()).double().mean())}
 

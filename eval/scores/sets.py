@@ -92,6 +92,10 @@ def _images(path: Path, setting: Setting, asked: Asked, data: Dataset, device: t
         return read_images(path, data.spec)
 
 
+UNLABELLED = (
+    "without labels the correction for the finite sample takes the judge's own classes: right where nearly all images "
+    "are of the class they were made for; where many are not, FID comes out too large, and its error too small"
+)
 Scored = tuple[dict[str, Any], Tensor, Tensor | None]  # what is said of a set, its images and labels
 
 
@@ -104,18 +108,18 @@ def _drawn(trained: tuple[dict[str, Any], dict[str, Tensor]], setting: Setting, 
 
 
 def _read(path: Path, given: ImageSet, bench: Bench) -> Scored:
-    """Images from a file or a folder. The correction for the finite sample takes the judge's own classes, whether there
-    are labels or not: labels add the accuracy and change no distance."""
+    """Images from a file or a folder. With labels they score as images drawn for these labels do. Without, the judge's
+    own classes stand for them in the correction for the finite sample, and a note says what that does."""
     images, labels, blanks = given.images, given.labels, []
     if labels is not None:
         spec = bench.data.spec
         blanks = blank_rows(images, labels, spec)
         images, labels = images[labels < spec.real], labels[labels < spec.real]
-    measured, _ = measure(images, labels, bench.judge, bench.real, judged=True)
-    measured |= second_opinion(images, labels, bench.second, bench.second_real, judged=True)
+    measured, _ = measure(images, labels, bench.judge, bench.real)
+    measured |= second_opinion(images, labels, bench.second, bench.second_real)
     if labels is not None:
         measured["classes"] += blanks
-    notes = [*given.notes, *doubts(images, bench.data.train)]
+    notes = [*given.notes, *([UNLABELLED] if labels is None else []), *doubts(images, bench.data.train)]
     about = {"path": path.name, **({"notes": notes} if notes else {})}
     return {**about, "score": {"n": len(images), **measured}}, images, labels
 

@@ -20,7 +20,7 @@ from eval.scores.measure import fixed_choice
 from zoo.base import ranks
 from zoo.base.environment import exact_device
 from zoo.config.control import Sampling
-from zoo.data.dataset import Dataset, standardise
+from zoo.data.dataset import Dataset
 from zoo.objectives.core import per_image
 from zoo.sampling.model import Model
 from zoo.training import noise
@@ -50,7 +50,7 @@ def _held_out(model: Model, data: Dataset, n: int) -> tuple[Tensor, Tensor, int]
     count = min(n, len(data.test))
     whole = model.whole(count)
     chosen = fixed_choice(len(data.test), count).repeat(-(-whole // count))[:whole]
-    return standardise(data.test[chosen], model.standard).to(model.device), data.test_labels[chosen], count
+    return model.space.x(data.test[chosen]).to(model.device), data.test_labels[chosen], count
 
 
 def _by_eps(model: Model, x: Tensor, labels: Tensor, count: int) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def _by_eps(model: Model, x: Tensor, labels: Tensor, count: int) -> dict[str, An
 
 def _by_x(model: Model, x: Tensor, labels: Tensor, data: Dataset, count: int) -> dict[str, Any]:
     path, denoiser = model.objective.path, model.denoiser(Sampling())
-    means = class_means(data, model.standard).to(model.device)[labels.to(model.device)]
+    means = model.space.class_means(data).to(model.device)[labels.to(model.device)]
     known = float((x - means).to(exact_device(model.device)).double().square()[:count].mean())
     shares, levels = [], []
     for level, wanted in enumerate(X0_LEVELS):
@@ -89,12 +89,6 @@ def _by_x(model: Model, x: Tensor, labels: Tensor, data: Dataset, count: int) ->
         shares.append(float(errors.mean()) / known)
         levels.append(float(logsnr))
     return {"x0_logsnr": levels, "x0_share": shares, "x0_high": fmean(shares[:X0_HIGH])}
-
-
-def class_means(data: Dataset, standard: tuple[float, float]) -> Tensor:
-    """The mean training image of each real class, standardised, [K, C, H, W]."""
-    each = [data.train[data.train_labels == label].float().mean(0) / 255 for label in range(data.spec.real)]
-    return standardise(torch.stack(each), standard)
 
 
 def _on_path(model: Model, logsnr: float) -> Tensor:

@@ -241,4 +241,4 @@ def _count(run: Run, setting: Setting) -> str:
 
 
 def _without_steps(run: Run, setting: Setting) -> str:
-    return ", ".join(part for part in run.label(setting).split(", ") if not part.endswith(" steps"))
+    return ", ".join(part for part in run.label(setting).split(", ") if not part.endswith((" steps", " step")))

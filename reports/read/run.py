@@ -57,6 +57,11 @@ class Run:
         return Run(self.folder, {**self.grid, "datasets": [dataset], "backbones": backbones}, cells, self.whole or self)
 
     @property
+    def ranks_objectives(self) -> bool:
+        """Whether the page ranks what was trained: not where a grid asks of arms that differ in size or recipe."""
+        return not self.grid.get("claims") and self.grid.get("study") not in ("scaling", "switches")
+
+    @property
     def objectives(self) -> list[str]:
         return list(dict.fromkeys([*self.grid.get("objectives", []), *(c.objective for c in self.cells)]))
 

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from reports.words.document import (
     Bar,
@@ -44,6 +44,8 @@ BAR = Markup(
     '{}<svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true">'
     '<rect width="{}" height="1"/></svg>'
 )
+RANGE = re.compile(r"(?<=[\d%]) (\([^()\s]+\.\.[^()\s]+\))")
+RANGED = Markup('<span class="r"> {}</span>')
 # packed, since a large grid's file is a few megabytes; the page's script unpacks it
 DOWNLOAD = Markup('<a class="file" download="{}.gz" data-name="{}" href="data:application/gzip;base64,{}">{}</a>')
 
@@ -87,7 +89,7 @@ def _inline(text: Text, files: Mapping[str, bytes]) -> Markup:
 
 
 def _mark(part: Mark, files: Mapping[str, bytes]) -> Markup:
-    words = one_line(getattr(part, "text", part))
+    words = _ranges(one_line(getattr(part, "text", part)))
     if isinstance(part, Bold):
         return Markup("<strong>{}</strong>").format(words)
     if isinstance(part, Code):
@@ -101,7 +103,13 @@ def _mark(part: Mark, files: Mapping[str, bytes]) -> Markup:
         part = Link(part.text, part.name)
     if isinstance(part, Link) and leads_somewhere(part.url):
         return Markup('<a href="{}">{}</a>').format(part.url, words)
-    return escape(words)
+    return words
+
+
+def _ranges(words: str) -> Markup:
+    """Text in which a range after a number, `14.6 (13.3..16.4)`, has a line of its own in tables."""
+    parts = RANGE.split(words)
+    return Markup("").join(RANGED.format(part) if i % 2 else part for i, part in enumerate(parts))
 
 
 def _name(text: Text, inline: Callable[[Text], Markup]) -> Markup:

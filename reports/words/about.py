@@ -2,8 +2,10 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
+from reports.read.cell import Cell
 from reports.read.run import Run
 from reports.words.bibtex import of
 from reports.words.document import Block, Link, Listing, Mark, Paragraph, Table, table
@@ -13,22 +15,32 @@ MESSAGE_LIMIT = 400  # characters of an error that the page shows; the log has t
 
 
 def unequal(run: Run) -> str | None:
-    """A warning if cells of one recipe were trained in different precisions, as machines of two kinds do; else None."""
+    """A warning if cells of one recipe were trained in different precisions, as machines of two kinds do, or on latents
+    of different auto-encoders, as machines without a shared data folder do; else None."""
+    texts = []
+    if parts := _mixed(run, lambda cell: str(cell.facts["train"].get("precision", NONE))):
+        texts.append(
+            f"Not only the objective differs: cells were trained in different precisions, {parts}; the tables of costs "
+            "say which. To compare like with like, name a precision in the grid's recipe and train them again."
+        )
+    if parts := _mixed(run, lambda cell: (cell.facts.get("latents") or {}).get("sha256", NONE)[:12]):
+        texts.append(
+            f"Not only the objective differs: cells were trained on latents of different auto-encoders, {parts}. To "
+            "compare like with like, name one with its hash (python -m zoo.latents list) and train them again."
+        )
+    return " ".join(texts) or None
+
+
+def _mixed(run: Run, of: Callable[[Cell], str]) -> str:
+    """`of mnist, dit 3 in float32 and 2 in bfloat16` for cells that should be alike in this and are not, or ""."""
     groups: dict[tuple[str, str, str], Counter[str]] = {}
     for cell in run.done:
-        counts = groups.setdefault((cell.dataset, cell.backbone, cell.variant), Counter())
-        counts[cell.facts["train"].get("precision", NONE)] += 1
-    parts = [
+        groups.setdefault((cell.dataset, cell.backbone, cell.variant), Counter())[of(cell)] += 1
+    return "; ".join(
         f"of {', '.join(filter(None, group))} "
         + " and ".join(f"{count} in {name}" for name, count in sorted(counts.items()))
         for group, counts in groups.items()
         if len(counts) > 1
-    ]
-    if not parts:
-        return None
-    return (
-        f"Not only the objective differs: cells were trained in different precisions, {'; '.join(parts)}; the tables "
-        "of costs say which. To compare like with like, name a precision in the grid's recipe and train them again."
     )
 
 

@@ -32,7 +32,7 @@ def answer(run: Run, running: bool = False) -> list[Block]:
     if not entries:
         return [Paragraph(_state(run, entries, objectives, (), running), kind)]
     found = run.board if len(entries) == len(run.cells) else board(entries, objectives)
-    told = [Bullets(tuple(sentences(run, entries, objectives, found)))]
+    told = [Bullets(tuple(sentences(run, entries, objectives, found)))] if run.ranks_objectives else []
     lacking = [row["objective"] for row in found["rows"] if row["incomplete"]]
     return [*told, *_untrained(run), Paragraph(_state(run, entries, objectives, lacking, running), kind)]
 

@@ -66,7 +66,15 @@ def form_of(form: str, value: float | None) -> str:
 
 def every_setting(run: Run) -> Table:
     """Each compared setting: its network evaluations, the objective of the lowest FID, and means over objectives."""
-    header = ["setting", "lowest FID", "evaluations", "fid", "accuracy", "mean fid", "mean accuracy"]
+    header = [
+        "setting",
+        "lowest FID",
+        "evaluations",
+        "its FID",
+        "its accuracy",
+        "mean FID of all",
+        "mean accuracy of all",
+    ]
     groups = []
     for backbone in run.backbones:
         rows = []

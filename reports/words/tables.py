@@ -17,12 +17,12 @@ TRAINING = 3  # forward and backward over forward alone
 
 
 def comparison(run: Run) -> Table:
-    """Objective x backbone: FID and accuracy under each compared setting, and what training took."""
+    """Objective x backbone: FID and accuracy under each compared setting. What training took is in `costs`."""
     header = ["objective", "seeds"]
     for setting in run.headline:
         header += [f"{fid_at(setting)}, {run.label(setting)}", f"accuracy, {run.label(setting)}"]
     study = run.grid.get("name") == "sd3"  # shows the ranks printed there
-    header += ["training s", "images/s", *(["rank in SD3's study"] if study else [])]
+    header += ["rank in SD3's study"] if study else []
     groups = []
     for backbone in run.backbones:
         names = [o for o in run.ranked if run.group(backbone, o)]
@@ -35,12 +35,10 @@ def comparison(run: Run) -> Table:
             cells = run.group(backbone, name)
             done, rest = sum(cell.result is not None for cell in cells), run.outcome(backbone, name)
             seeds = f"{done}/{len(cells)}{f', {rest}' if rest else ''}"
-            costs = [_mean(cells, "seconds", "{:,.0f}"), _mean(cells, "images_per_s", "{:,.0f}")]
-            costs += [_printed(name)] if study else []
-            rows.append([name, seeds, *(column[i] for column in columns), *costs])
+            rows.append([name, seeds, *(column[i] for column in columns), *([_printed(name)] if study else [])])
         groups.append((backbone, rows))
     floor, real = run.floor.get("fid"), run.ceiling
-    pad = [NONE] * (3 if study else 2)
+    pad = [NONE] if study else []
     floors = [number(floor, run.floor.get("se") or 0) if floor is not None else NONE, NONE] * len(run.headline)
     reals = [NONE, f"{100 * real:.1f}%" if real is not None else NONE] * len(run.headline)
     floor_row = ["floor: real test images against training images", "", *floors, *pad]
@@ -187,4 +185,4 @@ def _mean(cells: list[Cell], key: str | tuple[str, str], form: str, unit: float 
 def _same(cells: list[Cell], key: str) -> str:
     found = {_train(cell, key) for cell in cells if cell.result}
     values = sorted(f"{value:,}" if type(value) is int else json.dumps(value) for value in found)
-    return ", ".join(values).replace('"', "").replace("true", "yes").replace("false", "no").replace("null", NONE)
+    return "; ".join(values).replace('"', "").replace("true", "yes").replace("false", "no").replace("null", NONE)

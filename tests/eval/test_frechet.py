@@ -154,6 +154,30 @@ def test_the_correction_knows_chosen_labels():
     assert abs(free.mean()) < 3 * free.std(ddof=1) / math.sqrt(draws)  # labels that were drawn need no telling
 
 
+def test_blocks_follow_the_classes_asked_for_not_those_that_came_out():
+    """Three of ten samples are of a class by chance. Which class they are of is part of what varies from sample to
+    sample: blocks that hold the resulting classes in equal parts do not see it, correct too little, and claim an error
+    that is too small."""
+    d, n, draws = 6, 300, 80
+    means = np.stack([np.zeros(d), np.full(d, 2.0)])
+    between = means[1] - means[0]
+    reference = gaussian(means.mean(axis=0), np.eye(d) + np.outer(between, between) / 4)
+    rng, asked = np.random.default_rng(5), np.arange(n) % 2
+    found: dict[str, list[float]] = {"asked": [], "became": []}
+    claimed: dict[str, list[float]] = {"asked": [], "became": []}
+    for _ in range(draws):
+        became = np.where(rng.random(n) < 0.6, rng.integers(0, 2, n), asked)
+        x = rng.standard_normal((n, d)) + means[became]
+        for name, strata in (("asked", asked), ("became", became)):
+            one = corrected(x, reference, torch.from_numpy(strata))
+            found[name].append(one.fid)
+            claimed[name].append(one.se)
+    error = np.std(found["asked"], ddof=1) / math.sqrt(draws)
+    assert abs(np.mean(found["asked"])) < 3 * error
+    assert np.mean(found["became"]) > 3 * error
+    assert np.mean(claimed["became"]) < np.mean(claimed["asked"])
+
+
 def test_two_sets_are_both_corrected_for():
     d, draws = 8, 60
     cov, rng = covariance(5, d), np.random.default_rng(4)

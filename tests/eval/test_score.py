@@ -13,7 +13,7 @@ from PIL import Image
 from eval.judging.net import judge_images
 from eval.scores import measure, reference, score
 from eval.scores.frechet import corrected
-from eval.scores.validation import class_means, validation
+from eval.scores.validation import validation
 from tests.oracle import GaussianMixture
 from zoo.base.errors import ZooError
 from zoo.config.control import Setting
@@ -223,7 +223,7 @@ def test_validation_of_an_exact_network_is_the_irreducible_error(tiny, digits, c
     """For data N(0, s^2) the best x_hat leaves alpha^2 s^2 of sigma^2 s^2 / (alpha^2 s^2 + sigma^2) of it unknown."""
     train.train(tiny(objective="v/cosine", images=16), tmp_path, digits, cpu)
     model = Model(*checkpoint.find(tmp_path), cpu, 100)
-    x = standardise(digits.test, model.standard)
+    x = standardise(digits.test, model.space.standard)
     normal = GaussianMixture(
         torch.full((1, 1, 8, 8), float(x.mean()), dtype=torch.float64), float(x.std()), torch.ones(1)
     )
@@ -252,8 +252,8 @@ def gaussian(tiny, digits, cpu, tmp_path) -> tuple[Model, Dataset, float]:
     data = replace(digits, train=train_part, train_labels=labels[:2000], test=test_part, test_labels=labels[2000:])
     train.train(tiny(objective="eps/cosine", images=16), tmp_path, digits, cpu)
     model = Model(*checkpoint.find(tmp_path), cpu, 100)
-    centres = class_means(data, model.standard)
-    variance = float((standardise(data.test, model.standard) - centres[data.test_labels]).square().mean())
+    centres = model.space.class_means(data)
+    variance = float((standardise(data.test, model.space.standard) - centres[data.test_labels]).square().mean())
 
     def net(x, t, labels):
         cos, sin = ((math.pi / 2 * each).sin().view(-1, 1, 1, 1) for each in (1 - t, t))

@@ -31,7 +31,17 @@ NONE = source("digits").spec.num_classes
 COUNT, STEPS = 6, 8
 EXACT = 1e-3  # relative error
 # every target on a path of every kind, beside the default grid's objectives
-MORE = ("x0/cosine", "v/ldm", "edm(-1.2,1.2)", "flow/trig", "v/sigmoid", "v/linear+ztsnr", "rf+shift(3)", "edm/flow")
+MORE = (
+    "x0/cosine",
+    "v/ldm",
+    "edm(-1.2,1.2)",
+    "flow/trig",
+    "v/sigmoid",
+    "v/linear+ztsnr",
+    "rf+shift(3)",
+    "edm/flow",
+    "scm",
+)
 CLASSES = torch.tensor([0, 3, 5, 9, 10, NONE])
 
 

@@ -7,8 +7,8 @@ import pytest
 from reports.page import build, page
 from reports.read.load import load
 from reports.words.claims import answers, claims, lead
-from reports.words.document import Heading, Table, plain
-from reports.words.scaling import studied
+from reports.words.document import Heading, Paragraph, Table, plain
+from reports.words.scaling import latents, studied
 from tests.reports.test_reports import edit, write_run
 from zoo.base.sealed import read_sealed, write_sealed
 
@@ -80,7 +80,8 @@ def test_the_page_says_it_first_and_leaves_out_which_recipe_is_best(run):
     assert plain(blocks[1].text).startswith("Of 6 claims 3 hold, 2 do not hold and 1 cannot be told. Holds: Fast is")
     titles = [plain(block.text) for block in blocks if isinstance(block, Heading)]
     assert "Claims" in titles
-    assert "Recipes" not in titles
+    assert not {"Recipes", "Ranks"} & set(titles)  # arms of different sizes and recipes are no objectives to rank
+    assert not any("first of 5 objectives" in plain(block.text) for block in blocks if isinstance(block, Paragraph))
     first, second = (block for block in claims(run.on("mnist")) if isinstance(block, Table))
     assert plain(first.rows[0][1]) == "holds"
     assert plain(first.rows[0][2]).startswith("FID x 0.3")
@@ -110,7 +111,39 @@ def test_studies_have_a_section_and_a_picture_where_they_are_asked_for(study, tm
     assert (folder / "figures" / "validation-loss.png").is_file()
     (first, *_) = [block for block in studied(load(folder).on("mnist")) if isinstance(block, Table)]
     if study == "scaling":
-        assert [plain(field) for field in first.rows[0][3:7]] == ["1,110,000", "30,000", "0.03", "0.3000"]
+        assert [plain(field) for field in first.rows[0][3:7]] == ["1,110,000", "30,000", "34.2", "0.3000"]
         assert "cannot be fitted" in text
     else:
         assert [plain(field) for field in first.rows[1][1:4]] == ["212", "1.00 (1.00 to 1.00)", "477"]
+        assert "auto-encoder" not in text
+
+
+LATENTS = {
+    "name": "kl(1e-06)", "sha256": "0a1b" * 16, "shape": [4, 8, 8], "psnr": 27.25, "seconds": 412.0, "n": 10000,
+    "fid": 1.234, "fid_se": 0.056, "acc": 0.97,
+}  # fmt: skip
+
+
+def test_the_page_tells_what_an_auto_encoder_loses_and_warns_of_two(tmp_path):
+    folder = written(tmp_path, study="switches")
+    cells = [folder / cell["dir"] / "result.json" for cell in read_sealed(folder / "grid.json")["cells"]]
+    for path in cells[:2]:
+        edit(path, lambda result: result.update(latents=LATENTS))
+    (told,) = latents(load(folder).on("mnist"))
+    for words in (
+        "see 4 x 8 x 8 numbers",
+        "of 1 x 8 x 8",
+        "kl(1e-06) (SHA-256 0a1b0a1b0a1b)",
+        "27.2 dB",
+        "1.23 ± 0.06",
+    ):
+        assert words in told
+    text = build(folder).read_text()
+    assert "1.23 ± 0.06" in text
+    assert "1 in - and 2 in 0a1b0a1b0a1b" in text or "2 in 0a1b0a1b0a1b and 1 in" in text
+    edit(cells[2], lambda result: result.update(latents=LATENTS))
+    assert "different auto-encoders" not in build(folder).read_text()
+    edit(cells[2], lambda result: result.update(latents={**LATENTS, "sha256": "f" * 64}))
+    text = build(folder).read_text()
+    assert "latents of different auto-encoders" in text and "1 in ffffffffffff" in text
+    assert text.count("was trained once, in 412 s") == 2

@@ -90,7 +90,7 @@ def test_pixels_as_they_are_go_from_minus_one_to_one(tiny, digits, cpu, tmp_path
     manifest, tensors = checkpoint.find(tmp_path)
     assert tuple(manifest["standard"]) == (0.5, 0.5)
     drawn = Preview(config, digits, type("State", (), {"tensors": lambda self: tensors})(), cpu)
-    assert drawn.model.standard == (0.5, 0.5)
+    assert drawn.model.space.standard == (0.5, 0.5)
 
 
 def test_a_switch_that_is_not_used_leaves_key_and_files_as_they_were():

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MEETING = "ZOO_RANKS_MEETING"  # a file by which the ranks of `group.launch` find one another; torchrun has its own way
 LAUNCHER = "ZOO_RANKS_LAUNCHER"  # the process that started them
+TORCHRUN = "TORCHELASTIC_RUN_ID"  # which torchrun sets; a killed one ends no rank
 PATIENCE = timedelta(minutes=30)  # for the slowest rank, as while the first one scores or compiles
 _place = (0, 1)  # this process's rank, and how many there are
 
@@ -79,8 +80,8 @@ def joined(device: str, wanted: int | None) -> Iterator[str]:
             f"--ranks {wanted}, but {counted(count, 'process was', 'processes were')} started: leave --ranks out "
             "under torchrun"
         )
-    if LAUNCHER in os.environ:
-        follow(int(os.environ[LAUNCHER]))
+    if LAUNCHER in os.environ or TORCHRUN in os.environ:
+        follow(int(os.environ.get(LAUNCHER) or os.getppid()))
     import torch
     from torch import distributed as dist
 

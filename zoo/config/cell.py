@@ -13,11 +13,15 @@ from zoo.base.sealed import digest
 from zoo.config.control import SamplerName, Sampling, Setting, Start, Steps
 from zoo.config.schema import Count, Frozen, Growing, Positive, Share, checked, distinct
 from zoo.data import sets
+from zoo.data.spec import Spec
+from zoo.spaces import names as autoencoders
 
 ObjectiveName = Annotated[str, AfterValidator(checked(lambda name: registry.objective(name).name))]
 BackboneName = Annotated[str, AfterValidator(checked(registry.backbone_name))]
 DataName = Annotated[str, AfterValidator(checked(sets.canonical))]
+AutoencoderName = Annotated[str, AfterValidator(checked(autoencoders.canonical))]
 SEVERAL = Field(min_length=1, strict=False)
+Speedups = Annotated[tuple[Literal["lean", "ahead", "masters"], ...], Field(strict=False), AfterValidator(distinct)]
 MIN_SAMPLES = 256  # twice the judge's features: from fewer, a small FID is wrong even after its correction
 CANDIDATES = 8  # points of training among which the step of least validation loss is chosen, its last among them
 
@@ -29,10 +33,11 @@ class Recipe(Growing):
     steps, in place of the share `warmup`. ema_start: until then the average is the weights themselves. standardise:
     pixels have mean 0 and variance 1; without it black is -1 and white 1, as in most trainers, and what is named by
     noise level means less: logsnr, the network's input scale and the start of sampling take a variance of 1 for
-    granted.
+    granted. latents: the auto-encoder whose latents are trained on in place of pixels, see `zoo/spaces`; images are
+    scored in pixels all the same. speedups: ways to compute that change rounding at most, see `zoo/training/ways.py`.
     """
 
-    LATER: ClassVar = frozenset({"schedule", "warmup_steps", "ema_start", "standardise"})
+    LATER: ClassVar = frozenset({"schedule", "warmup_steps", "ema_start", "standardise", "latents", "speedups"})
 
     batch: Count = 64
     optimizer: Literal["adamw", "muon"] = "muon"
@@ -49,6 +54,8 @@ class Recipe(Growing):
     warmup_steps: Count | None = None
     ema_start: Share = 0.0
     standardise: bool = True
+    latents: AutoencoderName | None = None
+    speedups: Literal["auto"] | Speedups = "auto"
     checkpointing: bool = False  # activations are computed again in the backward pass: less memory, the same numbers
 
 
@@ -65,6 +72,10 @@ class TrainConfig(Recipe):
     def steps(self) -> int:
         """Optimiser steps: images seen over the batch, rounded up."""
         return -(-self.images // self.batch)
+
+    def shape(self, spec: Spec) -> tuple[int, int, int]:
+        """(C, H, W) of what the network sees of such images."""
+        return spec.image_shape if self.latents is None else autoencoders.kind(self.latents).shape(spec.image_shape)
 
 
 class BestCase(Frozen):

@@ -7,6 +7,7 @@ from math import prod
 
 from zoo import registry
 from zoo.base.counts import counted
+from zoo.base.errors import ZooError
 from zoo.base.limits import require_memory
 from zoo.config.cell import CellConfig, TrainConfig
 from zoo.data import sets
@@ -22,8 +23,12 @@ def fit_training(config: TrainConfig, spec: Spec | None = None) -> None:
 
     spec: of the images, instead of the data set's.
     """
-    shape = (spec or sets.source(config.dataset).spec).image_shape
-    size = registry.sizes_for(config.backbone, shape)
+    shape = config.shape(spec or sets.source(config.dataset).spec)
+    try:
+        size = registry.sizes_for(config.backbone, shape)
+    except ZooError as error:
+        seen = f" ({config.latents} makes latents of {shape[1]} x {shape[2]})" if config.latents else ""
+        raise ZooError(f"{error}{seen}") from None
     parameters, kept = size.least(shape)
     require_memory(
         COPIES * parameters,

@@ -32,7 +32,8 @@ class Dataset:
     """Real images, uint8 [N, C, H, W] with labels int64 [N] in 0 .. spec.real - 1, and the hash of all of them.
 
     flips: whether a mirrored image is still one of its class; fixed: whether the name alone says which images these
-    are; stratified: whether the test images of each class were chosen to be a fixed share of it.
+    are; stratified: whether the test images of each class were chosen to be a fixed share of it. home: the data folder,
+    where what is made of the images is kept; None for images that were made in memory.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Dataset:
     flips: bool = False
     fixed: bool = False
     stratified: bool = False
+    home: Path | None = None
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -126,7 +128,7 @@ def load(name: str, data_dir: Path, mirror: str | None = None) -> Dataset:
     train, labels, test, test_labels = (torch.from_numpy(np.ascontiguousarray(part)) for part in parts)
     return Dataset(
         name, _channels_first(train), labels.long(), _channels_first(test), test_labels.long(), digest.hexdigest(),
-        spec, source.flips, source.fixed, arrays.stratified,
+        spec, source.flips, source.fixed, arrays.stratified, data_dir,
     )  # fmt: skip
 
 

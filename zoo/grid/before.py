@@ -100,7 +100,7 @@ def to_write(plan: Plan) -> int:
 
 def _weight_bytes(config: TrainConfig) -> int:
     """About how many bytes a network's weights take; 0 where its size is not known."""
-    least, _ = registry.backbone_size(config.backbone).least(sets.source(config.dataset).spec.image_shape)
+    least, _ = registry.backbone_size(config.backbone).least(config.shape(sets.source(config.dataset).spec))
     return round(BYTES * MORE * least)
 
 

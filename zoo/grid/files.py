@@ -50,7 +50,7 @@ class Grid(Frozen):
     to draw images, instead of those of the budgets; then no best case is chosen. variants: changes of the recipe, by
     name; every pairing is trained with each of them, or with design `star` only the first one: there no cell differs
     in more than one of backbone, objective and variant from the first of each. claims: what the page answers of them.
-    study: a section that the page makes of variants and backbones in place of that on recipes.
+    study: a section that the page makes of variants, backbones or data sets in place of that on recipes.
     """
 
     description: str
@@ -63,7 +63,7 @@ class Grid(Frozen):
     variants: Annotated[dict[VariantName, Variant], Field(min_length=1, default_factory=lambda: {"": Variant()})]
     design: Literal["crossed", "star"] = "crossed"
     claims: Annotated[tuple[Claim, ...], Field(strict=False)] = ()
-    study: Literal["scaling", "switches"] | None = None
+    study: Literal["scaling", "switches", "resolution"] | None = None
     budgets: Annotated[tuple[Budget, ...], Field(min_length=1, strict=False)]
 
     @field_validator("dataset", mode="before")

@@ -67,6 +67,11 @@ def export(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         sent = f"; `hf upload {place} {out}` sends it as it is" if place else ""
         raise ZooError(f"{out} holds files already. Choose another folder, or delete it first{sent}")
+    if config.latents is not None:
+        raise ZooError(
+            f"{ckpt} was trained on latents of auto-encoder {config.latents}, and the pipeline has no decoder. "
+            "Draw by python -m zoo.sample, or export a run without --latents"
+        )
     objective = registry.objective(config.objective)
     scheduler = scheduler_for(objective, wish)
     spec = sets.known(config.dataset, manifest.get("data", {}))
@@ -142,6 +147,7 @@ def pipeline_config(objective: Objective, standard: tuple[float, float], spec: S
         "image_shape": list(spec.image_shape),
         "logsnr_low": max(low, LOGSNR_SPAN[0]),
         "logsnr_high": min(high, LOGSNR_SPAN[1]),
+        "time_scale": objective.time_scale,
     }
 
 

@@ -31,10 +31,8 @@ class Weight(ABC):
 
     @abstractmethod
     def log_factor(self, logsnr: "Tensor", log_x0_error: "Tensor", log_density: "Callable[[], Tensor]") -> "Tensor":
-        """log of the factor; log_x0_error is log (sigma / D)^2, float64 like logsnr and of its shape.
-
-        log_density: log p(logsnr) of the levels drawn, for a weight that asks for it.
-        """
+        """log of the factor; log_x0_error is log (sigma / D)^2, float64 like logsnr and of its shape; log_density gives
+        log p(logsnr) of the levels drawn, for a weight that asks for it."""
 
 
 @dataclass(frozen=True)
@@ -77,15 +75,12 @@ class IntegralWeight(Weight):
 
 
 def _each(found: "Tensor", logsnr: "Tensor", weight: Weight) -> "Tensor":
-    """A weight's numbers, one for each logsnr. Raises ZooError for any others, which would be broadcast to a wrong loss
-    without a word: a user's class may give them."""
+    """A weight's numbers. Raises ZooError for a user's class whose numbers would be broadcast to a wrong loss."""
     if isinstance(found, int | float) or getattr(found, "shape", None) == logsnr.shape:
         return found
     shape = list(found.shape) if hasattr(found, "shape") else type(found).__name__
-    raise ZooError(
-        f"the weight {type(weight).__name__} gives {shape} for logsnr of shape {list(logsnr.shape)}: it should give a "
-        "tensor of the same shape"
-    )
+    given = f"gives {shape} for logsnr of shape {list(logsnr.shape)}: it should give a tensor of that shape"
+    raise ZooError(f"the weight {type(weight).__name__} {given}")
 
 
 def positive(name: str, value: float) -> None:

@@ -15,6 +15,8 @@ from zoo.solvers.sampler import SAMPLERS, Denoiser, Sampler
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from zoo.spaces.space import Bound
+
 
 def denoiser_of(objective: Objective, net: Network) -> Denoiser:
     """A network seen through its objective's head."""
@@ -70,7 +72,7 @@ def guided(
     return wrapped
 
 
-def clipped(denoiser: Denoiser, path: Path, low: float, high: float) -> Denoiser:
+def clipped(denoiser: Denoiser, path: Path, low: "Bound", high: "Bound") -> Denoiser:
     """x_hat clamped to the data's range, eps_hat to match: one policy for every objective.
 
     But for a map's step to a level in between: the x_hat behind it is no image, only where its line would end.
@@ -80,12 +82,12 @@ def clipped(denoiser: Denoiser, path: Path, low: float, high: float) -> Denoiser
         x_hat, eps_hat = denoiser(x_t, t, labels, *until)
         if until and float(until[0]) > 0:
             return x_hat, eps_hat
-        return from_x_hat(path, x_t, t, x_hat.clamp(low, high))
+        return from_x_hat(path, x_t, t, x_hat.clamp(low, high))  # type: ignore[arg-type]  # two of one kind
 
     return wrapped
 
 
-def wrap(denoiser: Denoiser, path: Path, sampling: Sampling, none_label: int, low: float, high: float) -> Denoiser:
+def wrap(denoiser: Denoiser, path: Path, sampling: Sampling, none_label: int, low: "Bound", high: "Bound") -> Denoiser:
     """A denoiser as a control setting asks for it: guided, then clipped to [low, high]."""
     denoiser = guided(denoiser, path, sampling.guidance, none_label, sampling.interval, sampling.rescale)
     return clipped(denoiser, path, low, high) if sampling.clip else denoiser

@@ -25,13 +25,14 @@ from zoo.config.cell import TrainConfig
 from zoo.config.control import Sampling, Setting
 from zoo.config.schema import explain
 from zoo.data import sets
-from zoo.data.dataset import Dataset, scale_of, to_uint8
+from zoo.data.dataset import Dataset
 from zoo.data.spec import Spec
 from zoo.objectives.path import Path
 from zoo.sampling import pictures
 from zoo.sampling.denoiser import denoiser_of, sampler_of, wrap
 from zoo.solvers import sampler
 from zoo.solvers.sampler import Denoiser
+from zoo.spaces.space import Space, restored, space_of
 from zoo.training import checkpoint, noise
 from zoo.training.network import initialise, network
 from zoo.training.state import State
@@ -79,10 +80,10 @@ class Model:
         except ValidationError as error:
             raise explain(error, TrainConfig, "the checkpoint's configuration") from None
         self.tensors, self.device, self.batch, self.spec = tensors, device, batch, spec_of(manifest)
-        self.standard = tuple(manifest["standard"])
+        self.space = restored(manifest, tensors, self.spec.image_shape, device)
         self.objective = registry.objective(self.config.objective)
         self.module = initialise(self.config, self.spec, device).eval()
-        self.net, how = network(self.config, self.module, device, prod(self.spec.image_shape[1:]))
+        self.net, how = network(self.config, self.module, device, prod(self.space.shape[1:]))
         self.one_shape = how["compiled"]
         self.images(torch.zeros(1, dtype=torch.int64), Setting(steps=1))  # compiles, outside of what is timed
         self.together = together
@@ -115,7 +116,7 @@ class Model:
             x_hat = sampler.last(steps)
             if not x_hat.isfinite().all():
                 raise ZooError(f"images under {setting.name} are not finite: that sampler breaks on this network")
-            return to_uint8(x_hat, self.standard)
+            return self.space.images(x_hat)
 
         parts = ranks.spread(len(batches), draw, self.together)
         if film is not None and self.together:
@@ -124,25 +125,26 @@ class Model:
 
     @torch.no_grad()
     def trajectory(self, labels: Tensor, setting: Setting, seed: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-        """Each step's (x_t, x_hat) as uint8 [N, C, H, W], x_t scaled to unit variance, as the network sees it."""
+        """Each step's (x_t, x_hat) as uint8 [N, C, H, W], x_t scaled to unit variance, as the network sees it, and
+        latents decoded."""
         for t, (x, x_hat) in zip(self._times(setting), self._steps(labels, setting, 0, seed), strict=True):
             yield self._shown(t, x, x_hat)
 
     def denoiser(self, sampling: Sampling) -> Denoiser:
-        """The denoiser that a sampler sees: guided and clipped to black and white."""
-        mean, deviation = self.standard
+        """The denoiser that a sampler sees: guided, and clipped to black and white or to the range of the latents."""
         base = denoiser_of(self.objective, self.net)
         none = self.spec.num_classes
-        return wrap(base, self.objective.path, sampling, none, -mean / deviation, (1 - mean) / deviation)
+        return wrap(base, self.objective.path, sampling, none, *self.space.limits)
 
     def _filmed(self, steps: sampler.Steps, setting: Setting, film: Film, place: int) -> sampler.Steps:
         for t, (x, x_hat) in zip(self._times(setting), steps, strict=True):
-            film.frames.append(self._shown(t, x[place], x_hat[place]))
+            pair = self._shown(t, x[place : place + 1], x_hat[place : place + 1])
+            film.frames.append((pair[0][0], pair[1][0]))
             yield x, x_hat
 
     def _shown(self, t: Tensor, x: Tensor, x_hat: Tensor) -> tuple[Tensor, Tensor]:
         alpha, sigma = self.objective.path.at(t)
-        return to_uint8(x / alpha.hypot(sigma).to(x.dtype), self.standard), to_uint8(x_hat, self.standard)
+        return self.space.images(x / alpha.hypot(sigma).to(x.dtype)), self.space.images(x_hat)
 
     def _times(self, setting: Setting) -> Tensor:
         return setting.times(self.objective.path).to(exact_device(self.device))
@@ -153,7 +155,7 @@ class Model:
         times = self._times(setting)
 
         def fresh(stream: str) -> Tensor:
-            return image_noise(seed, stream, first, len(labels), self.spec.image_shape).to(self.device)
+            return image_noise(seed, stream, first, len(labels), self.space.shape).to(self.device)
 
         x = sampler.start(path, times[0], fresh("sample"))
         steps = sampler_of(self.objective, setting.sampler)
@@ -172,8 +174,11 @@ class Preview:
     asked for.
     """
 
-    def __init__(self, config: TrainConfig, data: Dataset, state: State, device: torch.device):
+    def __init__(
+        self, config: TrainConfig, data: Dataset, state: State, device: torch.device, space: Space | None = None
+    ):
         self.config, self.data, self.state, self.device = config, data, state, device
+        self.space = space or space_of(config.latents, config.standardise, data, device)
         shown = min(data.spec.real, PREVIEWED)
         self.columns = -(-shown // -(-shown // ACROSS))
         rows = torch.arange(-(-shown // self.columns) * self.columns).clamp(max=shown - 1).view(-1, 1, self.columns)
@@ -182,10 +187,10 @@ class Preview:
     @cached_property
     def model(self) -> Model:
         """The second network."""
-        standard = scale_of(self.data, self.config.standardise)
-        manifest = {"config": self.config.model_dump(mode="json"), "standard": standard, "data": self.data.spec.plain()}
+        config, spec = self.config.model_dump(mode="json"), self.data.spec.plain()
+        manifest = {"config": config, "data": spec, **self.space.facts()}
         # the state's tensors change in place, and are read again for each picture
-        return Model(manifest, self.state.tensors(), self.device, len(self.labels))
+        return Model(manifest, self.state.tensors() | self.space.tensors(), self.device, len(self.labels))
 
     def __call__(self) -> bytes:
         """The picture of now, as PNG. Raises ZooError if it is not finite."""

@@ -33,8 +33,8 @@ def save(
 ) -> None:
     """Write the checkpoint of a step, then drop all but the newest `kept` (KEPT).
 
-    tensors: names with a prefix net., ema., opt. or stat., on any device. Of ranks the first alone writes. Raises
-    DiskFull or ZooError.
+    tensors: names with a prefix net., ema., opt., stat. or coder., on any device. Of ranks the first alone writes.
+    Raises DiskFull or ZooError.
     """
     if not ranks.leads():
         return

@@ -20,6 +20,7 @@ from zoo.base.files import write_atomic
 from zoo.base.progress import Progress, say
 from zoo.config.cell import TrainConfig, differences
 from zoo.data.dataset import Dataset
+from zoo.spaces.space import Space, restored, space_of
 from zoo.training import checkpoint
 from zoo.training.runlog import StopSignal
 from zoo.training.state import State, learning_rate
@@ -31,7 +32,9 @@ SAVES = 10  # checkpoints written in a run; the newest two are kept
 SNAPSHOTS = "snapshots"
 EPOCHS = "epochs"
 TEACHER = "teacher"  # the folder of a teacher's run within its student's, unless another is named
-Preview = Callable[[TrainConfig, Dataset, State, torch.device], Callable[[], bytes]]  # what a run at work would draw
+Preview = Callable[
+    [TrainConfig, Dataset, State, torch.device, Space], Callable[[], bytes]
+]  # what a run at work would draw
 
 
 @dataclass
@@ -90,8 +93,12 @@ def train(
     taught = taught_by(config, folder, data, device, teacher)
     if found and taught and found[0]["teacher"]["sha256"] != taught[0]["sha256"]:
         raise ZooError(f"{folder} was begun with another teacher than the run in {teacher or folder / TEACHER} now")
+    space = restored(*found, data.image_shape, device) if found else None  # a run keeps its auto-encoder
+    space = space or space_of(config.latents, config.standardise, data, device)
+    if taught:
+        refuse_other_latents(space, taught[0], teacher or folder / TEACHER)
     reset_peak_memory(device)
-    trainer = Trainer(config, data, folder, device, taught[1] if taught else None, parts)
+    trainer = Trainer(config, data, folder, device, taught[1] if taught else None, parts, space)
     clock, first = Clock(trainer.pairing_seconds), 0
     metrics = trainer.metrics
     if found:
@@ -113,7 +120,7 @@ def train(
         "config": config.model_dump(mode="json"),
         "data_sha256": data.sha256,
         "data": data.spec.plain(),
-        "standard": trainer.batches.standard,
+        **space.facts(),
         "setup_seconds": time.perf_counter() - began,
         "parameters": sum(p.numel() for p in trainer.module.parameters()),
         "plugins": dict(plugins.LOADED),
@@ -136,14 +143,15 @@ def train(
             "clipped_steps": int(metrics.clipped),
         }
         if snapshot:
-            checkpoint.save(folder / SNAPSHOTS, step, trainer.state.weights(), manifest, kept=len(shots))
+            weights = trainer.state.weights() | space.tensors()
+            checkpoint.save(folder / SNAPSHOTS, step, weights, manifest, kept=len(shots))
         else:
             checkpoint.save(folder, step, trainer.tensors(), manifest)
         return {"step": step, **manifest}
 
     log_every, save_every = max(1, config.steps // LOG_ROWS), -(-config.steps // SAVES)
     shots = points(config.steps, snapshots) | points(config.steps, candidates)
-    draw = preview(config, data, trainer.state, device) if preview and ranks.leads() else None
+    draw = preview(config, data, trainer.state, device, space) if preview and ranks.leads() else None
     epoch = -(-len(data.augmented[0]) // config.batch) if pictures and draw else config.steps + 1
     tracking = Tracking(track if ranks.leads() else None, config, folder, rows, first, draw)
     clock.start()
@@ -238,3 +246,10 @@ def refuse_other_images(data: Dataset, before: str, folder: Path) -> None:
             f"{folder} was begun with other images than {data.name} holds now: SHA-256 {before} then, {data.sha256} "
             "now. Restore them, or choose another --out"
         )
+
+
+def refuse_other_latents(space: Space, manifest: dict[str, Any], folder: Path) -> None:
+    """Raise ZooError unless the teacher's run in the folder sees images through the same auto-encoder."""
+    ours, theirs = ((facts.get("latents") or {}).get("sha256") for facts in (space.facts(), manifest))
+    if ours != theirs:
+        raise ZooError(f"{folder} was trained on latents of auto-encoder {theirs}, and here it is {ours}: train again")

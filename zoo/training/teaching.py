@@ -32,11 +32,12 @@ class Nets:
         device: torch.device,
     ):
         """module, state: those that are trained; teacher: the tensors of its checkpoint."""
-        spec, pixels = data.spec, prod(data.image_shape[1:])
+        spec, pixels = data.spec, prod(config.shape(data.spec)[1:])
         average = initialise(config, spec, device).requires_grad_(False)
         for name, p in average.named_parameters():
             p.data = state.ema[name]  # the same memory
-        self.average, _ = network(config, average, device, pixels)
+        self.average, how = network(config, average, device, pixels)
+        self.alike = how == {"precision": "float32", "compiled": False}
         self.module, self.teacher, self.none = module, None, spec.num_classes
         if teacher:
             theirs = initialise(config, spec, device).requires_grad_(False)
@@ -45,7 +46,7 @@ class Nets:
 
     def aid(self, more: Tensor, progress: float | Tensor) -> Aid:
         """What a scheme is handed at a step."""
-        return Aid(more, progress, self.average, self.module, self.none, self.teacher)
+        return Aid(more, progress, self.average, self.module, self.none, self.teacher, self.alike)
 
 
 def pairs_of(
@@ -68,7 +69,7 @@ def pairs_of(
     with torch.no_grad():
         for k in range(batches):
             generator = noise.generator(config.seed, "pairs", k, device)
-            eps = torch.randn(config.batch, *data.image_shape, generator=generator, device=device)
+            eps = torch.randn(config.batch, *config.shape(data.spec), generator=generator, device=device)
             labels = every[torch.randint(len(every), (config.batch,), generator=generator, device=device)]
             x = start(objective.path, times[0], eps)
             steps = SAMPLERS["heun"](denoiser, objective.path, times, x, labels, unused)

@@ -15,23 +15,27 @@ from torch import Tensor
 
 from zoo import registry
 from zoo.base import ranks
-from zoo.base.environment import exact_device
+from zoo.base.environment import exact_device, pick_precision
 from zoo.base.progress import say
 from zoo.config.cell import TrainConfig
-from zoo.data.dataset import Dataset, affine, scale_of, standardise
+from zoo.data.dataset import Dataset, affine
+from zoo.spaces.space import Space, space_of
 from zoo.training import checkpoint, noise
+from zoo.training.ahead import Ahead
 from zoo.training.capture import Captured
 from zoo.training.network import initialise, network
 from zoo.training.runlog import Metrics
 from zoo.training.spread import Loss, Spread, joined
 from zoo.training.state import State
 from zoo.training.teaching import Nets, pairs_of
+from zoo.training.ways import ways
 
 
 class Batches:
     """Step k -> (x, labels, u, eps), drawn from the seed's streams; eps as the objective pairs it with x.
 
-    pairs: (x [N, C, H, W], standardised, eps like it, labels [N]) to take the place of images and noise.
+    pairs: (x [N, C, H, W], standardised, eps like it, labels [N]) to take the place of images and noise. space: how
+    the run sees images; small affine maps are of their pixels, so that latents are then made batch by batch.
     """
 
     def __init__(
@@ -40,11 +44,15 @@ class Batches:
         data: Dataset,
         device: torch.device,
         pairs: tuple[Tensor, Tensor, Tensor] | None = None,
+        space: Space | None = None,
     ):
         self.config, self.device, self.exact = config, device, exact_device(device)
-        self.standard, self.pairs = scale_of(data, config.standardise), pairs
+        self.space = space or space_of(config.latents, config.standardise, data, device)
+        self.pairs, kept = pairs, None if config.augment else self.space.kept(data)
         self.coupling = registry.objective(config.objective).coupling
-        self.images, self.labels = (part.to(device) for part in data.augmented)
+        images, labels = data.augmented
+        self.images, self.ready = (images if kept is None else kept).to(device), kept is not None
+        self.labels = labels.to(device)
         self.none, self.flips = data.spec.num_classes, data.flips
 
     def __call__(self, k: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -57,15 +65,20 @@ class Batches:
             x, eps, labels = (part[chosen] for part in self.pairs)
             return x, labels.masked_fill(dropped, self.none), u, eps
         chosen = noise.batch_indices(self.config.seed, k, batch, len(self.images), self.device)
-        images, labels = self.images[chosen], self.labels[chosen]
-        if self.config.augment:
-            images = affine(images.float() / 255, self._stream("augment", k), self.flips)
-        x = standardise(images, self.standard)
+        labels, x = self.labels[chosen], self._seen(chosen, k)
         eps = self._normal(x.shape, self._stream("noise", k))
         more = self._stream("coupling", k)
         eps = self.coupling.pair(x, labels, eps, lambda shape: self._normal(shape, more))
         labels = labels.masked_fill(dropped, self.none)
         return ranks.mine(x), ranks.mine(labels), ranks.mine(u), ranks.mine(eps)
+
+    def _seen(self, chosen: Tensor, k: int) -> Tensor:
+        images = self.images[chosen]
+        if self.ready:
+            return images
+        if self.config.augment:
+            images = affine(images.float() / 255, self._stream("augment", k), self.flips)
+        return self.space.x(images)
 
     def _normal(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
         return torch.randn(tuple(shape), generator=generator, device=self.exact).to(self.device)
@@ -83,6 +96,7 @@ class Trainer:
 
     teacher: the tensors of the teacher's checkpoint, for an objective that has one; the student begins at its average.
     parts: into how many a rank's slice of a batch is cut, one after the other, so that less of it is in memory at once.
+    space: how it sees images, if that is known from a checkpoint.
     """
 
     def __init__(
@@ -93,17 +107,24 @@ class Trainer:
         device: torch.device,
         teacher: dict[str, Tensor] | None = None,
         parts: int = 1,
+        space: Space | None = None,
     ):
-        self.objective, self.steps = registry.objective(config.objective), config.steps
+        self.config, self.steps = config, config.steps
+        self.space = space or space_of(config.latents, config.standardise, data, device)
+        self.objective = registry.objective(config.objective)
         self.module = initialise(config, data.spec, device)
         if teacher:
             self.module.load_state_dict(checkpoint.part(teacher, "ema"))
         if auxiliary := self.objective.auxiliary.module():
             auxiliary.to(device)
-        self.auxiliary, self.state = auxiliary, State(self.module, config, auxiliary)
-        self.net, self.how = network(config, self.module, device, prod(data.image_shape[1:]))
-        ranks.check(config.batch, ranks.size(), parts, joined(self.objective))
+        chosen, pixels = ways(config, device), prod(self.space.shape[1:])
         whole = ranks.size() * parts == 1
+        # a scheme takes the network in float32 too, and a part of a batch would be one more use of each layer
+        copied = "masters" in chosen.speedups and whole and self.objective.scheme is None
+        copied = copied and pick_precision(config.precision, device, pixels) == "bfloat16"
+        self.auxiliary, self.state = auxiliary, State(self.module, config, auxiliary, copied)
+        self.net, self.how = network(config, self.module, device, pixels)
+        ranks.check(config.batch, ranks.size(), parts, joined(self.objective))
         self.spread = None if whole else Spread(Loss(self.objective, self.net, self.module, auxiliary), parts)
         self.nets, pairs, began = None, None, time.perf_counter()
         if scheme := self.objective.scheme:
@@ -111,9 +132,12 @@ class Trainer:
             pairs = pairs_of(config, self.objective, self.net, data, device) if scheme.from_pairs else None
         self.pairing_seconds = time.perf_counter() - began if pairs else 0.0
         self.metrics = Metrics(folder, device, config.clip)
-        self.batches = Batches(config, data, device, pairs)
-        self.graphs = config.compile == "graphs" and device.type == "cuda" and whole
+        self.batches = Batches(config, data, device, pairs, self.space)
+        self.graphs = chosen.compile == "graphs" and device.type == "cuda" and whole
         self.recorded: Captured | None = None
+        self.ahead = Ahead(self.given, device) if "ahead" in chosen.speedups else None
+        if chosen.speedups:
+            self.how["ways"] = sorted(chosen.speedups)
 
     def warm_up(self) -> None:
         """Compile and touch everything once, outside the timed steps; weights and random numbers stay as they are."""
@@ -130,6 +154,7 @@ class Trainer:
         before = [tensor.detach().clone() for tensor in changed]
         try:
             self.recorded = Captured(self.learn, self.given(0))
+            self.how["ways"] = ["graphs", *self.how.get("ways", [])]
         except RuntimeError as error:
             self.state.clear()
             reason = str(error).strip().partition("\n")[0]
@@ -137,11 +162,14 @@ class Trainer:
         with torch.no_grad():
             for tensor, kept in zip(changed, before, strict=True):
                 tensor.copy_(kept)
+        self.state.refresh()
 
     def step(self, k: int) -> None:
         """Step k, from 0."""
         run: Callable[..., None] = self.recorded or self.learn
-        run(*self.given(k))
+        run(*(self.ahead.take(k) if self.ahead else self.given(k)))
+        if self.ahead and k + 1 < self.steps:
+            self.ahead.prepare(k + 1)
 
     def given(self, k: int) -> tuple[Any, ...]:
         """What `learn` takes for step k: all that differs from step to step."""
@@ -177,7 +205,7 @@ class Trainer:
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything a resumed run needs, under the checkpoint's names."""
-        return self.state.tensors() | self.metrics.state()
+        return self.state.tensors() | self.metrics.state() | self.space.tensors()
 
     def restore(self, tensors: dict[str, Tensor], step: int) -> None:
         """The inverse of `tensors`, after `step` steps."""
