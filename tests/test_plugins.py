@@ -122,10 +122,18 @@ def test_a_mistake_in_a_part_s_method_is_one_message(body, said, example, inside
     assert "Traceback" not in err
 
 
-def test_a_class_that_lacks_a_method_is_one_message(example, inside_plugin):
-    status, err, _ = inside_plugin(example.read_text().replace("def log_x0", "def log_x1"))
+@pytest.mark.parametrize(
+    ("text", "other", "said"),
+    [
+        ("log_x0(self, logsnr)", "log_x1(self, logsnr)", "the class of weight 'sqrtsnr' lacks log_x0"),
+        ("log_x0(self, logsnr)", "log_x0(self)", "has log_x0(self), which should be log_x0(self, logsnr)"),
+        ("@dataclass(frozen=True)\n", "", "the class of weight 'sqrtsnr' is no dataclass"),
+    ],
+)
+def test_a_class_that_is_unlike_its_kind_is_one_message(text, other, said, example, inside_plugin):
+    status, err, _ = inside_plugin(example.read_text().replace(text, other))
     assert status == 2
-    assert "the class of weight 'sqrtsnr' lacks log_x0" in err
+    assert said in err
 
 
 @pytest.fixture

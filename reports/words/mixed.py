@@ -6,6 +6,7 @@ from reports.read.cell import Cell
 from reports.read.run import Run
 from reports.words.document import Block, Fold, Heading, Paragraph, Table, table
 from reports.words.forms import NONE, fid_text
+from zoo.base.counts import counted
 
 TITLE = "Groups of versions"
 COMMIT = "commit"  # of this project
@@ -32,17 +33,19 @@ def _differing(found: dict[Versions, list[Cell]]) -> list[str]:
 
 
 def warning(run: Run) -> str | None:
-    """A sentence if not all cells were done with the same versions; else None."""
+    """A sentence if not all cells were done with the same versions of other packages; else None. Commits of this
+    project may differ where a study goes on after an update: its cells' keys hold what decides a number."""
     found = groups(run)
-    if len(found) < 2:
+    differing = [name for name in _differing(found) if name != COMMIT]
+    if not differing:
         return None
     parts = []
-    for name in _differing(found):
+    for name in differing:
         counts: dict[str, int] = {}
         for versions, cells in found.items():
             version = dict(versions).get(name, NONE)
             counts[version] = counts.get(version, 0) + len(cells)
-        each = [f"{version} ({count} cell{'s' if count > 1 else ''})" for version, count in counts.items()]
+        each = [f"{version} ({counted(count, 'cell')})" for version, count in counts.items()]
         parts.append(f"{name} {', '.join(each)}")
     return f"Not only the objective differs: cells were done with different versions, {'; '.join(parts)}; see {TITLE}."
 

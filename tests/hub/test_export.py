@@ -296,6 +296,20 @@ def test_nothing_is_sent_unless_asked(tmp_path, digits, tiny, inside, refused, m
     assert "which checkpoint" in refused(export_command.main, folder)
 
 
+def test_loading_an_export_warns_of_nothing(tmp_path, digits, tiny, caplog):
+    export(checkpoint_of(tmp_path / "run", "eps/linear", UNET, digits, tiny), tmp_path / "out")
+    library = logging.getLogger("diffusers")
+    before, passes = library.level, library.propagate
+    library.setLevel(logging.WARNING)
+    library.propagate = True
+    try:
+        load(tmp_path / "out")
+    finally:
+        library.setLevel(before)
+        library.propagate = passes
+    assert [record.message for record in caplog.records if record.name.startswith("diffusers")] == []
+
+
 def test_the_exported_code_is_what_is_tested(tmp_path, digits, tiny):
     export(checkpoint_of(tmp_path / "run", "rf", DIT, digits, tiny), tmp_path / "out")
     pairs = {"pipeline.py": "zoo/hub/pipeline.py", "transformer/dit.py": "zoo/backbones/dit.py"}

@@ -62,7 +62,11 @@ def test_the_score_of_a_group_is_that_of_its_cells_alone(run):
     assert f"{fid:.1f}"[:3] in row.split("|")[5]
 
 
-def test_another_commit_is_another_version(run):
+def test_another_commit_is_another_group_and_no_warning(run):
     folder, cells = run
+    for cell in cells:
+        with_versions(folder, cell, "2.14.1")
+    assert mixed.grouped(load(folder)) == []
     with_versions(folder, cells[0], "2.14.1", git="def+")
-    assert "commit abc (3 cells), def+ (1 cell)" in mixed.warning(load(folder))
+    assert mixed.warning(load(folder)) is None
+    assert mixed.grouped(load(folder))

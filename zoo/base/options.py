@@ -215,6 +215,7 @@ class Kind:
         if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
             raise ZooError(f"{flag} {text!r} holds a character that does not print. Allowed: printable ones")
         if self.words:
+            text = text.capitalize() if text in ("true", "false") else text  # as TOML and JSON write them
             if text not in self.words:
                 raise choose(f"value of {flag}:", text, self.words)
             return self.words[text]

@@ -11,6 +11,7 @@ what this project's `euler` draws. A scheduler with DDPM's table (`alphas_cumpro
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -48,7 +49,7 @@ class ObjectivePipeline(DiffusionPipeline):
         mean: float = 0.0,
         std: float = 1.0,
         num_classes: int = 12,
-        image_shape: tuple = (1, 28, 28),
+        image_shape: Sequence = (1, 28, 28),  # a list where it comes from JSON
         logsnr_low: float = -10.0,
         logsnr_high: float = 10.0,
         time_scale: float = 1.0,

@@ -78,8 +78,9 @@ def _each(found: "Tensor", logsnr: "Tensor", weight: Weight) -> "Tensor":
     """A weight's numbers. Raises ZooError for a user's class whose numbers would be broadcast to a wrong loss."""
     if isinstance(found, int | float) or getattr(found, "shape", None) == logsnr.shape:
         return found
-    shapes = f"shape {list(getattr(found, 'shape', ()))} for logsnr of shape {list(logsnr.shape)}"
-    raise ZooError(f"the weight {type(weight).__name__} gives {shapes}: it should give the same shape")
+    shape = list(found.shape) if hasattr(found, "shape") else type(found).__name__
+    given = f"gives {shape} for logsnr of shape {list(logsnr.shape)}: it should give a tensor of that shape"
+    raise ZooError(f"the weight {type(weight).__name__} {given}")
 
 
 def positive(name: str, value: float) -> None:

@@ -55,7 +55,8 @@ class Coder:
 
 def stem(name: str, data: Dataset) -> str:
     """What the files of an auto-encoder on these images are called."""
-    mark = digest([VERSION, SCHEMA_VERSION, name, data.sha256, data.spec.plain()])[:MARK]
+    recipe = [name, vars(kind(name))]  # with what the name leaves to defaults
+    mark = digest([VERSION, SCHEMA_VERSION, recipe, data.sha256, data.spec.plain()])[:MARK]
     return f"{short(data.name)}-{slug(name)}-{mark}"
 
 
