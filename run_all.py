@@ -10,6 +10,7 @@ import webbrowser
 from dataclasses import dataclass
 from typing import Literal
 
+from zoo.base.counts import counted
 from zoo.base.errors import run_main
 from zoo.base.options import EXPERT, MUCH, WHERE, option
 from zoo.cli import Watched, parse
@@ -101,7 +102,10 @@ def main() -> int:
     if options.open:
         webbrowser.open(found.page.absolute().as_uri())
     if lines := found.not_done:
-        print("\n".join([f"{len(lines)} of {len(made.chosen)} cells are not done:", *lines]), file=sys.stderr)
+        print(
+            "\n".join([f"{len(lines)} of {counted(len(made.chosen), 'cell is', 'cells are')} not done:", *lines]),
+            file=sys.stderr,
+        )
     return 1 if lines else 0
 
 

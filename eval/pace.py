@@ -12,18 +12,21 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from copy import copy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError, run_main
 from zoo.base.progress import progress_shown, say
 from zoo.base.sealed import read_sealed
 from zoo.base.threads import cores
 from zoo.config.cell import MIN_SAMPLES, CellConfig
 from zoo.grid import plan as plans
+from zoo.grid import speed
 from zoo.grid.executor import ROOT
 from zoo.grid.listing import clock
 
@@ -35,6 +38,7 @@ TRAINING_SECONDS = 3.0  # of training that are measured
 LEAST_STEPS = 4
 PAGE_SECONDS = 10.0  # that the page takes at the end
 LEAST_SHARE = 0.01
+HALVINGS = 20  # of the interval in which the share lies
 
 
 @dataclass(frozen=True)
@@ -66,22 +70,34 @@ def share_for(seconds: float, options: Any, fetch: bool) -> str:
     configs = {_kind(cell.config): cell.config for cell in plan.chosen}
     paces = _measured(list(configs.values()), plan, options)
     found = dict(zip(configs, paces, strict=True))
-    fixed, growing, start = 0.0, 0.0, max(pace.start for pace in paces)
-    for cell in plan.chosen:
-        pace = found[_kind(cell.config)]
-        fixed += rest(cell.config, pace)
-        growing += pace.image * cell.config.train.images
-    jobs = min(plan.jobs, len(plan.chosen))
-    left = (seconds - start - PAGE_SECONDS) * jobs - fixed
-    share = left / growing
-    if share < LEAST_SHARE:
-        least = start + PAGE_SECONDS + (fixed + LEAST_SHARE * growing) / jobs
+    paced = [(cell.config, found[_kind(cell.config)]) for cell in plan.chosen]
+    fixed = [rest(config, pace) for config, pace in paced]
+    growing = [pace.image * config.train.images for config, pace in paced]
+    workers = [max(pace.start for pace in paces)] * min(plan.jobs, len(plan.chosen))
+
+    def ends(share: float) -> float:
+        cells = (still + share * more for still, more in zip(fixed, growing, strict=True))
+        return speed.until_the_last(cells, workers) + PAGE_SECONDS
+
+    if ends(LEAST_SHARE) > seconds:
         raise ZooError(
-            f"--budget {options.budget} is too short: scoring {len(plan.chosen)} cells and a little training take "
-            f"about {clock(least)} here. Give more time, or fewer cells by --only or --seeds"
+            f"--budget {options.budget} is too short: scoring {counted(len(plan.chosen), 'cell')} and a little "
+            f"training take about {clock(ends(LEAST_SHARE))} here. Give more time, or fewer cells by --only or --seeds"
         )
-    say(f"{share:.3g} times the grid's images fit into {options.budget} (scoring takes {clock(fixed / jobs)} of it)")
+    share = largest(ends, seconds)
+    say(f"{share:.3g} times the grid's images fit into {options.budget} (scoring takes {clock(ends(0.0))} of it)")
     return f"{share:.3f}x"
+
+
+def largest(ends: Callable[[float], float], seconds: float) -> float:
+    """The largest share, from LEAST_SHARE on, with which a grid ends in so many seconds. ends: share -> seconds."""
+    low, high = LEAST_SHARE, 2 * LEAST_SHARE
+    while ends(high) <= seconds:
+        low, high = high, 2 * high
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if ends(middle) <= seconds else (low, middle)
+    return low
 
 
 def _kind(config: CellConfig) -> tuple[str, str, str | None]:

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from eval.cell import read_config
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.base.files import read_json, replacing, sha256, write_json
 from zoo.base.sealed import read_sealed
@@ -30,6 +31,7 @@ INDEX = "submission.json"
 DATE = (2020, 1, 1, 0, 0, 0)
 MOST_BYTES = 8 << 30  # of an archive's files together
 MOST_FILES = 100_000
+SEEDS = 3  # the fewest training runs that a submission may have of an objective
 PREFIXES = {"ema": "ema.", "raw": "net."}
 OWN = ("sha256", "bytes", "step", "schema_version")  # of a manifest, which a new file has of its own
 
@@ -69,10 +71,13 @@ def cells_of(folders: Sequence[Path]) -> list[Path]:
     return found
 
 
-def pack(folders: Sequence[Path], out: Path, plugin: Path | None = None) -> list[str]:
-    """Write the archive; a line about each cell. Raises ZooError for a cell whose weights are not those of its result,
-    and for one that needs a plug-in that was not given."""
-    lines = []
+def pack(folders: Sequence[Path], out: Path, plugin: Path | None = None) -> tuple[list[str], list[str]]:
+    """Write the archive; (a line about each cell, what its seeds lack, which others would call a fault).
+
+    Raises ZooError for a cell whose weights are not those of its result, and for one that needs a plug-in that was not
+    given.
+    """
+    lines, packed = [], []
     with tempfile.TemporaryDirectory() as scratch:
         root, places = Path(scratch), list[dict[str, Any]]()
         for cell in cells_of(folders):
@@ -82,6 +87,7 @@ def pack(folders: Sequence[Path], out: Path, plugin: Path | None = None) -> list
             manifest, tensors = checkpoint.find(cell)
             if manifest["step"] != result["train"]["selected_step"]:
                 raise ZooError(f"{cell} holds no weights of step {result['train']['selected_step']}, which were scored")
+            packed.append(Packed(cell, config, result))
             _check_plugins(manifest["plugins"], plugin, cell)
             train = config.train
             place = PurePosixPath("cells", f"{len(places):04}")
@@ -93,13 +99,16 @@ def pack(folders: Sequence[Path], out: Path, plugin: Path | None = None) -> list
             facts = {name: value for name, value in manifest.items() if name not in OWN}
             checkpoint.save(root / place, manifest["step"], weights, facts)
             places.append({"dir": str(place), "seed": train.seed, "objective": train.objective})
-            lines.append(f"{train.dataset} {train.backbone} {train.objective} seed{train.seed}: {len(weights)} tensors")
+            lines.append(
+                f"{train.dataset} {train.backbone} {train.objective} seed{train.seed}: "
+                f"{counted(len(weights), 'tensor')}"
+            )
         if plugin:
             (root / "plugins").mkdir()
             (root / "plugins" / plugin.name).write_bytes(plugin.read_bytes())
         write_json(root / INDEX, {"format": FORMAT, "version": VERSION, "cells": places})
         _zip(root, out)
-    return lines
+    return lines, seed_faults(packed)
 
 
 def _check_plugins(needed: dict[str, str], plugin: Path | None, cell: Path) -> None:
@@ -121,6 +130,9 @@ def _zip(root: Path, out: Path) -> None:
 def unpack(path: Path, folder: Path) -> list[Packed]:
     """The cells of an archive, written into an empty folder. Raises ZooError, naming the file and what is wrong, for
     what is no submission, and for names and sizes that no submission has."""
+    if not path.is_file():
+        found = "is a folder" if path.is_dir() else "does not exist"
+        raise ZooError(f"{path} {found}: give a file that python -m eval.submit wrote")
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
@@ -141,7 +153,7 @@ def unpack(path: Path, folder: Path) -> list[Packed]:
     index = read_json(folder / INDEX)
     if index.get("format") != FORMAT or index.get("version") != VERSION or not isinstance(index.get("cells"), list):
         raise ZooError(f"{path}: {INDEX} is none of format {FORMAT}, version {VERSION}")
-    found = []
+    packed: list[Packed] = []
     for entry in index["cells"]:
         cell = folder / str(entry.get("dir") if isinstance(entry, dict) else entry)
         try:
@@ -150,10 +162,10 @@ def unpack(path: Path, folder: Path) -> list[Packed]:
             known = False
         if not known:
             raise ZooError(f"{path}: {INDEX} names {entry!r}, which is no cell of the archive")
-        found.append(Packed(cell, read_config(cell), read_sealed(cell / "result.json")))
-    if not found:
+        packed.append(Packed(cell, read_config(cell), read_sealed(cell / "result.json")))
+    if not packed:
         raise ZooError(f"{path} holds no cell")
-    return found
+    return packed
 
 
 def weights_hash(cell: Path) -> str:
@@ -164,3 +176,20 @@ def weights_hash(cell: Path) -> str:
         digest.update(name.encode())
         digest.update(tensors[name].contiguous().view(-1).numpy().tobytes())
     return digest.hexdigest()
+
+
+def seed_faults(cells: Sequence[Packed]) -> list[str]:
+    """What is wrong with the seeds: fewer than three, one twice, or one training given as two."""
+    groups: dict[tuple[str, ...], list[Packed]] = {}
+    for cell in cells:
+        groups.setdefault(cell.group, []).append(cell)
+    faults = []
+    for (dataset, backbone, objective, _), members in groups.items():
+        name, seeds = f"{objective} on {backbone}, {dataset}", [cell.config.train.seed for cell in members]
+        if len(set(seeds)) < SEEDS:
+            faults.append(f"{name}: {counted(len(set(seeds)), 'distinct seed')}, and {SEEDS} are needed")
+        if len(set(seeds)) < len(seeds):
+            faults.append(f"{name}: a seed is there twice")
+        if len({weights_hash(cell.folder) for cell in members}) < len(members):
+            faults.append(f"{name}: two seeds have the same weights")
+    return faults

@@ -11,28 +11,87 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from eval.scored import Best, Hash, Measured, Number, Score, Share, Unscored, Whole
+from eval.facts import DataFacts, Hash, JudgeFacts, LatentFacts, Number, Seconds, Share, TrainFacts, Whole
 from zoo.base.sealed import SchemaVersion
 from zoo.config.cell import CellConfig
+from zoo.config.control import Sampling, Setting
 from zoo.config.schema import Count, Frozen
 
 
-class Floor(Frozen):
-    """The real test images' distance to the training images, and their number."""
+class ClassScore(Frozen):
+    """One class: how many samples were asked for and how many were right; FID to its own training images, if known."""
 
+    label: Whole
+    n: Whole
+    correct: Whole
+    fid: Number | None = None
+    fid_se: Number | None = None
+
+
+class Measured(Frozen):
+    """Scores of a set of images; reports/read/results.py explains the columns.
+
+    fid_leave_one_out: the plain distances without one of the jackknife's blocks each. right: a bit an image, 1 where
+    the judge saw the class asked for, as hexadecimal digits, the first image in the highest bit.
+    """
+
+    n: Count
     fid: Number
-    se: Number
-    plain: Number
+    fid_se: Number
+    fid_plain: Number
+    fid_leave_one_out: tuple[Number, ...]
+    pfd: Number
+    kid: Number
+    precision: Share
+    recall: Share
+    density: Number
+    coverage: Share
+    inception_score: Number = Field(alias="is")
+    mem: Share
+    duplicates: Whole
+    acc: Share
+    acc_low: Share
+    acc_high: Share
+    right: Annotated[str, Field(pattern="^([0-9a-f]{2})+$")]
+    cfid_max: Number | None
+    classes: tuple[ClassScore, ...]
+    confusion: tuple[tuple[Whole, ...], ...]
+
+
+class Score(Measured, Setting):
+    """Scores under one control setting."""
+
+    setting: str
+    evaluations: Count
+    fid2: Number
+    fid2_se: Number
+    acc2: Share
+    seconds: Number
+    measure_seconds: Number
+    images_per_s: Number
+
+
+class Tried(Sampling):
+    """A way to draw that a run's best case was chosen from: FID of n samples, None where they were not finite."""
+
+    fid: Number | None
     n: Count
 
 
-class JudgeFacts(Frozen):
-    """Who scored."""
+class Best(Frozen):
+    """A run's best case: the candidates in the order found, which was chosen, and its scores on samples of its own."""
 
-    name: str
-    sha256: Hash
-    floor: Floor
-    accuracy: Share
+    candidates: Annotated[tuple[Tried, ...], Field(min_length=1)]
+    chosen: Whole
+    score: Score
+
+
+class Unscored(Setting):
+    """A control setting under which no images could be drawn or judged, and why."""
+
+    setting: str
+    n: Count
+    reason: str
 
 
 class Validation(Frozen):
@@ -81,73 +140,6 @@ class Candidate(Frozen):
 
     step: Count
     loss: Number
-
-
-class TrainFacts(Frozen):
-    """How the run went: seconds and rates of training without setup, and what it ran on.
-
-    clipped: share of the steps whose gradient was longer than the recipe allows, and was shortened.
-    selected_step: the step whose weights were scored. teacher_seconds: of training of the run that taught this one, and
-    of its own teacher's; 0 where there is none.
-    """
-
-    images: Count
-    step: Count
-    steps: Count
-    seconds: Number
-    setup_seconds: Number
-    peak_memory_bytes: Whole
-    final_loss: Number | None
-    clipped: Share
-    parameters: Count
-    selected_step: Count
-    teacher_seconds: Number = 0.0
-    precision: Literal["float32", "bfloat16"]
-    compiled: bool
-    device: str
-    threads: Count
-    images_per_s: Number
-    flop_per_image: Number
-    logsnr_edges: tuple[Number, ...]
-
-
-class DataFacts(Frozen):
-    """The data set, the hash of all its images and labels, their (channels, height, width), the names of the real
-    classes, and whether black and white images are two further ones."""
-
-    name: str
-    sha256: Hash
-    image_shape: tuple[Count, Count, Count]
-    classes: Annotated[tuple[str, ...], Field(min_length=2)]
-    blanks: bool
-
-
-class LatentFacts(Frozen):
-    """The auto-encoder whose latents a run was trained on: its name, the hash of its weights, (channels, height, width)
-    of a latent, PSNR in dB of the test images, seconds of its own training, which no other field counts; and what the
-    judge says of the n test images that it encoded and decoded."""
-
-    name: str
-    sha256: Hash
-    shape: tuple[Count, Count, Count]
-    psnr: Number
-    seconds: Number
-    n: Count
-    fid: Number
-    fid_se: Number
-    acc: Share
-
-
-class Seconds(Frozen):
-    """Where a cell's time went: imports and data; building and compiling; training (over all the processes that it
-    took); drawing images; judging them and all else; the sum."""
-
-    start: Number
-    setup: Number
-    train: Number
-    sample: Number
-    score: Number
-    total: Number
 
 
 class Result(Frozen):

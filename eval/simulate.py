@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tabulate import tabulate
 
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError, run_main
 from zoo.base.options import option
 from zoo.cli import parse
@@ -51,7 +52,7 @@ def tables(options: Options) -> Iterator[tuple[str, str]]:
         [name, *(f"{100 * distinguished(TRUTHS[name], seeds, count, seed):.0f}%" for seeds in tried)]
         for name in ("as MNIST", "as digits")
     ]
-    header = ["objectives", *(f"{seeds} seeds" for seeds in tried)]
+    header = ["objectives", *(counted(seeds, "seed") for seeds in tried)]
     yield "The best distinguished from each of the last three", _table(rows, header)
 
     rows = []

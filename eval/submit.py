@@ -7,6 +7,7 @@ and the weights that were scored; `python -m eval.verify FILE.zip` scores them a
 from dataclasses import dataclass
 from pathlib import Path
 
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError, run_main
 from zoo.base.limits import require_writable
 from zoo.base.options import WHERE, option
@@ -33,8 +34,10 @@ def main() -> None:
     require_writable(out, "--out")
     from eval.packing import pack  # torch, which --help does without
 
-    lines = pack([Path(folder) for folder in options.folders], out, Path(options.plugin) if options.plugin else None)
-    print("\n".join([*lines, f"{out}: {len(lines)} cells. Check it as others will: python -m eval.verify {out}"]))
+    plugin = Path(options.plugin) if options.plugin else None
+    lines, lacking = pack([Path(folder) for folder in options.folders], out, plugin)
+    lines += [f"{out}: {counted(len(lines), 'cell')}. Check it as others will: python -m eval.verify {out}"]
+    print("\n".join([*lines, *(f"that will be a fault: {fault}" for fault in lacking)]))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError, run_main
 from zoo.base.options import EXPERT, WHERE, option
 from zoo.cli import Places, parse
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from eval.packing import Packed
 
-SEEDS = 3
 ERRORS = 2.0  # standard errors by which a number may differ: another machine rounds otherwise
 OTHER_NOISE = 3.0  # and of a difference of two samples, where there are many settings
 FRESH = 2_000_000  # the first image that neither a score nor a choice has seen
@@ -48,7 +48,7 @@ def main() -> int:
     device = pick_device(options.device)
     with tempfile.TemporaryDirectory() as scratch:
         cells = packing.unpack(Path(options.file), Path(scratch))
-        faults = [*seed_faults(cells), *(fault for cell in cells for fault in judge_faults(cell))]
+        faults = [*packing.seed_faults(cells), *(fault for cell in cells for fault in judge_faults(cell))]
         print("\n".join(f"fault: {fault}" for fault in faults), end="\n" if faults else "")
         for cell in cells:
             lines, wrong = score_again(cell, Path(options.data_dir), options.mirror, device, options.fresh)
@@ -57,28 +57,10 @@ def main() -> int:
         if not faults and options.into:
             print(f"added to {add(cells, Path(options.into))}: python -m eval.compare {options.into} ranks it")
     total = sum(len(cell.result["scores"]) for cell in cells)
-    verdict = f"{len(faults)} faults" if faults else "all numbers hold"
-    print(f"{options.file}: {len(cells)} cells, {total} scores: {verdict}")
+    verdict = counted(len(faults), "fault") if faults else "all numbers hold"
+    verdict += f"; nothing is added to {options.into}" if faults and options.into else ""
+    print(f"{options.file}: {counted(len(cells), 'cell')}, {counted(total, 'score')}: {verdict}")
     return 1 if faults else 0
-
-
-def seed_faults(cells: "Sequence[Packed]") -> list[str]:
-    """What is wrong with the seeds: fewer than three, one twice, or one training given as two."""
-    from eval.packing import weights_hash
-
-    groups: dict[tuple[str, ...], list[Packed]] = {}
-    for cell in cells:
-        groups.setdefault(cell.group, []).append(cell)
-    faults = []
-    for (dataset, backbone, objective, _), members in groups.items():
-        name, seeds = f"{objective} on {backbone}, {dataset}", [cell.config.train.seed for cell in members]
-        if len(set(seeds)) < SEEDS:
-            faults.append(f"{name}: {len(set(seeds))} distinct seeds, {SEEDS} are needed")
-        if len(set(seeds)) < len(seeds):
-            faults.append(f"{name}: a seed is there twice")
-        if len({weights_hash(cell.folder) for cell in members}) < len(members):
-            faults.append(f"{name}: two seeds have the same weights")
-    return faults
 
 
 def judge_faults(cell: "Packed") -> list[str]:
@@ -132,7 +114,7 @@ def differing(told: dict[str, Any], found: dict[str, Any], fresh: bool) -> list[
     """Which numbers of a setting do not hold, in words."""
     problems = []
     if told["n"] != found["n"]:
-        problems.append(f"from {told['n']} images, not {found['n']}")
+        problems.append(f"from {counted(told['n'], 'image')}, not {found['n']}")
     wide = OTHER_NOISE * (told["fid_se"] ** 2 + found["fid_se"] ** 2) ** 0.5 if fresh else ERRORS * found["fid_se"]
     if abs(told["fid"] - found["fid"]) > wide:
         problems.append(f"FID differs by {abs(told['fid'] - found['fid']):.3f}, more than {wide:.3f}")

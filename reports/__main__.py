@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reports.page import build
-from zoo.base.errors import ZooError, run_main
+from zoo.base.errors import ZooError, nearest, run_main
 from zoo.base.files import write_atomic
 from zoo.base.helptext import terminal_columns
 from zoo.base.limits import require_writable
@@ -57,6 +57,8 @@ def main() -> None:
     if words[:1] == ["export"]:
         print(_export(parse(Export, f"{COMMAND} export", "Write a run's results for other programs.", words[1:])))
         return
+    if words and not Path(words[0]).exists() and (near := nearest(words[0], ("compare", "export"))):
+        raise ZooError(f"{words[0]!r} is neither a run's folder nor a command.{near}")
     options = parse(Options, COMMAND, __doc__)
     if not options.run:
         raise ZooError(f"which run? {COMMAND} RUN; a folder that holds grid.json, as in runs/default")

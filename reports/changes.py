@@ -28,6 +28,7 @@ from reports.read.run import CELL, Run
 from reports.read.setting import SETTING, Setting
 from reports.words.document import Code, Text
 from reports.words.pairs import ALPHA, METRICS
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 
 HARDWARE = ("device", "threads", "precision", "compiled")
@@ -96,7 +97,7 @@ def compare(a: Path, b: Path) -> Comparison:
     cells = _corrected([change for pair in matched for change in _by_cell(*pair)])
     if not cells:
         raise ZooError(
-            f"{a} and {b} share {len(matched)} cells and no control setting: {_settings(first)} against "
+            f"{a} and {b} share {counted(len(matched), 'cell')} and no control setting: {_settings(first)} against "
             f"{_settings(second)}. Score one run again under the settings of the other"
         )
     return Comparison(first, second, tuple(matched), tuple(cells), tuple(_corrected(_over_seeds(cells))))
@@ -121,7 +122,9 @@ def _unshared(a: Run, b: Run) -> str:
 
 
 def _settings(run: Run) -> str:
-    words = [f"{s.weights} {s.sampler} {s.steps} steps, guidance {s.guidance:g}, n {s.n}" for s in run.settings]
+    words = [
+        f"{s.weights} {s.sampler} {counted(s.steps, 'step')}, guidance {s.guidance:g}, n {s.n}" for s in run.settings
+    ]
     return _some(words, "; ")
 
 

@@ -9,6 +9,7 @@ from reports.changes import Change, Comparison, different, missing
 from reports.read.cell import Cell
 from reports.words.document import Block, Bullets, Code, Heading, Paragraph, Table
 from reports.words.pairs import METRICS, difference_text
+from zoo.base.counts import counted
 
 T = TypeVar("T")
 
@@ -44,11 +45,12 @@ HOW = (
 
 def summary(found: Comparison) -> str:
     """How many scores differ beyond noise."""
-    number = f"{len(found.matched)} cell{' is' if len(found.matched) == 1 else 's are'} done in both"
+    number = f"{counted(len(found.matched), 'cell is', 'cells are')} done in both"
     if found.identical:
-        return f"Identical: all {len(found.matched)} cells are done in both, with the same scores to the last digit."
+        return f"Identical: {number}, with the same scores to the last digit."
     held = [held for change in found.cells for held in change.holds]
-    text = f"{number}. Cell by cell, {sum(held)} of {len(held)} scores differ by more than the error of sampling"
+    differ = counted(len(held), "score differs", "scores differ")
+    text = f"{number}. Cell by cell, {sum(held)} of {differ} by more than the error of sampling"
     if found.seeds:
         held = [held for change in found.seeds for held in change.holds]
         text += f"; as means over seeds, {sum(held)} of {len(held)} differ by more than seeds do"
@@ -80,7 +82,8 @@ def _first(items: Sequence[T], limit: int | None, order: Callable[[T], Any]) -> 
     """The first of many, and a note that says so; in the given order if there are few."""
     if limit is None or len(items) <= limit:
         return list(items), []
-    text = f"{limit} of {len(items)} rows, what holds and is largest first; --out FILE.md or FILE.csv writes all."
+    number = counted(len(items), "row")
+    text = f"{limit} of {number}, what holds and is largest first; --out FILE.md or FILE.csv writes all."
     return sorted(items, key=order)[:limit], [Paragraph(text, "note")]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from reports.read import results
 from reports.read.export import column_type
 from reports.read.run import Run
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.base.files import write_atomic
 from zoo.hub.card import HUB_DATA
@@ -79,8 +80,8 @@ def card(run: Run, count: int, licence: str | None) -> str:
 # Objective zoo: {run.grid.get("name")}
 
 {run.grid.get("description")}. Diffusion objectives trained side by side on {", ".join(run.datasets)}, with everything
-else held equal. {len(run.cells)} cells ({kinds}), {count} rows: one for each cell (objective, backbone, data set, seed)
-and control setting.
+else held equal. {counted(len(run.cells), "cell")} ({kinds}), {counted(count, "row")}: one for each cell (objective,
+backbone, data set, seed) and control setting.
 
 A cell that diverged or failed has one row without scores. Compare rows of one `dataset`, `judge_sha256`, `n` and
 setting only, and over several seeds: one seed is a sketch. FID is measured in the features of the judge, a small

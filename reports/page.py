@@ -16,7 +16,7 @@ from reports.read.load import load
 from reports.read.results import csv_bytes
 from reports.read.run import Run
 from reports.render import html, markdown
-from reports.words import about, ranktables, sentences, tables
+from reports.words import about, mixed, ranktables, sentences, tables
 from reports.words.anatomy import anatomy
 from reports.words.best import best_case
 from reports.words.bibtex import papers
@@ -28,7 +28,10 @@ from reports.words.opening import notice, opening
 from reports.words.pairs import pairs
 from reports.words.published import notes, study
 from reports.words.recipes import recipes
-from reports.words.scaling import studied
+from reports.words.resolution import lead as meeting
+from reports.words.resolution import resolution
+from reports.words.scaling import found, studied
+from zoo.base.counts import counted
 from zoo.base.files import write_atomic
 from zoo.data import sets
 
@@ -83,16 +86,19 @@ def page(run: Run, figures: list[str], running: bool = False) -> list[Block]:
     told, variants = recipes(run)
     blocks: list[Block] = [Heading(sentences.title(run), 1), *_warnings(run)]
     blocks += [Paragraph(note, "note") for note in run.notes]
-    blocks += opening(run, _pictures(run, figures, "Opening"), running, [*lead(run), *told])
+    blocks += opening(run, _pictures(run, figures, "Opening"), running, [*lead(run), *found(run), *meeting(run), *told])
     blocks += [Paragraph(note, "note")] if (note := run.grid.get("sizes_note")) else []
-    if run.done:
+    if run.done and run.ranks_objectives:
         blocks += [Heading("Ranks"), *_ranks(run), *_pictures(run, figures, "Ranks"), *variants, *study(run)]
+    if run.done:
+        blocks += resolution(run, _pictures(run, figures, "Resolution"))
     several = len(run.datasets) > 1
     for part in (run.on(dataset) for dataset in run.datasets):
         prefix = f"{sets.short(part.datasets[0])}-" if several else ""
         blocks += _sections(part, figures, prefix, f" on {part.datasets[0]}" if several else "")
-    none = "None so far." if running else f"All {len(run.cells)} cells are done."
+    none = "None so far." if running else "None: all cells are done."
     blocks += [Heading("Failures"), about.failures(run, running) or Paragraph(none)]
+    blocks += mixed.grouped(run)
     blocks += [Heading("How to reproduce"), *about.commands(run), Heading("Details")]
     blocks += [Fold("Configuration", (about.configuration(run),)), Fold("Versions", (about.versions(run),))]
     blocks += [Fold("Papers", (about.papers(run), *papers(run)))]
@@ -112,7 +118,8 @@ def _warnings(run: Run) -> list[Block]:
     if told := run.grid.get("notice"):
         blocks += notice(told, run.grid.get("cause") or "")
     blocks += [Paragraph(note, "note") for note in run.notes]
-    return [*blocks, *([Paragraph(Bold(unequal), "warning")] if (unequal := about.unequal(run)) else [])]
+    told = about.unequal(run), mixed.warning(run)
+    return [*blocks, *(Paragraph(Bold(text), "warning") for text in told if text)]
 
 
 def _sections(run: Run, figures: list[str], prefix: str, where: str) -> list[Block]:
@@ -124,7 +131,8 @@ def _sections(run: Run, figures: list[str], prefix: str, where: str) -> list[Blo
     training: list[Block] = [Heading(f"Training{where}"), *(show("Training") or [Paragraph("No training curves yet.")])]
     if not run.done:
         return training
-    blocks: list[Block] = [Heading(f"Comparison{where}"), sentences.leaders(run), tables.comparison(run)]
+    leaders = [sentences.leaders(run)] if run.ranks_objectives else []
+    blocks: list[Block] = [Heading(f"Comparison{where}"), *leaders, tables.comparison(run)]
     blocks += [sentences.how_to_read(run), *notes(run), *show("Comparison"), *_folded("Pareto fronts", show("Fronts"))]
     blocks += [*claims(run, where), *studied(run, where, show("Scaling"))]
     blocks += few_steps(run, where, [*_pictures(run, figures, "Few steps", prefix)])
@@ -136,7 +144,8 @@ def _sections(run: Run, figures: list[str], prefix: str, where: str) -> list[Blo
     if studies := show("Parameters"):
         blocks += [Heading(f"Parameters{where}"), *studies]
     differences = ranktables.differences(run, sentences.lead(run))
-    blocks += [*training, Heading(f"Differences{where}"), Paragraph(DIFFERENCES), differences]
+    blocks += [*training, *_folded("Samples after every epoch", show("Epochs"))]
+    blocks += [Heading(f"Differences{where}"), Paragraph(DIFFERENCES), differences]
     blocks += [Heading(f"Classes{where}"), sentences.class_note(run), tables.per_class(run), *show("Classes")]
     blocks += [Heading(f"Other scores{where}"), sentences.other_note(run), ranktables.other_scores(run)]
     if len({setting.kind for setting in run.settings}) > 1:
@@ -159,7 +168,7 @@ def _ranks(run: Run) -> list[Block]:
     found = run.board
     places = f"{', '.join(found['datasets'])}; {', '.join(found['families'])}"
     kinds = " and ".join(dict.fromkeys(setting.kind for setting in run.settings))
-    count = f"{found['settings']} control settings ({places}; {kinds} weights)"
+    count = f"{counted(found['settings'], 'control setting')} ({places}; {kinds} weights)"
     return [Paragraph(RANKS.format(count=count)), ranktables.ranks(found), *_notes(found)]
 
 

@@ -69,10 +69,12 @@ class GaussianMixture:
     def network(self, objective: Objective) -> Network:
         """The network that training this objective on this mixture without end would give.
 
-        Its input is x_t / sqrt(alpha^2 + sigma^2) = cos(angle) x + sin(angle) eps, with angle = pi / 2 time.
+        Its input is x_t / sqrt(alpha^2 + sigma^2) = cos(angle) x + sin(angle) eps, with angle = pi / 2 time; its time
+        is in the objective's scale.
         """
 
         def net(x_in: Tensor, time: Tensor, labels: Tensor) -> Tensor:
+            time = time / objective.time_scale
             cos, sin = (math.pi / 2 * (1 - time)).sin(), (math.pi / 2 * time).sin()
             x_hat, eps_hat = self.denoise(x_in, cos, sin)
             return regressed(objective, time, x_hat, eps_hat)

@@ -173,6 +173,7 @@ BAD = {
     "picture of all": (objective.main, ["--plot", "@/x.png"], "--plot", "zoo.objective NAME"),
     "reported run": (reports.main, ["@/none"], "none", "runs/default"),
     "no reported run": (reports.main, [], "which run", "runs/default"),
+    "misspelt command of reports": (reports.main, ["copmare", "@/run", "@/run"], "'copmare'", "'compare'"),
     "one compared run": (reports.main, ["compare", "@/run"], "which runs", "A B"),
     "comparison's format": (reports.main, ["compare", "@/run", "@/run", "--out", "@/x.txt"], "x.txt", ".csv"),
 }  # fmt: skip

@@ -44,12 +44,36 @@ def trained(made: Trainer) -> dict[str, Tensor]:
     ids=lambda how: " ".join(str(value) for value in how.values()),
 )
 def test_a_recorded_run_is_the_plain_run(how, tmp_path, capsys):
+    compared(how, tmp_path, capsys)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_speedups_are_recorded_too(backbone, tmp_path, capsys):
+    compared({"backbone": SMALL[backbone], "speedups": ("lean", "ahead", "masters")}, tmp_path, capsys)
+
+
+def compared(how, tmp_path, capsys) -> None:
+    """Train plainly and from a recording."""
     plain, fast = trainer(tmp_path, False, **how), trainer(tmp_path, True, **how)
     assert fast.recorded, capsys.readouterr().out
     begun = {name: tensor.detach().double().clone() for name, tensor in plain.state.weights().items()}
     wanted, found = trained(plain), trained(fast)
     for name in wanted:  # some sums on a GPU are taken in any order, and Muon works in bfloat16 there
         assert (found[name] - wanted[name]).norm() <= 0.05 * (wanted[name] - begun[name]).norm() + 1e-6, name
+
+
+def test_speedups_draw_on_a_stream_of_their_own_what_is_drawn_in_between(tmp_path):
+    plain, fast = (
+        trainer(tmp_path, False, backbone=SMALL["dit"], precision="float32", speedups=speedups)
+        for speedups in ((), ("ahead",))
+    )
+    busy = torch.randn(2048, 2048, device="cuda")
+    for k in range(STEPS):
+        found = fast.ahead.take(k)
+        fast.ahead.prepare(k + 1)
+        busy = busy @ busy / 2048  # work beside which the next batch is drawn
+        for mine, theirs in zip(found, plain.given(k), strict=True):
+            assert torch.equal(torch.as_tensor(mine), torch.as_tensor(theirs))
 
 
 @pytest.mark.parametrize("graphs", [False, True], ids=["plain", "recorded"])

@@ -88,7 +88,8 @@ FAULTY = {
         'from zoo.registry import register\nregister("weight", "a-b")',
         "cannot be a weight's name",
     ),
-    "a fault of its own": ("1 / 0", "cannot be loaded: ZeroDivisionError"),
+    "a fault of its own": ("\n1 / 0", "mine.py, line 2 cannot be loaded: ZeroDivisionError"),
+    "an end of the process": ("import sys\nsys.exit(0)", "mine.py, line 2 cannot be loaded: SystemExit: 0"),
     "no Python": ("(", "cannot be loaded: SyntaxError"),
 }
 
@@ -101,6 +102,51 @@ def test_faulty_plugins_are_one_message(code, said, command, tmp_path):
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+MISTAKES = {  # what stands in the example in place of `return logsnr / 2` -> what is said of it
+    "an error of its own": ("return logsnr.halved()", "--plugin {}, line {}: AttributeError: "),
+    "nothing given back": ("logsnr / 2", "the weight SqrtSNR gives NoneType for logsnr of shape"),
+    "one number for a batch": ("return logsnr.mean().reshape(1, 1)", "the weight SqrtSNR gives [1, 1] for logsnr of"),
+}
+
+
+@pytest.mark.parametrize(("body", "said"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_in_a_part_s_method_is_one_message(body, said, example, inside_plugin):
+    """The part is registered, and fails when it is first used: the user's mistake, so no traceback."""
+    text = example.read_text().replace("return logsnr / 2", body)
+    line = 1 + next(i for i, row in enumerate(text.splitlines()) if body in row)
+    status, err, path = inside_plugin(text)
+    assert status == 2, err
+    assert said.format(path, line) in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "said"),
+    [
+        ("log_x0(self, logsnr)", "log_x1(self, logsnr)", "the class of weight 'sqrtsnr' lacks log_x0"),
+        ("log_x0(self, logsnr)", "log_x0(self)", "has log_x0(self), which should be log_x0(self, logsnr)"),
+        ("@dataclass(frozen=True)\n", "", "the class of weight 'sqrtsnr' is no dataclass"),
+    ],
+)
+def test_a_class_that_is_unlike_its_kind_is_one_message(text, other, said, example, inside_plugin):
+    status, err, _ = inside_plugin(example.read_text().replace(text, other))
+    assert status == 2
+    assert said in err
+
+
+@pytest.fixture
+def inside_plugin(command, tmp_path):
+    """Explain an objective of a plug-in's text: (status, standard error, the plug-in's file)."""
+
+    def explain(text):
+        path = tmp_path / "mine.py"
+        path.write_text(text)
+        done = command("-m", "zoo.objective", "v/cosine+sqrtsnr", "--plugin", str(path))
+        return done.returncode, done.stderr, path
+
+    return explain
 
 
 def test_a_missing_plugin_is_one_message(command, tmp_path):

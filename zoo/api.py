@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.base.counts import counted
 from zoo.base.environment import data_folder, mirror_place, pick_device
 from zoo.base.errors import ZooError
 from zoo.base.progress import progress_shown
@@ -34,7 +35,7 @@ class Run:
 
     def __repr__(self) -> str:
         what = f"{self.config.objective} on {self.config.backbone}, {self.config.dataset}, seed {self.config.seed}"
-        return f"Run({what}: {self.step * self.config.batch:,} images, in {str(self.folder)!r})"
+        return f"Run({what}: {counted(self.step * self.config.batch, 'image')}, in {str(self.folder)!r})"
 
     def model(self, batch: int = 128) -> "Model":
         """The checkpoint ready to sample, in batches of this size; read once."""

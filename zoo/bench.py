@@ -8,6 +8,7 @@ images are random: speed does not depend on what they show.
 python -m zoo.bench --minutes 8 --out DIR measures everything that a GPU is asked for in one call, the most valuable
 first: speed, time to quality, and as much of the default grid as fits (--minutes 8 --help explains its options).
 python -m zoo.bench --simulate cells=10000 nodes=64 says what a large grid on a cluster takes, and what breaks first.
+python -m zoo.bench --overhead cells=200 seconds=1 measures what each executor of cells adds to their time.
 python -m zoo.bench --quality --out DIR measures FID after so many seconds of training (--quality --help).
 """
 
@@ -76,6 +77,10 @@ def main() -> int:
         from zoo.benchmark import simulate
 
         return simulate.main()
+    if any(word.partition("=")[0] == "--overhead" for word in sys.argv[1:]):
+        from zoo.benchmark import overhead
+
+        return overhead.main()
     options = parse(Options, "python -m zoo.bench", __doc__)
     plan = options.plan()
     if options.one:

@@ -5,6 +5,7 @@ code and a model card; `DiffusionPipeline.from_pretrained("DIR", trust_remote_co
 machine without --push.
 """
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -27,7 +28,7 @@ class Options:
     license: str | None = option(None, "what the card names as the weights' licence, as in mit", metavar="NAME")
     push: str | None = option(None, "send the folder to this model repository of the hub", WHERE, metavar="USER/NAME")
     private: bool = option(False, "make that repository private, if it is not there yet", WHERE)
-    dry_run: bool = option(False, "with --push: show what would be sent, and send nothing", WHERE)
+    dry_run: bool = option(False, "with --push: show what would be sent; nothing is sent, and DIR not written", WHERE)
     plugin: str | None = option(None, "a Python file that registers objectives of your own", metavar="FILE")
 
     def check(self) -> None:
@@ -48,12 +49,17 @@ def main() -> None:
     options.check()
     from zoo.hub import export, push  # torch and diffusers, which --help does without
 
-    out = Path(options.dir)
-    name = export.export(Path(options.ckpt), out, options.weights, options.scheduler, options.push, options.license)
-    print(f"{out}: a diffusers pipeline with {name}, and its card README.md")
+    parts = options.weights, options.scheduler, options.push, options.license
     if options.push and options.dry_run:
-        print("\n".join([f"would be sent to {options.push}:", *push.listing(out)]))
-    elif options.push:
+        with tempfile.TemporaryDirectory() as scratch:
+            name = export.export(Path(options.ckpt), Path(scratch) / "pipeline", *parts)
+            files = push.listing(Path(scratch) / "pipeline")
+        print("\n".join([f"a diffusers pipeline with {name} would be sent to {options.push}:", *files]))
+        return
+    out = Path(options.dir)
+    name = export.export(Path(options.ckpt), out, *parts)
+    print(f"{out}: a diffusers pipeline with {name}, and its card README.md")
+    if options.push:
         print(f"sent to {push.push(out, options.push, options.private)}")
 
 

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError, run_main
 from zoo.base.files import write_atomic
 from zoo.base.limits import require_writable
@@ -47,7 +48,7 @@ def main() -> None:
     files = fonts.font_files()
     usable = [file for file in files if fonts.has_letters(file)]
     if len({fonts.family(file) for file in usable}) < fonts.TEST_EVERY:
-        raise ZooError(f"{len(usable)} fonts with letters are too few: install more TrueType fonts")
+        raise ZooError(f"{counted(len(usable), 'font')} with letters: too few: install more TrueType fonts")
     counts: Counter[str] = Counter()
     for one in fonts.letters(usable, options.variants, options.seed):
         data = io.BytesIO()
@@ -55,8 +56,8 @@ def main() -> None:
         write_atomic(Path(options.out) / one.part / one.letter / one.name, data.getvalue())
         counts[one.part] += 1
     print(
-        f"{options.out}: {counts['train']:,} training and {counts['test']:,} test images of 26 letters, from "
-        f"{len(usable)} fonts; {len(files) - len(usable)} fonts without letters left out"
+        f"{options.out}: {counts['train']:,} training and {counted(counts['test'], 'test image')} of 26 letters, from "
+        f"{counted(len(usable), 'font')}; {counted(len(files) - len(usable), 'font')} without letters left out"
     )
     print(f'train on it with: python -m zoo.train --dataset "folder:{options.out}(channels=1)"')
 

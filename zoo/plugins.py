@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from zoo.base.errors import ZooError
+from zoo.base.errors import USERS, ZooError, place_in
 
 GROUPS = ("zoo.objectives", "zoo.datasets")
 LOADED: dict[str, str] = {}  # file or entry point -> SHA-256 of the file, or the package's version
@@ -46,6 +46,7 @@ def _module(path: Path) -> None:
         raise ZooError("a plugin is a Python file, and its name ends in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their module up
+    USERS[str(path)] = f"--plugin {path}"
     spec.loader.exec_module(module)
 
 
@@ -54,5 +55,5 @@ def _run(source: str, action: Callable[[], object]) -> None:
         action()
     except ZooError as error:
         raise ZooError(f"{source}: {error}") from None
-    except Exception as error:  # anything may be wrong in a user's file
-        raise ZooError(f"{source} cannot be loaded: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # anything may be wrong in a user's file
+        raise ZooError(f"{place_in(error) or source} cannot be loaded: {type(error).__name__}: {error}") from error

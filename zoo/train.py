@@ -10,6 +10,7 @@ from pathlib import Path
 
 from zoo import registry
 from zoo.base import group, ranks
+from zoo.base.counts import counted
 from zoo.base.environment import pick_device
 from zoo.base.errors import run_main
 from zoo.base.lock import locked
@@ -43,7 +44,7 @@ def main() -> int:
         with locked(folder) if ranks.leads() else nullcontext():
             data, parts = load(config.dataset, Path(options.data_dir), options.mirror), options.accumulate
             manifest = train(config, folder, data, device, options.track, preview=Preview, teacher=taught, parts=parts)
-        say(f"done: {manifest['images']:,} images in {manifest['seconds']:.0f} s, in {folder}")
+        say(f"done: {counted(manifest['images'], 'image')} in {manifest['seconds']:.0f} s, in {folder}")
         plugin = f" --plugin {options.plugin}" if options.plugin else ""
         say(f"score it with: python -m eval.fid {folder}{plugin}")
     return 0

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from eval.judging.net import FEATURES, Judge, exact_float32, judge_images
+from zoo.base.counts import counted
 from zoo.base.errors import Diverged
 from zoo.data.dataset import Dataset, affine
 from zoo.training.noise import generator
@@ -81,7 +82,7 @@ def train(
             schedule.step()
             step += 1
         if not loss.isfinite():
-            raise Diverged(f"the judge's loss is {loss.item()} after {step} steps. Try another --seed")
+            raise Diverged(f"the judge's loss is {loss.item()} after {counted(step, 'step')}. Try another --seed")
     judge.eval().requires_grad_(False)
     features, _ = judge_images(judge, dataset.train)  # the scale is still 1 here
     judge.scale.fill_((FEATURES / features.double().var(dim=0).sum()).sqrt().item())

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 
 from eval.judging import recipe as recipes
 from eval.judging.net import Judge
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.base.files import read_json, write_atomic, write_json
 from zoo.base.lock import exclusive
@@ -49,8 +50,8 @@ def load_judge(
         return read_judge(FOLDER, name, dataset, SHIPPED[name]).to(device)
     if (count := len(dataset.test)) < MIN_SAMPLES:
         raise ZooError(
-            f"data set {dataset.name!r} has {count} test images, and scores need at least {MIN_SAMPLES}, twice the "
-            "judge's features. Add images, or give more of them as test images (folders train/ and test/)"
+            f"data set {dataset.name!r} has {counted(count, 'test image')}, and scores need at least {MIN_SAMPLES}, "
+            "twice the judge's features. Add images, or give more of them as test images (folders train/ and test/)"
         )
     folder = Path(data_dir) / "judges"
     sidecar = folder / f"{name}.json"  # written last: without it the weights may be of a broken run
@@ -123,7 +124,7 @@ def train_judge(dataset: Dataset, folder: Path, version: str, seed: int, device:
             raise ZooError(f"judge {name} exists in {place} and is never replaced. Choose another --version or --seed")
     recipe = recipes.recipe_for(dataset)
     print(
-        f"training judge {name}, once, on {device}: {recipe.steps(len(dataset.train)):,} steps, about "
+        f"training judge {name}, once, on {device}: {counted(recipe.steps(len(dataset.train)), 'step')}, about "
         f"{recipes.minutes(recipe, dataset):.0f} min on one CPU core; kept in {folder}",
         file=sys.stderr,
         flush=True,

@@ -10,6 +10,7 @@ from eval.ranks.ranking import ranking
 from eval.ranks.sensitivity import agreement, sensitivity
 from eval.ranks.settings import effective_settings
 from eval.ranks.table import Entry, Scores, average, scores_of
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.config.control import Setting
 from zoo.grid.held import holding, read_grid
@@ -44,7 +45,9 @@ def read(folder: Path, say: Callable[[str], None] = lambda text: None) -> list[E
     for dataset, hashes in judges.items():
         if len(hashes) > 1:
             places = "; ".join(f"{sha[:12]} in {place}" for sha, place in hashes.items())
-            raise ZooError(f"{len(hashes)} judges scored {dataset}, which cannot be ranked together: {places}")
+            raise ZooError(
+                f"{counted(len(hashes), 'judge')} scored {dataset}, which cannot be ranked together: {places}"
+            )
     return entries
 
 

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from eval.ranks.sensitivity import advice
+from zoo.base.counts import counted
 from zoo.base.texttable import paragraph, table
 
 
 def page(found: dict[str, Any], width: int | None = None) -> str:
     """The board as text for a terminal of so many columns; None: its table is as wide as it is."""
-    lead = f"{len(found['rows'])} objectives, {found['settings']} control settings on {', '.join(found['datasets'])}"
+    lead = f"{counted(len(found['rows']), 'objective')}, {counted(found['settings'], 'control setting')} on "
+    lead += ", ".join(found["datasets"])
     families = found["families"] if len(found["families"]) > 1 else []
     steps = found["steps"] if len(found["steps"]) > 1 else []
     header = [
@@ -20,7 +22,7 @@ def page(found: dict[str, Any], width: int | None = None) -> str:
         "FID",
         "mean front",
         *families,
-        *(f"{n} steps" for n in steps),
+        *(counted(n, "step") for n in steps),
         "runs",
         "cannot be distinguished from",
     ]
@@ -76,22 +78,23 @@ def notes(found: dict[str, Any]) -> list[str]:
     if found["seeds"] < 2:
         said.append("One seed: a sketch. There is no confidence set: what training again would change is not known.")
     elif found["seeds"] < 3:
-        said.append(f"{found['seeds']} seeds are too few to claim an order.")
+        said.append(f"{counted(found['seeds'], 'seed is', 'seeds are')} too few to claim an order.")
     lacking = [row["objective"] for row in found["rows"] if row["incomplete"]]
     if lacking:
         said.append(
-            f"Incomplete: runs of {len(lacking)} of {len(found['rows'])} objectives are missing "
+            f"Incomplete: runs of {len(lacking)} of {counted(len(found['rows']), 'objective')} are missing "
             f"({alike_text(lacking, 8)}); ranks are among what there is."
         )
     if (a := found["agreement"]) is not None:
         said.append(
-            f"Agreement of mean fronts with Stable Diffusion 3's published ones, over {a['n']} objectives: Kendall's "
-            f"tau {a['tau']:.2f} (p = {a['tau_p']:.2g}), Spearman's rho {a['rho']:.2f} (p = {a['rho_p']:.2g})."
+            f"Agreement of mean fronts with Stable Diffusion 3's published ones, over {counted(a['n'], 'objective')}: "
+            f"Kendall's tau {a['tau']:.2f} (p = {a['tau_p']:.2g}), Spearman's rho {a['rho']:.2f} (p = "
+            f"{a['rho_p']:.2g})."
         )
     if (count := found["settings"]) > 1 and found["in_effect"] is not None:
         said.append(
-            f"The {count} control settings count as {found['in_effect']:.1f}: objectives score alike under some of "
-            "them."
+            f"The {counted(count, 'control setting')} count as {found['in_effect']:.1f}: objectives score alike under "
+            "some of them."
         )
     taus = {name: value for name, value in found["sensitivity"].items() if "_" not in name and value is not None}
     if taus:

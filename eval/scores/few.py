@@ -17,6 +17,7 @@ from torch import Tensor
 from eval.judging.net import judge_images
 from eval.scores.frechet import corrected
 from eval.scores.score import Bench, Scored, label_counts, score
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.base.progress import say
 from zoo.config.cell import BestCase, ScoreConfig
@@ -109,7 +110,7 @@ def best_case(
     scored = score(model, setting, config.n, bench, FRESH)
     row = scored.row
     fid_and_error = f"FID {row['fid']:.3f} ± {row['fid_se']:.3f}"
-    say(f"best of {len(values)} ways to draw, {setting.name}, on other noise: {fid_and_error}")
+    say(f"best of {counted(len(values), 'way')} to draw, {setting.name}, on other noise: {fid_and_error}")
     candidates = [
         {**case.at(place).model_dump(mode="json"), "fid": value if math.isfinite(value) else None, "n": config.few}
         for place, value in found.items()

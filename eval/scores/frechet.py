@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 
 PERMUTATION_SEED = 0  # of the cut into blocks, part of the metric's definition
@@ -104,7 +105,8 @@ class _Blocks:
         self.n = len(x)
         if self.n < (needed := max(blocks, 4)):
             raise ZooError(
-                f"a jackknife of {blocks} blocks needs at least {needed} samples, not {self.n}. Give more images"
+                f"a jackknife of {counted(blocks, 'block')} needs at least {counted(needed, 'sample')}, not {self.n}. "
+                "Give more images"
             )
         self.mean = x.mean(axis=0)
         order = np.random.default_rng(PERMUTATION_SEED).permutation(self.n)
@@ -148,5 +150,7 @@ def _float64(features: Features) -> np.ndarray:
         raise ZooError(f"features should be [N, d], not {list(x.shape)}")
     bad = int((~np.isfinite(x).all(axis=1)).sum())
     if bad:
-        raise ZooError(f"the features of {bad} of {len(x)} images are not finite. Look at the images: the run diverged")
+        raise ZooError(
+            f"the features of {bad} of {counted(len(x), 'image')} are not finite. Look at the images: the run diverged"
+        )
     return x

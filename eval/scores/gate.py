@@ -16,6 +16,7 @@ from eval.judging.net import Judge, judge_images
 from eval.judging.recipe import NOISE_TESTED, accuracy, add_noise
 from eval.judging.store import required
 from eval.scores.frechet import Moments, distance, moments
+from zoo.base.counts import counted
 from zoo.data.dataset import Dataset, affine
 from zoo.training.noise import generator
 
@@ -110,7 +111,7 @@ def report(
             missed.extend([] if good else [name])
         tell(f"{name:<22}{text}")
 
-    tell(f"{dataset.name}: {len(dataset.train):,} training images, {len(dataset.test):,} test images")
+    tell(f"{dataset.name}: {counted(len(dataset.train), 'training image')}, {counted(len(dataset.test), 'test image')}")
     tell(f"{'seed':<22}" + "".join(f"{judge.info['seed']:>12}" for judge in judges) + "   bound")
     scores = [accuracy(judge, dataset.test, dataset.test_labels) for judge in judges]
     noisy = [accuracy(j, add_noise(dataset.test, NOISE_TESTED), dataset.test_labels)[0] for j in judges]

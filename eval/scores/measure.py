@@ -17,6 +17,7 @@ from eval.ranks.paired import packed
 from eval.ranks.stats import wilson
 from eval.scores.frechet import Moments, corrected, distance, moments
 from eval.scores.metrics import Copies, copies, inception_score, kid, prdc
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.config.cell import MIN_SAMPLES
 
@@ -32,8 +33,9 @@ def measure(
     """
     if len(images) < MIN_SAMPLES:
         raise ZooError(
-            f"{len(images)} images are too few: the judge has {FEATURES} features, and from fewer than twice as many "
-            f"images a small FID is wrong even after its correction. Give at least {MIN_SAMPLES}"
+            f"{counted(len(images), 'image is', 'images are')} too few: the judge has {FEATURES} features, and from "
+            "fewer than twice as many images a small FID is wrong even after its correction. Give at least "
+            f"{MIN_SAMPLES}"
         )
     features, logits = judge_images(judge, images)
     strata = (logits.argmax(1) if labels is None else labels) if chosen else None

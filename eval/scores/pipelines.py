@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from eval.scores.score import label_counts
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.base.progress import Pulse
 from zoo.config.control import Setting
@@ -97,13 +98,15 @@ def draw(
     generator, pulse = torch.Generator().manual_seed(0), Pulse()
     parts: list[np.ndarray] = []
     for chosen in labels.split(batch):
-        pulse.beat(f"drew {sum(len(part) for part in parts):,} of {n:,} images of {folder.name}")
+        pulse.beat(f"drew {sum(len(part) for part in parts):,} of {counted(n, 'image')} of {folder.name}")
         which = {"class_labels": chosen.tolist()} if by_class else {"batch_size": len(chosen)}
         try:
             made = np.asarray(pipe(**which, **options, generator=generator, output_type="np").images)
         except (RuntimeError, ValueError, TypeError) as error:
             reason = " ".join(str(error).split())[:300]
-            raise ZooError(f"{type(pipe).__name__} of {folder} could not draw {len(chosen)} images: {reason}") from None
+            raise ZooError(
+                f"{type(pipe).__name__} of {folder} could not draw {counted(len(chosen), 'image')}: {reason}"
+            ) from None
         if made.ndim != 4 or not np.issubdtype(made.dtype, np.floating) or not np.isfinite(made).all():
             raise ZooError(
                 f"{type(pipe).__name__} of {folder} gives {made.dtype} {list(made.shape)}: finite numbers [N, H, W, C] "

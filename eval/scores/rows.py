@@ -16,6 +16,7 @@ from torch import Tensor
 from eval.scores.few import best_case, drawn, part_of
 from eval.scores.score import Bench, Scored, copies_png, path_png, score, tile_png
 from eval.scores.validation import stratified_loss, validation
+from zoo.base.counts import counted
 from zoo.base.errors import Busy, DiskFull, Interrupted, OutOfMemory, ZooError, explained
 from zoo.base.files import write_atomic
 from zoo.base.progress import say
@@ -104,7 +105,7 @@ def course(
             row: dict[str, Any] | str = made.few[way]
         else:
             row = _at(model, tensors, setting, config, bench)
-        after = f"after {manifest['images']:,} images"
+        after = f"after {counted(manifest['images'], 'image')}"
         if isinstance(row, str):
             say(f"not scored {after}: {row}")
             continue

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from eval.scores.validation import stratified_loss
 from zoo.base import ranks
+from zoo.base.counts import counted
 from zoo.base.progress import say
 from zoo.data.dataset import Dataset
 from zoo.sampling.model import Model
@@ -38,7 +39,10 @@ def least(
         losses.append({"step": step, "loss": stratified_loss(model, "ema", data, n)})
     model.tensors = final
     best = min(losses, key=lambda found: (found["loss"], -found["step"]))
-    say(f"least validation loss {best['loss']:.4f} at step {best['step']:,} of {last:,}, among {len(losses)} points")
+    say(
+        f"least validation loss {best['loss']:.4f} at step {best['step']:,} of {last:,}, among "
+        f"{counted(len(losses), 'point')}"
+    )
     if best["step"] == last:
         return final, losses
     manifest, tensors = checkpoint.read(kept[best["step"]])

@@ -132,7 +132,9 @@ def _is_images(path: Path) -> bool:
         raise ZooError(f"{path} is neither a file nor a folder: a set of images is one of the two")
     if path.is_file() and path.suffix.lower() in SUFFIXES:
         raise ZooError(f"{path} is one image: give the folder of a set")
-    return is_npz(path) if path.is_file() else not any(path.glob("step-*.json"))
+    if path.is_file():
+        return is_npz(path)
+    return not any(path.glob("step-*.json")) and not (path / "grid.json").is_file()  # a grid's folder holds runs
 
 
 def _between(sets: list[tuple[Tensor, Tensor | None]], bench: Bench) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from zoo.base.counts import counted
 from zoo.base.texttable import paragraph, table
 
 COLUMNS = {  # what is printed, beside real images: name, format
@@ -48,7 +49,7 @@ def page(found: dict[str, Any], width: int | None = None) -> str:
         fid, se, plain = (fixed(found["between"][key], ".3f") for key in ("fid", "fid_se", "fid_plain"))
         blocks.append(paragraph(f"between A and B: FID {fid} ± {se} (plain {plain})", width))
     for one in (each["score"] for each in sets if "evaluations" in each["score"]):
-        speed = f"{one['images_per_s']:,.0f} images/s, {one['evaluations']} network evaluations an image"
+        speed = f"{one['images_per_s']:,.0f} images/s, {counted(one['evaluations'], 'network evaluation')} an image"
         blocks.append(paragraph(speed, width))
     return "\n\n".join(blocks)
 
@@ -62,12 +63,12 @@ def fixed(value: float, form: str) -> str:
 def _about(one: dict[str, Any]) -> str:
     row = one["score"]
     if "checkpoint" not in one:
-        return f"{one['path']}, {row['n']:,} images"
+        return f"{one['path']}, {counted(row['n'], 'image')}"
     config, step = one["checkpoint"]["config"], one["checkpoint"]["step"]
     return (
-        f"{config['objective']} on {config['backbone']}, seed {config['seed']}, step {step:,}: {row['n']:,} images, "
-        f"{row['weights']} weights, {row['sampler']}, {row['steps']} steps ({row['step_grid']}), "
-        f"guidance {row['guidance']:g}"
+        f"{config['objective']} on {config['backbone']}, seed {config['seed']}, step {step:,}: "
+        f"{counted(row['n'], 'image')}, {row['weights']} weights, {row['sampler']}, {counted(row['steps'], 'step')} "
+        f"({row['step_grid']}), guidance {row['guidance']:g}"
     )
 
 

@@ -7,6 +7,8 @@ from reports.figures.catalogue import PLOTS, arguments
 from reports.read.run import Run
 from reports.read.setting import Setting
 from reports.words.forms import acc_mean, fid_mean
+from reports.words.resolution import pairings
+from zoo.base.counts import counted
 
 
 def seen(run: Run, name: str) -> str:
@@ -31,7 +33,7 @@ def _extremes(run: Run, setting: Setting | None = None) -> str:
 
 
 def _fid(run: Run) -> str:
-    return f"Dots with error bars: FID of {len(run.objectives)} objectives, {_extremes(run)}."
+    return f"Dots with error bars: FID of {counted(len(run.objectives), 'objective')}, {_extremes(run)}."
 
 
 def _accuracy_fid(run: Run) -> str:
@@ -47,7 +49,8 @@ def _ranks(run: Run) -> str:
     rows = [row for row in run.board["rows"] if row["rank"] is not None]
     best = ", ".join(f"{row['objective']} {row['rank']:.2f}" for row in rows[:3])
     last = f"; last {rows[-1]['objective']} {rows[-1]['rank']:.2f}" if len(rows) > 3 else ""
-    return f"A table of places under {run.board['settings']} control settings in shades of blue; ranks {best}{last}."
+    number = counted(run.board["settings"], "control setting")
+    return f"A table of places under {number} in shades of blue; ranks {best}{last}."
 
 
 def _samples(run: Run, backbone: str, setting: Setting) -> str:
@@ -76,7 +79,8 @@ def _guidance(run: Run) -> str:
 
 
 def _weights(run: Run) -> str:
-    return f"Curves of effective weight against logsnr for {len(run.objectives)} objectives, all 1 at logsnr 0."
+    known = {c.objective for c in run.done if any((c.facts.get("fingerprint") or {}).get("weight") or ())}
+    return f"Curves of effective weight against logsnr for {counted(len(known), 'objective')}, 1 at logsnr 0."
 
 
 def _confusion(run: Run) -> str:
@@ -87,6 +91,21 @@ def _classes(run: Run) -> str:
     shares = [v for b in run.backbones for o in run.objectives for v in run.class_shares(b, o, run.highest).values()]
     ends = f", from {100 * min(shares):.0f}% to {100 * max(shares):.0f}%" if shares else ""
     return f"A table of accuracy for each objective and class{ends}."
+
+
+def _epochs(run: Run, backbone: str) -> str:
+    return f"Rows of small sample images by {backbone}, a row an epoch of training, the first epoch above."
+
+
+def _resolution(run: Run) -> str:
+    found = next((one for one in pairings(run) if one.found), None)
+    if found is None or found.found is None:
+        return ""
+    sizes = [part.datasets[0] for part, _ in (found.small, found.large)]
+    return (
+        f"Two curves of the error of x_hat against logsnr, {sizes[0]} and {sizes[1]}; beside it the same with the "
+        f"second moved by shift({found.found.k:.2f}), where they meet."
+    )
 
 
 SEEN: dict[str, Callable[..., str]] = {
@@ -103,4 +122,6 @@ SEEN: dict[str, Callable[..., str]] = {
     "weights": _weights,
     "confusion": _confusion,
     "classes": _classes,
+    "epochs": _epochs,
+    "resolution": _resolution,
 }

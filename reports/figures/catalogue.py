@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from reports.figures import curves, effort, forest, fronts, losses, scores, sheets, strip, study
+from reports.figures import curves, effort, epochs, forest, fronts, losses, resolution, scores, sheets, strip, study
 from reports.figures.each import Each, backbones, families, headline, once
 from reports.read.run import Run
 from reports.words.fewsteps import CAPTION
@@ -48,7 +48,7 @@ PLOTS = {
         "Ranks",
         "The objectives' places under every control setting, by Pareto front and within a front by FID: dark blue is "
         "first. Beside the names FID over all settings, by which they are ranked.",
-        fronts.places,
+        lambda run: fronts.places(run) if run.ranks_objectives else None,
         whole=True,
     ),
     "fid": Plot("Comparison", "FID of every objective; bars are {spread}.", scores.fid),
@@ -142,6 +142,14 @@ PLOTS = {
         backbones,
         greys=GREYS,
     ),
+    "epochs": Plot(
+        "Epochs",
+        "One sample of each class after some epochs of training, by the averaged weights and by the raw ones; the same "
+        "noise in every row. The run's folder epochs/ holds a picture of every epoch.",
+        epochs.epochs,
+        backbones,
+        greys=GREYS,
+    ),
     "snapshots": Plot(
         "Training",
         "FID against training images seen; means over seeds. Where lines cross, the order depends on the length.",
@@ -168,6 +176,14 @@ PLOTS = {
         "seeds.",
         losses.scaling,
     ),
+    "resolution": Plot(
+        "Resolution",
+        "Error of x_hat on test images by noise level at both resolutions, means over seeds, of the first objective. "
+        "On the right the larger one's noise level is shifted by the fitted k. Dotted: the heights at which it is "
+        "fitted.",
+        resolution.resolution,
+        whole=True,
+    ),
     "weights": Plot(
         "Training",
         "What each objective lays weight on: density of logsnr in training x weight on the error of the predicted "
@@ -185,7 +201,7 @@ PLOTS = {
     "eps-error": Plot(
         "Training",
         "Squared error of the predicted noise by noise level, mean over the last quarter of the lowest seed's "
-        "training: the same units for all. Colours as on the right, where it is divided by the lowest in the bin.",
+        "training: the same units for all; no students of a teacher. On the right over the lowest in the bin.",
         curves.eps_error,
         eight=True,
     ),
@@ -225,6 +241,8 @@ def caption(run: Run, name: str) -> str:
     text = plot.caption.format(spread=spread, bars=bars)
     if plot.eight and len(run.objectives) > len(PALETTE):
         text += " Named: the eight objectives of the lowest FID; the others are grey."
+    if plot.draw is curves.x_hat_error and any(name in run.objectives for name in ("ect", "scm")):
+        text += " The x_hat of ect and scm is no mean but the end of the flow, so that its error is larger."
     return text
 
 

@@ -10,7 +10,9 @@ from numpy.typing import ArrayLike
 from reports.figures.plotting import fit, label_ends, looks, named, per_backbone, plain_ticks, text_width, wide
 from reports.read.cell import Cell
 from reports.read.run import Run
+from zoo.base.errors import ZooError
 from zoo.base.figure import GREY, panels, short
+from zoo.registry import objective
 
 SPAN = 8.0  # of logsnr, to either side
 DECADES = 1e4  # of the effective weight, above and below 1
@@ -23,8 +25,8 @@ def loss(run: Run) -> Figure | None:
     if not curves:
         return None
     styles, right = looks(run), text_width(run.objectives) + 0.2
-    width = fit(2, 0.7, right, right + 0.5)
-    figure, axes = per_backbone(run, width, 3.2, left=0.7, gap=right + 0.5, right=right, top=0.4)
+    width = fit(2, 0.9, right, right + 0.7)
+    figure, axes = per_backbone(run, width, 3.2, left=0.9, gap=right + 0.7, right=right, top=0.4)
     for ax, backbone in zip(axes, run.backbones, strict=True):
         found = [o for o in run.objectives if (backbone, o) in curves]
         for o in found:
@@ -43,7 +45,7 @@ def eps_error(run: Run) -> Figure | None:
     """Squared error of eps_hat by noise level, and how far above the lowest of all objectives it is."""
     means, edges = {}, None
     for b in run.backbones:
-        for o in run.objectives:
+        for o in filter(_taught_by_data, run.objectives):
             cell, rows = _metrics(run, b, o)
             bins = [row["bins"] for row in rows[-max(1, len(rows) // 4) :] if row.get("bins")]
             if bins and len({len(row) for row in bins}) == 1:
@@ -79,6 +81,15 @@ def eps_error(run: Run) -> Figure | None:
             plain_ticks(ratio, "y", (table / best).compressed())
         _name_ends(ratio, ends, styles)
     return figure
+
+
+def _taught_by_data(name: str) -> bool:
+    """Whether an objective's error is one against the data's noise: a student's is one against its teacher."""
+    try:
+        scheme = objective(name.partition(" [")[0]).scheme
+    except ZooError:
+        return True
+    return scheme is None or scheme.teacher is None
 
 
 def weights(run: Run) -> Figure | None:

@@ -26,6 +26,7 @@ from reports.figures.plotting import (
 from reports.read.run import Run
 from reports.read.setting import Setting
 from reports.words.fewsteps import by_count, is_about
+from zoo.base.counts import counted
 from zoo.base.figure import GREY, PALETTE, panels, short
 
 Curve = tuple[str, tuple[str, str], list[float], list[float]]  # a name, its look, x, y
@@ -235,8 +236,9 @@ def _by_guidance(run: Run, backbone: str, objective: str) -> tuple[list[float], 
 def _count(run: Run, setting: Setting) -> str:
     """`24 evaluations`, or `23 to 24`."""
     counts = {score["evaluations"] for cell in run.done if (score := cell.score(setting))}
-    return f"{' to '.join(f'{n}' for n in sorted({min(counts), max(counts)}))} evaluations"
+    *low, high = sorted({min(counts), max(counts)})
+    return "".join(f"{n:,} to " for n in low) + counted(high, "evaluation")
 
 
 def _without_steps(run: Run, setting: Setting) -> str:
-    return ", ".join(part for part in run.label(setting).split(", ") if not part.endswith(" steps"))
+    return ", ".join(part for part in run.label(setting).split(", ") if not part.endswith((" steps", " step")))

@@ -10,10 +10,8 @@ from matplotlib.figure import Figure
 from reports.figures.plotting import fit, label_ends, looks, named, per_backbone, plain_ticks, text_width
 from reports.read.cell import Cell
 from reports.read.run import Run
-from reports.words.scaling import compute, validation_loss
+from reports.words.scaling import compute, unit_of, validation_loss
 from zoo.base.figure import GREY, PALETTE, panels, short
-
-PETA = 1e15
 
 
 def curve(run: Run) -> Figure | None:
@@ -72,12 +70,13 @@ def scaling(run: Run) -> Figure | None:
 
 def _by_compute(run: Run, ax: Axes, value: Callable[[Cell], float | None], title: str) -> bool:
     """A line for each backbone; whether there is any."""
+    word, unit = unit_of([compute(cell) for cell in run.done])
     lines: dict[str, list[tuple[float, float]]] = {}
     for backbone in run.backbones:
         points: dict[float, list[float]] = {}
         for cell in run.done:
             if cell.backbone == backbone and (found := value(cell)) is not None:
-                points.setdefault(compute(cell) / PETA, []).append(found)
+                points.setdefault(compute(cell) / unit, []).append(found)
         if points:
             lines[backbone] = [(x, fmean(points[x])) for x in sorted(points)]
     colours = [PALETTE[i % len(PALETTE)] for i, _ in enumerate(lines)]
@@ -86,7 +85,7 @@ def _by_compute(run: Run, ax: Axes, value: Callable[[Cell], float | None], title
     if not lines:
         return False
     ax.set_title(title)
-    ax.set_xlabel("PFLOP of training (log)")
+    ax.set_xlabel(f"{word} of training (log)")
     ax.set_xscale("log")
     plain_ticks(ax, "x", [x for points_of in lines.values() for x, _ in points_of])
     _log(ax, [y for points_of in lines.values() for _, y in points_of])

@@ -23,6 +23,7 @@ LEADER = {"arrowstyle": "-", "shrinkA": 0}  # the line from a label to what it n
 SHORT, FEW = 3, 2  # characters of a name that fits everywhere; longer names of an axis that still do
 WIDEST = 10.9  # inches: a page's column at DPI
 STEPS = 24  # colours of a heat map: more look the same, and cost bytes
+ENTRY, ROW = 0.55, 0.2  # inches: the mark of a legend's entry with what is about it; the height of a row
 MANY = 16  # objectives from which on rows get lower
 
 
@@ -133,9 +134,17 @@ def per_backbone(
 
 
 def legend(figure: Figure, ax: Axes, columns: int = 4) -> None:
-    """Marks and lines named above the panels."""
+    """Marks and lines named above the panels, in as many columns as fit; for further rows the figure grows."""
     handles, labels = ax.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper left", ncols=min(columns, len(handles)), frameon=False, fontsize=9)
+    fits = int((figure.get_figwidth() - 0.2) / (text_width(labels) + ENTRY))
+    ncols = max(1, min(columns, len(handles), fits))
+    more = -(-len(handles) // ncols) - -(-len(handles) // columns)
+    if more > 0:
+        height, places = figure.get_figheight(), figure.subplotpars
+        grown = height / (height + ROW * more)
+        figure.set_figheight(height / grown)
+        figure.subplots_adjust(bottom=places.bottom * grown, top=places.top * grown)
+    figure.legend(handles, labels, loc="upper left", ncols=ncols, frameon=False, fontsize=9)
 
 
 def named(styles: dict[str, tuple[str, str]], objectives: Sequence[str]) -> list[str]:

@@ -17,6 +17,7 @@ from reports.figures.plotting import MANY, WIDEST, text_width
 from reports.read.cell import Cell
 from reports.read.run import Run
 from reports.read.setting import Setting
+from zoo.base.counts import counted
 from zoo.base.figure import DPI, GREY, panels, short
 from zoo.solvers.sampler import picked
 
@@ -54,16 +55,16 @@ def ema_beside_raw(run: Run, backbone: str) -> Figure | None:
         return None
     rows, real_classes = [], min(run.spec.real, ACROSS // 2)
     for o in run.by_fid(backbone)[:MANY]:
-        halves = [_of(run, backbone, o, s, lambda tiles: _line(tiles[0, :real_classes])) for s in (setting, other)]
+        halves = [_of(run, backbone, o, s, lambda tiles: line(tiles[0, :real_classes])) for s in (setting, other)]
         if all(half is not None for half, _ in halves):
             (left, _), (right, _) = halves
             if left.shape == right.shape:
-                rows.append((o, _beside(left, right), ""))
+                rows.append((o, beside(left, right), ""))
     if not rows:
         return None
     if (real := tiles_of_real(run)) is not None:
-        line = _line(real[0, :real_classes])
-        rows = [(REAL, _beside(line, line), ""), *rows]
+        ours = line(real[0, :real_classes])
+        rows = [(REAL, beside(ours, ours), ""), *rows]
     kinds = [f"{s.kind} weights" for s in (setting, other)]
     return gallery(rows, f"{short(backbone)}: {kinds[0]} beside {kinds[1]}, {run.label(setting)}", kinds)
 
@@ -73,10 +74,11 @@ def paths(run: Run, backbone: str) -> Figure | None:
     settings = [s for s in run.settings if s.weights == "ema" and s.guidance == 1]
     for setting in settings:
         shown = picked(setting.steps)
-        lay = _stack if len(run.objectives) <= MANY else lambda tiles: _line(tiles[1])
+        lay = _stack if len(run.objectives) <= MANY else lambda tiles: line(tiles[1])
         rows = [(o, *_of(run, backbone, o, setting, lay, "paths", (2, len(shown)))) for o in run.ranked]
         if any(picture is not None for _, picture, _ in rows):
-            title = f"{short(backbone)}: one image at {len(shown)} of {setting.steps} steps, EMA, {run.label(setting)}"
+            title = f"{short(backbone)}: one image at {len(shown)} of {counted(setting.steps, 'step')}, EMA, "
+            title += run.label(setting)
             return gallery(rows, title, [f"{1 + step}" for step in shown])
     return None
 
@@ -168,7 +170,7 @@ def _of(
 def tiles_of_real(run: Run) -> np.ndarray | None:
     """The tiles of the first readable real.png, [rows, classes, H, W, 1 or 3]."""
     for cell in run.done:
-        picture = _image(run.folder / cell.folder / "real.png")
+        picture = image_of(run.folder / cell.folder / "real.png")
         if picture is not None and (tiles := _tiles(picture, cell, None, run.spec.num_classes)) is not None:
             return tiles
     return None
@@ -177,10 +179,10 @@ def tiles_of_real(run: Run) -> np.ndarray | None:
 def _read(run: Run, cell: Cell, setting: Setting, kind: str) -> np.ndarray | None:
     score = cell.score(setting)
     name = PurePath(str(score["setting"])).name if score else ""  # a hostile name stays in its folder
-    return _image(run.folder / cell.folder / kind / f"{name}.png") if name else None
+    return image_of(run.folder / cell.folder / kind / f"{name}.png") if name else None
 
 
-def _image(path: Path) -> np.ndarray | None:
+def image_of(path: Path) -> np.ndarray | None:
     """[H, W, 1 or 3] in [0, 1]; None for a file that is missing or damaged."""
     try:
         image = matplotlib.image.imread(path)
@@ -191,13 +193,13 @@ def _image(path: Path) -> np.ndarray | None:
 
 def _tiles(picture: np.ndarray, cell: Cell, rows: int | None, columns: int) -> np.ndarray | None:
     """[rows, columns, H, W, 1 or 3]; None where the picture is not made of so many tiles."""
-    height, width = _tile(cell)
+    height, width = tile_size(cell)
     count = picture.shape[0] // height
     fits = picture.shape[:2] == (count * height, columns * width) and count > 0 and rows in (None, count)
     return picture.reshape(count, height, columns, width, -1).swapaxes(1, 2) if fits else None
 
 
-def _tile(cell: Cell) -> tuple[int, int]:
+def tile_size(cell: Cell) -> tuple[int, int]:
     """Height and width of the cell's images."""
     return tuple((cell.result or {}).get("tile") or (1, 1))
 
@@ -213,14 +215,14 @@ def _shown(run: Run) -> list[int]:
     return [*range(min(spec.real, ACROSS)), *spec.blank]
 
 
-def _line(tiles: np.ndarray) -> np.ndarray:
+def line(tiles: np.ndarray) -> np.ndarray:
     """Tiles [n, H, W, C] side by side, a grey line between."""
     return np.hstack(list(padded(tiles, ((0, 0), (0, 0), (0, 1)), LINE)))[:, :-1]
 
 
 def _stack(tiles: np.ndarray) -> np.ndarray:
     """Tiles [rows, n, H, W, C] as rows, a grey line between."""
-    lines = [padded(_line(row), ((0, 1), (0, 0)), LINE) for row in tiles]
+    lines = [padded(line(row), ((0, 1), (0, 0)), LINE) for row in tiles]
     return np.vstack(lines)[:-1]
 
 
@@ -234,13 +236,14 @@ def _blocks(tiles: np.ndarray, per_class: int) -> np.ndarray:
     return np.hstack([padded(block, ((0, 0), (1, 1)), PAPER) for block in framed])
 
 
-def _beside(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+def beside(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Two pictures side by side, white at their sides."""
     return np.hstack([padded(half, ((0, 0), (1, 1)), PAPER) for half in (left, right)])
 
 
 def _unscaled(picture: np.ndarray | None, cell: Cell) -> np.ndarray | None:
     """copies/*.png as it was before it was enlarged: two rows of tiles with a line between; None if it is not that."""
-    height = 2 * _tile(cell)[0] + 1
+    height = 2 * tile_size(cell)[0] + 1
     if picture is None or picture.shape[0] % height:
         return None
     return picture[:: picture.shape[0] // height, :: picture.shape[0] // height]

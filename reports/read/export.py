@@ -29,10 +29,10 @@ FORMAT, VERSION = "objective-zoo/results", 1
 ELSEWHERE = {"cells", "digest", "schema_version", "judges", "versions"}
 TEXT = {
     "grid", "dataset", "backbone", "objective", "status", "published", "setting", "weights", "sampler", "step_grid",
-    "train_precision", "device", "judge", "judge_sha256", "key", "message",
+    "train_precision", "device", "judge", "judge_sha256", "key", "message", "best_setting",
 }  # fmt: skip
 OF_CLASS = "^c?(acc|fid)_[0-9]+$"  # columns of which there is one for each class
-WHOLE = {"seed", "steps", "evaluations", "n", "duplicates", "images", "parameters"}
+WHOLE = {"seed", "steps", "evaluations", "n", "duplicates", "images", "parameters", "selected_step"}
 TRUTH = {"clip", "compiled"}
 RANKED = ("objective", "rank", "low", "high", "first", "fid", "front", "alike", "incomplete", "done", "diverged",
           "runs", "families", "steps", "published")  # fmt: skip

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from reports.read.cell import Cell
 from reports.read.run import Run
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.grid.held import Holding, holding, read_grid
 
@@ -26,8 +27,8 @@ def load(folder: Path) -> Run:
         hashes = sorted({str(cell.facts["judge"].get("sha256")) for cell in run.on(dataset).done})
         if len(hashes) > 1:
             raise ZooError(
-                f"{folder} holds scores on {dataset} by {len(hashes)} judges ({', '.join(hashes)}), which must not "
-                "share a table. Score the checkpoints again with one judge: python -m eval.fid CELL"
+                f"{folder} holds scores on {dataset} by {counted(len(hashes), 'judge')} ({', '.join(hashes)}), which "
+                "must not share a table. Score the checkpoints again with one judge: python -m eval.fid CELL"
             )
     listed = [*grid.get("datasets", []), *grid.get("backbones", []), *grid.get("objectives", [])]
 

@@ -12,6 +12,7 @@ from eval.ranks.board import board
 from eval.ranks.table import Entry
 from reports.read.cell import Cell
 from reports.read.setting import Setting
+from zoo.base.counts import counted
 from zoo.base.files import read_rows
 from zoo.data import sets
 from zoo.data.spec import Spec
@@ -54,6 +55,11 @@ class Run:
         cells = tuple(cell for cell in self.cells if cell.dataset == dataset)
         backbones = list(dict.fromkeys(cell.backbone for cell in cells))
         return Run(self.folder, {**self.grid, "datasets": [dataset], "backbones": backbones}, cells, self.whole or self)
+
+    @property
+    def ranks_objectives(self) -> bool:
+        """Whether the page ranks what was trained: not where a grid asks of arms that differ in size or recipe."""
+        return not self.grid.get("claims") and self.grid.get("study") not in ("scaling", "switches")
 
     @property
     def objectives(self) -> list[str]:
@@ -131,7 +137,7 @@ class Run:
         words = {
             "sampler": "{}",
             "step_grid": "{} grid",
-            "steps": "{} steps",
+            "steps": "{}",
             "start": "start {:g}",
             "interval": "within {0[0]:g} to {0[1]:g} of noise",
             "rescale": "rescaled {:g}",
@@ -139,7 +145,8 @@ class Run:
             "n": "n {}",
         }
         varied = {key for key in words if len({getattr(other, key) for other in self.settings}) > 1}
-        extra = [text.format(getattr(setting, key)) for key, text in words.items() if key in varied]
+        values = {key: getattr(setting, key) for key in words} | {"steps": counted(setting.steps, "step")}
+        extra = [text.format(values[key]) for key, text in words.items() if key in varied]
         first = "no guidance" if setting.guidance == 1 else f"guidance {setting.guidance:g}"
         return ", ".join([first, *extra])
 

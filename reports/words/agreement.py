@@ -12,6 +12,7 @@ from eval.ranks.table import Control, Scores
 from reports.read.run import Run
 from reports.words.document import Code, Mark, Text
 from reports.words.forms import FEW, names
+from zoo.base.counts import counted
 
 ALPHA = 0.05  # of a test that the backbones' ranks have anything in common
 LEAST = 5  # objectives: with 4 even the same order comes about by chance with p = 1/12
@@ -56,7 +57,7 @@ def over_training(run: Run) -> Text | None:
             who: tuple[Mark, ...] = (
                 (Code(now), " has the lowest FID at both") if then == now else (Code(then), " led, now ", Code(now))
             )
-            parts += ["; ", f"{where}: {tau} between {start:,} and {end:,} images, ", *who]
+            parts += ["; ", f"{where}: {tau} between {start:,} and {counted(end, 'image')}, ", *who]
     if not parts:
         return None
     head = "Objectives change places during training" if changed else "No objectives change places during training"
@@ -119,8 +120,8 @@ def _agree(ranks: dict[str, np.ndarray], what: str) -> list[str]:
     value = f"{low['tau']:.2f}" if len(known) == 1 else f"{low['tau']:.2f} to {high['tau']:.2f}"
     chance = f", p {_probability(low['tau_p'])}" if len(known) == 1 else ""
     return [
-        f"The {what}s ({', '.join(ranks)}) {degree}: Kendall's tau between their ranks is {value} over {low['n']} "
-        f"objectives (1: the same order, 0: no relation{chance}), and {same} first."
+        f"The {what}s ({', '.join(ranks)}) {degree}: Kendall's tau between their ranks is {value} over "
+        f"{counted(low['n'], 'objective')} (1: the same order, 0: no relation{chance}), and {same} first."
     ]
 
 

@@ -16,7 +16,8 @@ from reports.words.agreement import by_fronts, over_training, varies
 from reports.words.best import at_best
 from reports.words.document import Block, Bold, Bullets, Code, Mark, Paragraph, Text
 from reports.words.fewsteps import one_step
-from reports.words.forms import FEW, counted, names, percent
+from reports.words.forms import FEW, names, percent
+from zoo.base.counts import counted
 
 CHANCE = 0.1  # accuracy of guessing
 
@@ -31,7 +32,7 @@ def answer(run: Run, running: bool = False) -> list[Block]:
     if not entries:
         return [Paragraph(_state(run, entries, objectives, (), running), kind)]
     found = run.board if len(entries) == len(run.cells) else board(entries, objectives)
-    told = [Bullets(tuple(sentences(run, entries, objectives, found)))]
+    told = [Bullets(tuple(sentences(run, entries, objectives, found)))] if run.ranks_objectives else []
     lacking = [row["objective"] for row in found["rows"] if row["incomplete"]]
     return [*told, *_untrained(run), Paragraph(_state(run, entries, objectives, lacking, running), kind)]
 
@@ -86,7 +87,7 @@ def _state(
     others = sorted(set(states) - {"done"} - ({"missing"} if running else set()))
     rest = ", ".join(f"{states.count(state)} {state}" for state in others)
     text: list[Mark] = ["The grid is at work: "] if running else []
-    text += [f"{len(run.done)} of {counted(len(states), 'cell')} are done"]
+    text += [f"{len(run.done)} of {counted(len(states), 'cell is', 'cells are')} done"]
     text += [f"; {rest} (see Failures)." if rest else "."]
     text += [f" {states.count('missing')} to come; what stands here will change."] if running else []
     if not entries:
@@ -142,13 +143,19 @@ def _leader(found: dict[str, Any]) -> Text:
     over = f"over {counted(found['settings'], 'control setting')} ({', '.join(found['families'])}; "
     over += f"{', '.join(found['datasets'])})"
     if len(ties) > 1:
-        text = (Bold("No clear winner."), " ", *names(ties), f" share the first place of {len(rows)} objectives, each ")
+        text = (
+            Bold("No clear winner."),
+            " ",
+            *names(ties),
+            f" share the first place of {counted(len(rows), 'objective')}, each ",
+        )
         text += (f"with rank {lead['rank']:.0f} by FID{ends} {over}",)
     else:
         name = lead["objective"]
         clear = lead["low"] is not None and not alike and found["seeds"] >= FEW
-        text = (Bold(name), f" is first of {len(rows)} objectives: ") if clear else (
-            Bold("No clear winner."), " ", Code(name), f" comes first of {len(rows)} objectives: ")  # fmt: skip
+        many = counted(len(rows), "objective")
+        text = (Bold(name), f" is first of {many}: ") if clear else (
+            Bold("No clear winner."), " ", Code(name), f" comes first of {many}: ")  # fmt: skip
         text += (f"its rank by FID is {lead['rank']:.0f}{ends} {over}",)
     if found["seeds"] < 2:
         return (
@@ -158,7 +165,7 @@ def _leader(found: dict[str, Any]) -> Text:
     if lead["low"] is None:
         return (*text, ". Some objectives have one run only, so that there are no confidence sets yet.")
     if found["seeds"] < FEW:
-        text += (f". {found['seeds']} seeds are too few to claim an order",)
+        text += (f". {counted(found['seeds'], 'seed is', 'seeds are')} too few to claim an order",)
     return (*text, ". ", *_apart(Code(lead["objective"]), alike, [name for name in others if name not in alike]))
 
 

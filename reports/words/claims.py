@@ -14,9 +14,10 @@ from eval.ranks.sensitivity import paired
 from eval.ranks.table import Entry, Scores, scores_of
 from reports.read.cell import Cell
 from reports.read.run import Run
-from reports.words.document import Block, Bold, Heading, Paragraph, Table, Text, table
-from reports.words.forms import NONE, acc_mean, counted, fid_at, fid_mean
+from reports.words.document import Block, Bold, Bullets, Heading, Paragraph, Table, Text, table
+from reports.words.forms import NONE, acc_mean, fid_at, fid_mean
 from reports.words.pairs import common, difference_text
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.registry import objective
 
@@ -24,15 +25,19 @@ ARMS = "all arms"  # the one place at which all arms are compared, whatever thei
 HOW = (
     "Each claim compares runs that differ in one thing, paired by seed and averaged over {settings}. FID's ratio is "
     "that of the changed runs over the others (below 1 is better), with its 95% interval over seeds by the additive "
-    "model of all runs on this page. A claim of an improvement holds if it remains after Holm's correction over all "
-    "claims, and does not hold if one of a tenth of FID is ruled out; a claim of no effect holds if the interval lies "
-    "within a tenth to either side, and does not hold if the difference remains after the correction. Otherwise it "
-    "cannot be told from these runs. {loss}"
+    "model of all runs on this page. What neither holds nor fails cannot be told from these runs."
+)
+RULES = (
+    "A claim of an improvement holds if it remains after Holm's correction over all claims, and does not hold if one "
+    "of a tenth of FID is ruled out.",
+    "A claim of no effect holds if the interval lies within a tenth to either side, and does not hold if the "
+    "difference remains after the correction.",
 )
 LOSS = (
-    "Loss is the EMA weights' validation loss. Its rank correlation with FID (Spearman's; 1 if both always rise "
-    "together) has the interval of resampled kinds of runs; a claim holds if that lies above 0, and does not hold if "
-    "it lies below 0.3. Runs whose loss has another unit (another target or scale, or latents) are left out."
+    "A claim of loss: its rank correlation with FID (Spearman's; 1 if both always rise together) has the interval of "
+    "resampled kinds of runs. It holds if that lies above 0, and does not hold if it lies below 0.3. Loss is the EMA "
+    "weights' validation loss; runs whose loss has another unit (another target, pixels of another scale, or latents) "
+    "are left out."
 )
 UNSCALED = (
     "With pixels from -1 to 1 the images' variance is not 1, and what is named by noise level means something else: at "
@@ -59,8 +64,10 @@ def claims(run: Run, where: str = "") -> list[Block]:
     if not found:
         return []
     settings = "; ".join(run.label(setting) for setting in common(run))
-    loss = LOSS if any(one.claim["over"] for one in found) else ""
-    blocks: list[Block] = [Heading(f"Claims{where}"), Paragraph(HOW.format(settings=settings, loss=loss))]
+    over = [bool(one.claim["over"]) for one in found]
+    rules = [*(RULES if not all(over) else ()), *([LOSS] if any(over) else ())]
+    blocks: list[Block] = [Heading(f"Claims{where}")]
+    blocks += [*([Paragraph(HOW.format(settings=settings))] if not all(over) else []), Bullets(tuple(rules))]
     blocks += [Paragraph(text) for text in (_summary(found),) if text]
     rows = [_row(one) for one in found]
     blocks.append(
@@ -111,7 +118,9 @@ def _answer(run: Run, scores: Scores, claim: dict[str, Any], effect: Difference 
     ended = [(sum(c.status == "diverged" for c in group), len(group)) for group in groups]
     told = by_divergence(claim["expect"], *ended)
     if told:
-        return Found(claim, told, None, why=f"{ended[0][0]} of {ended[0][1]} runs diverged, against {ended[1][0]}")
+        return Found(
+            claim, told, None, why=f"{ended[0][0]} of {counted(ended[0][1], 'run')} diverged, against {ended[1][0]}"
+        )
     fid, acc = (_difference(run, scores, metric, names, groups) for metric in ("fid", "acc"))
     if effect is None:
         return Found(claim, OPEN, None, fid, acc, why="no seed has both")
@@ -219,11 +228,9 @@ def _counts(found: Sequence[Found]) -> str:
 
 def _named(found: Sequence[Found]) -> str:
     """The claims that hold and those that do not, as sentences."""
-    parts = []
-    for word, head in ((HOLDS, "Holds"), (FAILS, "Does not hold")):
-        texts = [one.claim["text"].rstrip(".") for one in found if one.verdict == word]
-        parts += [f"{head}: {'; '.join(texts)}."] if texts else []
-    return " ".join(parts)
+    told = {word: [one.claim["text"].rstrip(".") for one in found if one.verdict == word] for word in (HOLDS, FAILS)}
+    heads = {HOLDS: "Holds", FAILS: "Does not hold"}
+    return " ".join(f"{heads[word]}: {'; '.join(texts)}." for word, texts in told.items() if texts)
 
 
 def _summary(found: Sequence[Found]) -> str:
@@ -239,11 +246,8 @@ def arms_table(run: Run) -> Table:
     for backbone, name in dict.fromkeys((cell.backbone, cell.objective) for cell in run.cells):
         cells = run.group(backbone, name)
         done = [cell for cell in cells if cell.result]
-        losses = [
-            value
-            for cell in done
-            if (value := ((cell.facts.get("validation") or {}).get("ema") or {}).get("val_target")) is not None
-        ]
+        tested = [((cell.facts.get("validation") or {}).get("ema") or {}).get("val_target") for cell in done]
+        losses = [value for value in tested if value is not None]
         clipped = [cell.facts["train"]["clipped"] for cell in done if cell.facts["train"].get("clipped") is not None]
         rows.append([
             name, backbone, f"{len(done)}/{len(cells)}",

@@ -9,6 +9,7 @@ from reports.read.setting import Setting
 from reports.words.answer import answer
 from reports.words.document import Block, Bullets, Paragraph, Table, table
 from reports.words.forms import NONE
+from zoo.base.counts import counted
 
 MOST = 20  # objectives in the table; the page has all
 
@@ -44,7 +45,7 @@ def _ranks(run: Run) -> list[Block]:
     header = ["objective", "rank", "95%\ninterval", "on", *(_title(run, setting) for setting in shown)]
     lead = f"{run.fid_name} and accuracy by the {shown[0].kind} weights, means over seeds; ranks over all settings:"
     more = len(found["rows"]) - MOST
-    rest = [Paragraph(f"{more} more objectives are on the page.")] if more > 0 else []
+    rest = [Paragraph(f"{counted(more, 'more objective is', 'more objectives are')} on the page.")] if more > 0 else []
     return [Paragraph(lead), _filled(table(header, rows, names=1)), *rest]
 
 

@@ -12,12 +12,19 @@ from reports.read.run import Run, Stat
 from reports.read.setting import Setting
 from reports.words.document import Block, Bold, Bullets, Code, Heading, Mark, Paragraph, Picture, Table, Text, grouped
 from reports.words.forms import NONE, decimals, fid_text, number
+from zoo.base.counts import counted
 
 FEW = 4  # evaluations up to which a number counts as few
+LITTLE = 0.5  # of real images' recall, below which samples are said to be alike
 ABOUT = (
     "FID in as many network evaluations an image as the column says, without guidance; of several samplers the one of "
     "the lowest FID for each objective. The sampler map takes the steps of an objective's own map, and Euler's where "
     "it has none. Seconds: of training, those of the teachers' runs added, and over the seconds of {usual}."
+)
+VARIETY = (
+    "Recall of the same samples: the share of real images that lie among the samples. In one step an objective without "
+    "a map draws about the mean image of a class, which the judge takes for a typical one: FID is low though all "
+    "samples are alike, and recall says it.{real}"
 )
 CAPTION = (
     "Quality against network evaluations: FID under the sampler that serves the objective best at as many, without "
@@ -44,6 +51,11 @@ def is_about(run: Run) -> bool:
     return len({setting.steps for setting in run.compared if setting.sampler == "map" and setting.guidance == 1}) > 1
 
 
+def fewest(run: Run) -> Setting:
+    """The setting of an objective's own map in the fewest steps, without guidance."""
+    return min((s for s in run.compared if s.sampler == "map" and s.guidance == 1), key=lambda s: s.steps)
+
+
 def interval(stat: Stat) -> tuple[float, float]:
     """The 95% interval of a mean: over seeds, or of one seed that of sampling."""
     factor = stats.t.ppf(0.975, stat.seeds - 1) if stat.seeds > 1 else stats.norm.ppf(0.975)
@@ -63,6 +75,9 @@ def few_steps(run: Run, where: str, pictures: list[Picture]) -> list[Block]:
     told = [_best(run, backbone, count) for backbone in run.backbones for count in _counts(run, backbone)]
     usual = _usual(run)
     blocks: list[Block] = [Heading(f"Few steps{where}"), Paragraph(ABOUT.format(usual=usual)), _table(run, usual)]
+    if (found := _recalls(run)).rows:
+        real = f" Real test images have {_real(run):.2f}." if _real(run) else ""
+        blocks += [Paragraph(VARIETY.format(real=real)), found]
     return [*blocks, *pictures, Bullets(tuple(text for text in told if text))]
 
 
@@ -87,20 +102,60 @@ def _best(run: Run, backbone: str, count: int) -> tuple[Mark, ...]:
     if not found:
         return ()
     first, *others = sorted(found, key=lambda o: found[o][1].mean)
-    many = f"{count} network evaluation{'s' if count > 1 else ''}"
+    many = counted(count, "network evaluation")
     head: tuple[Mark, ...] = (f"In {many} an image on {backbone}, ", Bold(first), " has the lowest FID, ")
-    said = _fid(run, *found[first])
+    said = _fid(run, backbone, first, *found[first])
     if not others:
         return (*head, f"{said}.")
     overlap = interval(found[others[0]][1])[0] <= interval(found[first][1])[1]
     close = " The intervals overlap." if overlap else ""
-    return (*head, f"{said}; then ", Code(others[0]), f", {_fid(run, *found[others[0]])}.{close}")
+    real, recall = _real(run), recalled(run, backbone, first, found[first][0])
+    alike = (
+        f" Its samples are much alike: recall is {recall:.2f}, that of real images {real:.2f}."
+        if real and recall is not None and recall < LITTLE * real
+        else ""
+    )
+    return (
+        *head,
+        f"{said}; then ",
+        Code(others[0]),
+        f", {_fid(run, backbone, others[0], *found[others[0]])}.{close}{alike}",
+    )
 
 
-def _fid(run: Run, setting: Setting, stat: Stat) -> str:
+def _fid(run: Run, backbone: str, objective: str, setting: Setting, stat: Stat) -> str:
     low, high = (number(max(0.0, end), stat.se) for end in interval(stat))
     what = "over seeds" if stat.seeds > 1 else "of sampling, one seed"
-    return f"{number(stat.mean, stat.se)} (95% interval {what} {low} to {high}; {setting.sampler})"
+    recall = recalled(run, backbone, objective, setting)
+    told = "" if recall is None else f", recall {recall:.2f}"
+    return f"{number(stat.mean, stat.se)} (95% interval {what} {low} to {high}; {setting.sampler}{told})"
+
+
+def recalled(run: Run, backbone: str, objective: str, setting: Setting) -> float | None:
+    """Recall under a setting, the mean over seeds."""
+    stat = run.stat(backbone, objective, setting, "recall")
+    return stat.mean if stat else None
+
+
+def _real(run: Run) -> float | None:
+    """Recall of real test images."""
+    found: float | None = (run.done[0].facts.get("real") or {}).get("recall") if run.done else None
+    return found
+
+
+def _recalls(run: Run) -> Table:
+    """Objective x evaluations, under the settings of the lowest FID."""
+    counts = sorted({count for b in run.backbones for count in _counts(run, b)})
+    groups = []
+    for backbone in run.backbones:
+        rows = []
+        for o in run.objectives:
+            each = by_count(run, backbone, o)
+            found = [recalled(run, backbone, o, each[c][0]) if c in each else None for c in counts]
+            if any(value is not None for value in found):
+                rows.append([o, *(NONE if value is None else f"{value:.2f}" for value in found)])
+        groups.append((backbone, rows))
+    return grouped(["objective", *map(str, counts)], groups)
 
 
 def _usual(run: Run) -> str:
@@ -110,7 +165,7 @@ def _usual(run: Run) -> str:
 
 def _table(run: Run, usual: str) -> Table:
     counts = sorted({count for b in run.backbones for count in _counts(run, b)})
-    header = ["objective", *(f"{count}" for count in counts), "training s", "times"]
+    header = ["objective", *(f"{count}" for count in counts), "training s", f"over {usual}'s"]
     groups = []
     for backbone in run.backbones:
         base, rows = seconds(run, backbone, usual), []

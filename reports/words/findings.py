@@ -9,9 +9,9 @@ from reports.words.anatomy import anatomy
 from reports.words.answer import answer
 from reports.words.conditions import Studies
 from reports.words.document import Block, Bullets, Code, Heading, Link, Paragraph, Table, Text, table
-from reports.words.forms import counted
 from reports.words.opening import facts, ranks
 from reports.words.published import study as sd3
+from zoo.base.counts import counted
 
 INTRO = (
     "Each study is one run of a grid, published with its exact command. A page has all tables and figures; "

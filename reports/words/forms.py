@@ -76,8 +76,3 @@ def names(found: Sequence[str]) -> tuple[Mark, ...]:
 def percent(share: float) -> str:
     """A share in per cent, not more exact than a few hundred resamples are."""
     return "more than 99%" if share > 0.99 else "less than 1%" if share < 0.01 else f"{100 * share:.0f}%"
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 cell`, `8 cells`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -78,7 +78,8 @@ def meaning(name: str) -> str | None:
     target = target or f"predicts {found.target.formula}"
     path = PATH.get(type(found.path).__name__, found.path.formula)
     plain = f"{SPECIAL.get(name.split('/')[0].split('+')[0], '')}{target}, along {path}"
-    return "; ".join([plain, *map(_part, _changed(found))])
+    taught = [f"what is trained: {found.scheme.taught}"] if found.scheme else []
+    return "; ".join([*taught, plain, *map(_part, _changed(found))])
 
 
 def _changed(found: Objective) -> list[object]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Any
 
 from eval.ranks.text import interval_text, rank_text
@@ -10,11 +9,14 @@ from reports.read.run import Run, Stat
 from reports.read.setting import Setting
 from reports.words.answer import answer
 from reports.words.document import Bar, Block, Bullets, Facts, Fold, Paragraph, Picture, Table, Text, filled, table
-from reports.words.forms import NONE, acc_mean, counted, fid_at, fid_mean
+from reports.words.fewsteps import fewest, is_about
+from reports.words.forms import NONE, acc_mean, fid_at, fid_mean
 from reports.words.names import names
 from reports.words.ranktables import SET
 from reports.words.sentences import judge
+from zoo.base.counts import counted
 
+ROOM = 840  # pixels that columns of scores may take beside the names and ranks
 WIDE = 8  # columns of scores that fit beside the ranks
 ROWS = 12  # objectives in the first table; the section on ranks has all
 LIMIT = 160  # characters of a warning that are always shown
@@ -43,7 +45,7 @@ def opening(run: Run, pictures: Sequence[Picture], running: bool = False, recipe
     rest = [block for block in found if not isinstance(block, Bullets)]
     blocks: list[Block] = [Paragraph(told[0], "lead")] if told else []
     if run.done:
-        blocks += [*ranks(run), *pictures, Facts(tuple(facts(run)))]
+        blocks += [*(ranks(run) if run.ranks_objectives else []), *pictures, Facts(tuple(facts(run)))]
     if told[1:]:
         blocks.append(Bullets(tuple(told[1:])))
     return [*blocks, *rest, *names(objectives(run))]
@@ -69,7 +71,7 @@ def ranks(run: Run) -> list[Block]:
     more = len(run.board["rows"]) - len(shown)
     note = f" {counted(more, 'more objective')} below, in Ranks." if more > 0 else ""
     kind = run.headline[0].kind
-    judges = " ".join(filter(None, (judge(run.on(dataset)) for dataset in run.datasets)))
+    judges = " ".join(dict.fromkeys(filter(None, (judge(run.on(dataset)) for dataset in run.datasets))))
     text = f"{judges} {LEGEND} {kind} weights; means over {counted(run.board['seeds'], 'seed')}.{note}"
     found = filled(table(header, rows))
     return [Table(found.header, found.rows, 1, long=False), Paragraph(text, "legend")]
@@ -83,22 +85,36 @@ def places(run: Run) -> list[Place]:
         found = [
             Place(part, backbone, setting, metric)
             for part, backbone in where
-            for setting in part.shown[:settings]
+            for setting in _shown(part)[:settings]
             for metric in ("fid", "acc")[:metrics]
         ]
-        if len(found) <= WIDE:
+        if len(found) <= WIDE and sum(_pixels(_title(run, column)) for column in found) <= ROOM:
             return found
     return found[:WIDE]
 
 
+def _shown(part: Run) -> list[Setting]:
+    """The two settings that stand for all; where few steps are the question, the fewest are one of them."""
+    return list(dict.fromkeys([part.headline[0], fewest(part)])) if is_about(part) else part.shown
+
+
+def _pixels(title: str) -> int:
+    """About how wide a column of this title is: as its longest word."""
+    return 24 + 8 * max(map(len, title.split()))
+
+
 def _title(run: Run, column: Place) -> str:
     """`fid@300, dit, guidance 2`, with the data set where there are several."""
-    words = [b.split("(")[0] for b in column.part.backbones]
-    word = column.backbone.split("(")[0]
-    name = word if words.count(word) == 1 else column.backbone
+    name = _brief(column.backbone, column.part)
     where = f"{name} on {column.part.datasets[0]}" if len(run.datasets) > 1 else name
     score = fid_at(column.setting) if column.metric == "fid" else "accuracy"
     return f"{score}, {where}, {column.part.label(column.setting)}"
+
+
+def _brief(backbone: str, part: Run) -> str:
+    """`dit`, or with its sizes where there are several."""
+    word = backbone.split("(")[0]
+    return word if [b.split("(")[0] for b in part.backbones].count(word) == 1 else backbone
 
 
 def _field(column: Place, objective: str, most: float) -> Text:
@@ -136,14 +152,14 @@ def _machine(train: dict[str, Any]) -> str:
 
 
 def _by_backbone(run: Run, key: str) -> str:
-    """`28,000`, or where the backbones differ `28,000 (dit), 10,000 (unet)`; means over a backbone's runs."""
+    """`28,000`, or where the backbones differ `28,000 (dit), 10,000 (unet)`; of a backbone's runs the ends."""
     found: dict[str, str] = {}
     for part in (run.on(dataset) for dataset in run.datasets):
         for backbone in part.backbones:
             values = [c.facts["train"][key] for c in part.done if c.backbone == backbone and key in c.facts["train"]]
             if values:
-                where = f"{backbone.split('(')[0]}{f' on {part.datasets[0]}' if len(run.datasets) > 1 else ''}"
-                found[where] = f"{fmean(values):,.0f}"
+                where = f"{_brief(backbone, part)}{f' on {part.datasets[0]}' if len(run.datasets) > 1 else ''}"
+                found[where] = " to ".join(f"{end:,.0f}" for end in dict.fromkeys((min(values), max(values))))
     if len(set(found.values())) <= 1:
         return next(iter(found.values()), "")
     return ", ".join(f"{value} ({where})" for where, value in found.items())

@@ -17,6 +17,7 @@ from reports.read.run import Run
 from reports.read.setting import Setting
 from reports.words.document import Block, Code, Heading, Paragraph, Table, Text
 from reports.words.questions import AXES, Pair, asked
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.objectives.core import Objective
 from zoo.registry import objective
@@ -187,7 +188,11 @@ def _verdict(run: Run, effect: Effect) -> Text:
 def _how(run: Run, settings: Sequence[Setting]) -> str:
     words = "; ".join(run.label(setting) for setting in settings)
     kind = settings[0].kind if settings else "EMA"
-    several = f"averaged over {len(settings)} control settings" if len(settings) > 1 else "under one control setting"
+    several = (
+        f"averaged over {counted(len(settings), 'control setting')}"
+        if len(settings) > 1
+        else "under one control setting"
+    )
     return (
         f"Two objectives that differ in little make an experiment. Its effect is the first minus the second, {several} "
         f"({kind} weights; {words}) and paired by seed: both saw the same images, noise and labels. FID below 0 and "
@@ -206,8 +211,12 @@ def _corrected(first: Sequence[Effect], second: Sequence[Effect]) -> str:
         if not pairs_of:
             continue
         hold = sum(sum(effect.survives) for effect in effects)
-        number = f"{pairs_of} pair{'' if pairs_of == 1 else 's'} {name}"
-        told = f"{hold} of {tests} tests hold" if tests else "none is tested, for want of a second seed"
+        number = f"{counted(pairs_of, 'pair')} {name}"
+        told = (
+            f"{hold} of {counted(tests, 'test holds', 'tests hold')}"
+            if tests
+            else "none is tested, for want of a second seed"
+        )
         parts.append(f"{number}: {told}")
     return (
         f"Holm's correction keeps the chance of even one false finding in a family of tests below 5%; what holds after "
@@ -219,7 +228,7 @@ def _others(axis: str, group: Sequence[Pair], shown: Sequence[Pair]) -> str:
     cut = ""
     if len(shown) < len(group):
         cut = (
-            f" Shown are {len(shown)} of {len(group)} pairs, those of the largest difference in FID beside its "
-            "interval: the first of many are large by chance too."
+            f" Shown are {len(shown)} of {counted(len(group), 'pair')}, those of the largest difference in FID beside "
+            "its interval: the first of many are large by chance too."
         )
     return f"{AXES[axis]}{cut}"

@@ -10,6 +10,7 @@ from reports.read.run import Run
 from reports.words.document import Block, Code, Heading, Paragraph, Text, table
 from reports.words.forms import NONE
 from reports.words.pairs import parsed
+from zoo.base.counts import counted
 from zoo.objectives.families import SD3
 from zoo.objectives.target import EDM
 
@@ -107,7 +108,8 @@ def _steps(run: Run) -> Text | None:
     last = sum(share == 1 for share in shares)
     return (
         f"Scored is each run's step of least validation loss of the EMA weights, among {points} equally spaced ones: "
-        f"the last in {last} of {len(chosen)} runs, the earliest after {100 * min(shares):.0f}% of the training."
+        f"the last in {last} of {counted(len(chosen), 'run')}, the earliest after {100 * min(shares):.0f}% of the "
+        "training."
     )
 
 

@@ -12,6 +12,7 @@ from reports.read.run import Run
 from reports.words.document import Table, Text, grouped, table
 from reports.words.forms import NONE, acc_text, decimals, fid_at, fid_text, number
 from reports.words.tables import by_backbone, scored
+from zoo.base.counts import counted
 
 SET, FIRST, ALIKE = "95% confidence set", "chance of first place", "cannot be distinguished from"
 UNITS = {"fid": 1, "acc": 100}
@@ -65,7 +66,15 @@ def form_of(form: str, value: float | None) -> str:
 
 def every_setting(run: Run) -> Table:
     """Each compared setting: its network evaluations, the objective of the lowest FID, and means over objectives."""
-    header = ["setting", "lowest FID", "evaluations", "fid", "accuracy", "mean fid", "mean accuracy"]
+    header = [
+        "setting",
+        "lowest FID",
+        "evaluations",
+        "its FID",
+        "its accuracy",
+        "mean FID of all",
+        "mean accuracy of all",
+    ]
     groups = []
     for backbone in run.backbones:
         rows = []
@@ -91,7 +100,7 @@ def ranks(board: dict[str, Any]) -> Table:
     families = board["families"] if len(board["families"]) > 1 else []
     steps = board["steps"] if len(board["steps"]) > 1 else []
     published = any(row["published"] is not None for row in board["rows"]) and board["agreement"] is not None
-    header = ["objective", "rank", SET, FIRST, "FID", *families, *(f"{n} steps" for n in steps)]
+    header = ["objective", "rank", SET, FIRST, "FID", *families, *(counted(n, "step") for n in steps)]
     header += ["mean front", *(["in SD3's study"] if published else []), "runs", ALIKE]
     rows = []
     for row in board["rows"]:

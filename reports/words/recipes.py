@@ -13,6 +13,7 @@ from reports.read.run import Run
 from reports.words.document import Block, Bold, Heading, Paragraph, Table, Text, table
 from reports.words.forms import NONE, fid_at, fid_text
 from reports.words.ranktables import ALIKE, FIRST, SET
+from zoo.base.counts import counted
 
 ABOUT = (
     "Every pairing was trained with each variant of the recipe. A variant's rank is by its FID, on a logarithmic "
@@ -88,8 +89,13 @@ def _lead(found: dict[str, Any]) -> Text:
     interval = "" if row["low"] is None else f" (95% confidence set of its rank {rank_words.interval_text(row)})"
     alike = f" It cannot be distinguished from {rank_words.alike_text(row['alike'])}." if row["alike"] else ""
     sketch = " From one seed: a sketch." if found["seeds"] < 2 else ""
-    text = f" serves the objectives best of {len(found['rows'])} recipes: its rank is {row['rank']:.0f}{interval} "
-    return Bold(row["objective"]), f"{text}over {found['settings']} pairings and control settings.{alike}{sketch}"
+    places = counted(found["settings"], "pairing and control setting", "pairings and control settings")
+    text = f" serves the objectives best of {counted(len(found['rows']), 'recipe')}: its rank is {row['rank']:.0f}"
+    text += f"{interval} "
+    return (
+        Bold(row["objective"]),
+        f"{text}over {places}.{alike}{sketch}",
+    )
 
 
 def _order(ranks: dict[str, list[float | None]], names: list[str]) -> Text:
@@ -103,7 +109,7 @@ def _order(ranks: dict[str, list[float | None]], names: list[str]) -> Text:
     if shared := sum(len(first) > 1 for first in leaders):
         equal = dict.fromkeys(name for first in leaders if len(first) > 1 for name in first)
         parts.append(f"a tie under {shared} ({' and '.join(equal)})")
-    return f"Among the objectives ranks first, of {len(whole)} recipes: {', '.join(parts)}."
+    return f"Among the objectives ranks first, of {counted(len(whole), 'recipe')}: {', '.join(parts)}."
 
 
 def _ranks(entries: list[Entry], names: list[str]) -> list[float | None]:

@@ -12,10 +12,11 @@ from eval.ranks.effects import student
 from eval.ranks.scaling import law
 from reports.read.cell import Cell
 from reports.read.run import Run
-from reports.words.document import Block, Heading, Paragraph, Table, Text, table
+from reports.words.document import Block, Bold, Heading, Paragraph, Table, Text, table
 from reports.words.forms import NONE, acc_mean, fid_at, fid_mean
 from reports.words.tables import TRAINING
 
+UNITS = {"PFLOP": 1e15, "TFLOP": 1e12, "GFLOP": 1e9}
 SCALING = (
     "Each size was trained for several lengths, the rate decaying over each. Compute is that of training: three "
     "forward passes for each image seen. Loss is the EMA weights' validation loss."
@@ -43,10 +44,44 @@ LATENTS = (
 
 def studied(run: Run, where: str = "", pictures: Sequence[Block] = ()) -> list[Block]:
     """The section of one data set (`run.on(..)`) that the grid asks for; [] if it asks for none."""
-    asked = run.grid.get("study")
-    if not asked or not run.done:
-        return []
-    return _scaling(run, where, pictures) if asked == "scaling" else _switches(run, where)
+    made = {"scaling": _scaling, "switches": _switches}.get(run.grid.get("study") or "")
+    return made(run, where, pictures) if made and run.done else []
+
+
+def found(run: Run) -> list[Text]:
+    """What stands first on the page: the law, or what the variants do to speed and memory on each backbone."""
+    told: list[Text] = []
+    for part in (run.on(dataset) for dataset in run.datasets):
+        where = f" on {part.datasets[0]}" if len(run.datasets) > 1 else ""
+        if run.grid.get("study") == "scaling" and part.done:
+            told.append((Bold(f"Scaling{where}."), f" {_law(part)}"))
+        if run.grid.get("study") == "switches":
+            told += [text for backbone in part.backbones if (text := _fastest(part, backbone, where))]
+    return told
+
+
+def _fastest(run: Run, backbone: str, where: str) -> Text | None:
+    """The variant of the most images per second, and that of the least memory, beside the first."""
+    arms = {
+        cells[0].variant: cells
+        for name in dict.fromkeys(cell.objective for cell in run.done if cell.backbone == backbone)
+        if (cells := [cell for cell in run.group(backbone, name) if cell.result])
+    }
+    if len(arms) < 2:
+        return None
+    first, parts = next(iter(arms)), []
+    ends = (
+        ("trains fastest", "images_per_s", "images/s", max),
+        ("takes the least memory", "peak_memory_bytes", "", min),
+    )
+    for word, key, unit, choose in ends:
+        value = _of(key)
+        means = {name: fmean(map(value, cells)) for name, cells in arms.items()}
+        best = choose(means, key=means.__getitem__)
+        size = f"{means[best]:,.0f} {unit}" if unit else f"{means[best] / 2**20:,.0f} MiB"
+        beside = "" if best == first else f", {_ratio(arms[best], arms[first], value)} times that of {first}"
+        parts.append(f"{best} {word} ({size}{beside})")
+    return Bold(f"On {backbone}{where} {parts[0]};"), f" {parts[1]}."
 
 
 def validation_loss(cell: Cell) -> float | None:
@@ -61,9 +96,15 @@ def compute(cell: Cell) -> float:
     return float(TRAINING * train["flop_per_image"] * train["images"])
 
 
+def unit_of(values: Sequence[float]) -> tuple[str, float]:
+    """(the largest unit of computation in which none of these is below 1, how much it is)."""
+    fits = [(word, size) for word, size in UNITS.items() if min(values, default=0.0) >= size]
+    return fits[0] if fits else list(UNITS.items())[-1]
+
+
 def _scaling(run: Run, where: str, pictures: Sequence[Block]) -> list[Block]:
-    settings = run.headline
-    header = ["backbone", "variant", "runs", "parameters", "images", "PFLOP", "validation loss"]
+    settings, (word, unit) = run.headline, unit_of([compute(cell) for cell in run.done])
+    header = ["backbone", "variant", "runs", "parameters", "images", word, "validation loss"]
     header += [f"{fid_at(s)}, {run.label(s)}" for s in settings] + [f"accuracy, {run.label(s)}" for s in settings]
     rows = []
     for backbone, name in dict.fromkeys((cell.backbone, cell.objective) for cell in run.done):
@@ -72,7 +113,7 @@ def _scaling(run: Run, where: str, pictures: Sequence[Block]) -> list[Block]:
         train = cells[0].facts["train"]
         rows.append([
             backbone, cells[0].variant or name, str(len(cells)), f"{train['parameters']:,}", f"{train['images']:,}",
-            f"{fmean(map(compute, cells)) / 1e15:.2f}", f"{fmean(losses):.4f}" if losses else NONE,
+            f"{fmean(map(compute, cells)) / unit:,.1f}", f"{fmean(losses):.4f}" if losses else NONE,
             *(fid_mean(run.stat(backbone, name, s, "fid")) for s in settings),
             *(acc_mean(run.stat(backbone, name, s, "acc")) for s in settings),
         ])  # fmt: skip
@@ -93,8 +134,8 @@ def _law(run: Run) -> str:
     return LAW.format(alpha=ends[0], beta=ends[1], floor=found.floor, residual=found.residual)
 
 
-def _switches(run: Run, where: str) -> list[Block]:
-    blocks: list[Block] = [Heading(f"Switches{where}"), Paragraph(SWITCHES)]
+def _switches(run: Run, where: str, pictures: Sequence[Block]) -> list[Block]:
+    blocks: list[Block] = [Heading(f"Switches{where}"), Paragraph(SWITCHES), *pictures]
     for backbone in run.backbones:
         names = list(dict.fromkeys(cell.objective for cell in run.done if cell.backbone == backbone))
         if names:

@@ -5,7 +5,8 @@ import math
 from eval.ranks.table import FULL
 from reports.read.run import Run, Stat
 from reports.words.document import Bold, Bullets, Code, Download, Mark, Paragraph
-from reports.words.forms import acc_text, counted, fid_at, fid_text
+from reports.words.forms import acc_text, fid_at, fid_text
+from zoo.base.counts import counted
 
 OTHER = (
     "FID, second judge: the same by another classifier; FID of the worst class: from 128 samples a class on; kernel "

@@ -185,4 +185,4 @@ def _mean(cells: list[Cell], key: str | tuple[str, str], form: str, unit: float 
 def _same(cells: list[Cell], key: str) -> str:
     found = {_train(cell, key) for cell in cells if cell.result}
     values = sorted(f"{value:,}" if type(value) is int else json.dumps(value) for value in found)
-    return ", ".join(values).replace('"', "").replace("true", "yes").replace("false", "no").replace("null", NONE)
+    return "; ".join(values).replace('"', "").replace("true", "yes").replace("false", "no").replace("null", NONE)

@@ -1,5 +1,7 @@
 """Time to quality: what is run for how long, what its table says, and that results of two recipes never mix."""
 
+import json
+
 import pytest
 
 from zoo.base.errors import ZooError
@@ -52,9 +54,24 @@ def test_another_recipe_asks_for_another_folder(tmp_path):
         quality._same_as_before(tmp_path / "quality.json", options(tmp_path, batch=32))
 
 
+def test_a_trial_of_another_field_is_measured_and_trained_with_it(tmp_path):
+    session, asked = Session(tmp_path, 5, results=known(100.0, {})), options(tmp_path, set=("train.ema=0.1",))
+    steps = {step.name: step for step in quality.steps(session, asked)}
+    config = json.loads(steps[f"speed {BACKBONE}"].command[2])["config"]
+    assert config["ema"] == 0.1
+    command = steps[f"train {quality.run_name(BACKBONE, 'rf', 60.0, 0)}"].command
+    assert command[command.index("--set") + 1] == "train.ema=0.1"
+    quality._same_as_before(tmp_path / "quality.json", options(tmp_path))
+    with pytest.raises(ZooError, match="give another --out"):
+        quality._same_as_before(tmp_path / "quality.json", asked)
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
+        ({"set": ("train.batch=8",)}, "write --batch instead"),
+        ({"set": ("train.emma=8",)}, "train.ema"),
+        ({"set": ("train.ema=8",)}, "ema"),
         ({"seconds": (0.0,)}, "--seconds 0 must be above 0"),
         ({"seeds": 0}, "--seeds 0 must be at least 1"),
         ({"optimizer": "adam"}, "adamw"),

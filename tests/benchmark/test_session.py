@@ -63,7 +63,7 @@ def test_a_step_out_of_time_leaves_no_process(tmp_path):
 
 def test_compiled_code_of_a_stopped_step_is_forgotten(tmp_path):
     session = Session(tmp_path, 5)
-    half = tmp_path / "work" / "inductor" / "half.so"
+    half = session.work / "inductor" / "half.so"
     half.parent.mkdir()
     half.write_bytes(b"half a library")
     session.run([python("good", "print(1)")])
@@ -71,8 +71,9 @@ def test_compiled_code_of_a_stopped_step_is_forgotten(tmp_path):
     session.run([python("endless", "import time; time.sleep(60)", seconds=1.0)])
     assert not half.exists()
     half.parent.mkdir(exist_ok=True)
-    half.write_bytes(b"of a session that was cut off")
-    Session(tmp_path, 5)
+    half.write_bytes(b"of a session that came to its end")
+    assert Session(tmp_path, 5) and half.exists()
+    Session(tmp_path, 5)  # the one before was cut off
     assert not half.exists()
 
 
@@ -114,6 +115,17 @@ def test_what_is_packed_has_a_limit(tmp_path, monkeypatch):
         assert packed.getnames() == ["small.json"]
 
 
+def test_compiled_code_is_not_packed(tmp_path):
+    """Of a compiler's cache only the small text files would come back, and name files that did not."""
+    session = Session(tmp_path, 5)
+    for folder in ("inductor/triton", "site/package", "data/cache", "logs"):
+        (session.work / folder).mkdir(parents=True)
+        (session.work / folder / "a.json").write_text("{}")
+    session.pack()
+    with tarfile.open(tmp_path / "results.tar.gz") as packed:
+        assert packed.getnames() == ["logs/a.json"]
+
+
 def test_damaged_files_of_an_earlier_session_are_passed_over(tmp_path, capsys):
     (tmp_path / "session.json").write_text("{")
     (tmp_path / "results.tar.gz").write_bytes(b"junk")
@@ -133,19 +145,34 @@ def names_of(session: Session, device: str) -> list[str]:
 
 def test_the_tests_verdict_decides_whether_graphs_are_measured(tmp_path):
     session = Session(tmp_path, 5)
-    session.results["tests"] = {"status": "failed", "seconds": 1.0}
-    assert not any("recorded" in name for name in names_of(session, "cuda"))
-    session.results["tests"] = {"status": "ok", "seconds": 1.0, "data": {"said": "17 skipped in 3.1s"}}
-    assert not any("recorded" in name for name in names_of(session, "cuda"))
-    session.results["tests"] = {"status": "ok", "seconds": 1.0, "data": {"said": "17 passed in 31.2s"}}
-    assert sum("recorded" in name for name in names_of(session, "cuda")) == 2
+    said = {
+        count: {"status": "ok", "seconds": 1.0, "data": {"said": f"17 {count} in 3.1s"}}
+        for count in ("passed", "skipped")
+    }
+    graphs, speedups = "tests of graphs", "tests of speedups"
+    session.results |= {graphs: {"status": "failed", "seconds": 1.0}, speedups: said["passed"]}
+    names = names_of(session, "cuda")
+    assert not any("recorded" in name for name in names)
+    assert sum("compiled, lean, ahead" in name for name in names) == 2
+    session.results |= {graphs: said["skipped"], speedups: said["skipped"]}
+    names = names_of(session, "cuda")
+    assert not any("recorded" in name or "lean" in name for name in names)
+    session.results |= {graphs: said["passed"]}
+    names = names_of(session, "cuda")
+    assert sum(name.endswith(": recorded") for name in names) == 2
+    assert not any("lean" in name or "ahead" in name for name in names)
+    session.results |= {speedups: said["passed"]}
+    names = names_of(session, "cuda")
+    assert names[3:6] == ["speed dit: compiled", "speed dit: recorded", "speed dit: recorded, lean, ahead"]
+    assert sum(name.endswith(": recorded") for name in names) == 2
+    assert not any("compiled, lean, ahead" in name for name in names)
     assert not any("recorded" in name for name in names_of(session, "cpu"))
 
 
 def test_time_to_quality_takes_the_best_learning_rate(tmp_path):
     session = Session(tmp_path, 5)
     rate = {"status": "ok", "seconds": 1.0, "data": {"train_images_per_s": 1000.0}}
-    session.results["speed dit: compiled bfloat16"] = rate
+    session.results["speed dit: compiled"] = rate
     for lr, value in ((2e-3, 3.0), (1e-3, 5.0), (4e-3, 2.0)):
         score = {"status": "ok", "seconds": 1.0, "data": {"score": {"fid": value}}}
         session.results[f"score {gpu.quality_name('dit', lr, 30)}"] = score
@@ -209,3 +236,28 @@ def test_bytes_of_a_known_product():
             x @ w
     assert traffic.launches == 1
     assert traffic.bytes == 4 * (8 * 16 + 16 * 4 + 8 * 4)
+
+
+def test_torch_counts_attention_as_one_kernel_reads_and_writes_it():
+    """Forward and backward of flash attention: no scores of tokens x tokens reach memory."""
+    from torch.nn import functional as F
+
+    from zoo.benchmark.count import _Flash, _Traffic
+
+    with torch.device("meta"):
+        q, k, v = (torch.zeros(2, 4, 50, 16, dtype=torch.bfloat16, requires_grad=True) for _ in range(3))
+        with _Traffic() as traffic, _Flash():
+            out = F.scaled_dot_product_attention(q, k, v)
+        forward = traffic.product_bytes
+        with _Traffic() as traffic, _Flash():
+            out.backward(torch.zeros_like(out))
+    tokens, sums = 2 * q.numel(), 4 * 2 * 4 * 50  # bytes of q, and of a float32 for each token
+    assert forward == pytest.approx(4 * tokens + sums, abs=64)  # q, k, v and the output
+    assert traffic.product_bytes == pytest.approx(8 * tokens + sums, abs=64)  # and its gradient, and those of q, k, v
+
+
+def test_the_readme_holds_the_costs_that_are_counted():
+    from tests.conftest import ROOT
+    from zoo.benchmark import count
+
+    assert count.table() in (ROOT / "zoo" / "training" / "README.md").read_text()

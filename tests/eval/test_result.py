@@ -49,7 +49,7 @@ def test_a_real_result_is_valid_and_comes_back(found, published):
     )
 
 
-@pytest.mark.parametrize("key", result.Result.model_fields)
+@pytest.mark.parametrize("key", [key for key, field in result.Result.model_fields.items() if field.is_required()])
 def test_no_key_may_be_missing(key, found, published):
     less = {name: value for name, value in found.items() if name != key}
     with pytest.raises(ValidationError, match=key):

@@ -49,7 +49,7 @@ BAD = {  # what is changed in GOOD -> what the error must say
     "an empty list": ('["rf", "eps/cosine"]', "[]", ["objectives = []", "at least 1 item"]),
     "a repeated name": ('"eps/cosine"', '"rf"', ["named twice: rf"]),
     "a spelling repeated": ('"eps/cosine"', '"flow/flow"', ["named twice: rf"]),
-    "a missing key": ('description = "a test"', "", ["description", "Field required"]),
+    "a missing key": ('description = "a test"', "", ["description: is missing"]),
     "a backbone without a size": ('backbones = ["dit"]', 'backbones = ["dit", "unet"]', ["lacks", "unet"]),
     "a size without a backbone": (
         "sizes.dit =",
@@ -344,3 +344,33 @@ def test_the_key_is_the_configuration_and_nothing_else():
     assert one.key == CellConfig.model_validate(one.model_dump(mode="json")).key
     assert one.key != CellConfig(train=TrainConfig(objective="rf", seed=1), score=ScoreConfig()).key
     assert one.key == CellConfig(train=TrainConfig(objective=" rf"), score=ScoreConfig()).key  # one spelling
+
+
+def test_a_grid_whose_budgets_do_not_name_mnist_is_run_on_what_they_name(tmp_path):
+    (tmp_path / "a.toml").write_text(GOOD)
+    assert grid.load(str(tmp_path / "a.toml")).dataset == ("digits",)
+    (tmp_path / "b.toml").write_text(GOOD.replace('["digits"]', '["fashion", "mnist"]'))
+    assert grid.load(str(tmp_path / "b.toml")).dataset == (grid.AUTO,)
+    (tmp_path / "c.toml").write_text(GOOD.replace("[[budgets]]", 'dataset = "auto"\n[[budgets]]'))
+    assert grid.load(str(tmp_path / "c.toml")).dataset == (grid.AUTO,)
+
+
+def test_a_file_may_begin_with_a_byte_order_mark_and_end_lines_as_windows_does(tmp_path):
+    (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+    assert grid.load(str(tmp_path / "a.toml")).description == "a test"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("gird.toml", "there is no such file. Did you mean '{}/grid.toml'?"),
+        ("grid.yaml", "a file whose name ends in .toml"),
+        ("", "a file whose name ends in .toml"),
+    ],
+)
+def test_a_file_that_is_none_is_not_taken_for_a_name(tmp_path, name, said):
+    for there in ("grid.toml", "grid.yaml"):
+        (tmp_path / there).write_text(GOOD)
+    with pytest.raises(ZooError) as error:
+        grid.load(f"{tmp_path}/{name}")
+    assert said.format(tmp_path) in str(error.value)

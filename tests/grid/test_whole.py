@@ -10,6 +10,8 @@ SECTIONS = {  # grid -> (images seen by a cell, a heading of its page)
     "qknorm": (64, "Claims"),
     "scaling": (64, "Scaling"),
     "switches": (128, "Switches"),
+    "nine": (64, "Comparison"),
+    "fewsteps": (192, "Few steps"),
 }
 
 

@@ -140,3 +140,22 @@ def test_completion_knows_every_option(shell):
     for flag in ("--grid", "--seeds", "--budget", "--set", "--dry-run", "--open"):
         assert flag in text
     assert "--budget-asked" not in text
+
+
+@pytest.mark.parametrize(
+    ("cells", "workers", "seconds"),
+    [([], [0.0, 5.0], 5.0), ([3.0] * 3, [0.0, 0.0], 6.0), ([3.0], [0.0, 0.0], 3.0), ([2.0, 4.0], [1.0, 2.0], 6.0)],
+)
+def test_the_last_cell_ends_when_a_worker_has_had_time_for_it(cells, workers, seconds):
+    """Three cells on two workers take as long as two of them, not as one and a half."""
+    assert speed.until_the_last(cells, workers) == seconds
+
+
+def test_a_budget_is_used_up_though_cells_are_few(tmp_path, monkeypatch):
+    """Of three equal cells two run one after the other: each has half of the time, not two thirds."""
+    known = Pace(setup=1.0, image=0.01, evaluation=0.0, measure=0.0, validate=0.0, judge=0.0, start=2.0)
+    monkeypatch.setattr(pace, "_measured", lambda configs, plan, options: [known] * len(configs))
+    asked = options(budget="10min", grid="smoke", only="dit", jobs=2, out=str(tmp_path))
+    images = plan.make(options(grid="smoke", only="dit", out=str(tmp_path)), fetch=False).chosen[0].config.train.images
+    share = float(pace.share_for(600.0, asked, fetch=False).removesuffix("x"))
+    assert 2 * (1.0 + known.image * images * share) == pytest.approx(600 - 2 - pace.PAGE_SECONDS, rel=0.01)

@@ -31,7 +31,17 @@ NONE = source("digits").spec.num_classes
 COUNT, STEPS = 6, 8
 EXACT = 1e-3  # relative error
 # every target on a path of every kind, beside the default grid's objectives
-MORE = ("x0/cosine", "v/ldm", "edm(-1.2,1.2)", "flow/trig", "v/sigmoid", "v/linear+ztsnr", "rf+shift(3)", "edm/flow")
+MORE = (
+    "x0/cosine",
+    "v/ldm",
+    "edm(-1.2,1.2)",
+    "flow/trig",
+    "v/sigmoid",
+    "v/linear+ztsnr",
+    "rf+shift(3)",
+    "edm/flow",
+    "scm",
+)
 CLASSES = torch.tensor([0, 3, 5, 9, 10, NONE])
 
 
@@ -261,10 +271,14 @@ def test_nothing_is_sent_unless_asked(tmp_path, digits, tiny, inside, refused, m
     folder = str(checkpoint_of(tmp_path / "run", "rf", DIT, digits, tiny))
     said = inside(export_command.main, folder, str(tmp_path / "a"))
     assert "FlowMatchEulerDiscreteScheduler" in said
-    said = inside(export_command.main, folder, str(tmp_path / "b"), "--push", "me/model", "--dry-run")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    for there in ("a", "b"):  # a folder that is there already, and a new one: neither is written
+        said = inside(export_command.main, folder, str(tmp_path / there), "--push", "me/model", "--dry-run")
     assert "would be sent to me/model" in said
     assert "transformer/diffusion_pytorch_model.safetensors" in said
     assert sent == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    assert "`hf upload me/model" in refused(export_command.main, folder, str(tmp_path / "a"), "--push", "me/model")
     said = inside(export_command.main, folder, str(tmp_path / "c"), "--push", "me/model", "--private")
     assert "sent to https://huggingface.co/me/model" in said
     assert sent[0] == ("create", "me/model", True)
@@ -280,6 +294,20 @@ def test_nothing_is_sent_unless_asked(tmp_path, digits, tiny, inside, refused, m
                            (["--push", "a/b/c"], "USER/NAME")):  # fmt: skip
         assert message in refused(export_command.main, folder, str(tmp_path / "d"), *words)
     assert "which checkpoint" in refused(export_command.main, folder)
+
+
+def test_loading_an_export_warns_of_nothing(tmp_path, digits, tiny, caplog):
+    export(checkpoint_of(tmp_path / "run", "eps/linear", UNET, digits, tiny), tmp_path / "out")
+    library = logging.getLogger("diffusers")
+    before, passes = library.level, library.propagate
+    library.setLevel(logging.WARNING)
+    library.propagate = True
+    try:
+        load(tmp_path / "out")
+    finally:
+        library.setLevel(before)
+        library.propagate = passes
+    assert [record.message for record in caplog.records if record.name.startswith("diffusers")] == []
 
 
 def test_the_exported_code_is_what_is_tested(tmp_path, digits, tiny):

@@ -220,6 +220,51 @@ def test_the_truth_is_where_the_loss_is_stationary(name):
     assert max(abs(p.mean()) / (p.std() / math.sqrt(len(x))) for p in products) > 6  # and the test sees a false one
 
 
+def test_scm_is_the_same_from_one_forward_pass_and_from_two():
+    """Where the network is trained as it is differentiated, in float32 and not compiled, one pass serves both."""
+    chosen = registry.objective("scm")
+    torch.manual_seed(0)
+    net = registry.backbone("dit(width=32,depth=2,heads=2)", (1, 8, 8), 10)
+    for parameter in net.parameters():
+        if not parameter.any():
+            nn.init.normal_(parameter, std=0.1)
+    x, eps = torch.randn(2, 6, 1, 8, 8)
+    labels, (u, more), found = torch.arange(6), 0.05 + 0.9 * torch.rand(2, 6, dtype=torch.float64), []
+    for alike in (False, True):
+        calls = []
+
+        def counted(*given, calls=calls):
+            calls.append(1)
+            return net(*given)
+
+        predicted = chosen.predict(counted, x, labels, u, eps, replace(aid(more, counted), alike=alike))
+        gradients = torch.autograd.grad(predicted.error.mean(), list(net.parameters()), allow_unused=True)
+        found.append((predicted.error, *(each for each in gradients if each is not None)))
+        assert len(calls) == 1 + (not alike)
+    for two, one in zip(*found, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
+    assert all(each.any() for each in found[0])
+
+
+def test_scm_s_network_is_told_a_time_that_its_features_follow_slowly():
+    """Its loss differentiates by time: at the other objectives' scale the fastest feature turns 159 times."""
+    chosen, told = registry.objective("scm"), []
+    x, labels, u, eps, more = batch(50)
+
+    def net(x, time, labels):
+        told.append(time)
+        return smooth(x, time, labels)
+
+    chosen.predict(net, x, labels, u, eps, aid(more, net))
+    alpha, sigma = chosen.path.at(chosen.time(u))
+    for time in told:
+        torch.testing.assert_close(time, 0.02 * sigma.atan2(alpha) * 2 / math.pi)
+    chosen.denoise(net, x, chosen.time(u), labels)
+    torch.testing.assert_close(told[-1], told[0])
+    others = [registry.objective(name) for name in registry.TAUGHT if name != "scm"]
+    assert {one.time_scale for one in (registry.objective("rf"), *others)} == {1.0}
+
+
 def test_a_shortcut_over_a_short_span_is_the_flow():
     chosen = registry.objective("shortcut(128)")
     x, labels, _, eps, _ = batch(30)

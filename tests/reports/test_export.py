@@ -21,6 +21,8 @@ from zoo.objectives.families import DEFAULT
 def run(tmp_path):
     grid = write_run(tmp_path, objectives=DEFAULT[:3], seeds=(0, 1), size=8)
     fail(tmp_path / grid["cells"][3]["dir"], "diverged", "=1+1|<script>")
+    best = {"setting": "ema-euler-flow-10-g1", "fid": 1.5, "fid_se": 0.1, "acc": 0.9}
+    edit(tmp_path / grid["cells"][0]["dir"] / "result.json", lambda result: result.update(best={"score": best}))
     return load(tmp_path)
 
 
@@ -53,6 +55,11 @@ def test_rows_are_those_of_the_csv_with_their_types(run):
             elif isinstance(field, int | float):
                 assert float(line[name]) == field
     done = value["rows"][0]
+    assert (done["best_setting"], done["best_fid"], done["selected_step"]) == (
+        "ema-euler-flow-10-g1",
+        1.5,
+        int(table[0]["selected_step"]),
+    )
     assert (done["precision"], done["train_precision"], done["interval"], done["clip"]) == (
         0.9,
         "bfloat16",

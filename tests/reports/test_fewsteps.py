@@ -40,14 +40,14 @@ def test_a_run_without_maps_has_no_such_section(tmp_path):
 def test_the_best_at_every_count_is_named_with_its_interval(tmp_path):
     """One seed: 8.0 -+ 1.96 x 0.1, by the error of sampling."""
     run = made(tmp_path, (0,))
-    heading, _, table, bullets = few_steps(run, " on mnist", [])
+    heading, _, table, variety, recalls, bullets = few_steps(run, " on mnist", [])
     assert isinstance(heading, Heading) and heading.text == "Few steps on mnist"
     assert isinstance(bullets, Bullets)
     one, four, many = (plain(item) for item in bullets.items)
     assert one.startswith(
         "In 1 network evaluation an image on dit, meanflow has the lowest FID, 8.00 (95% interval of sa"
     )
-    assert "one seed 7.80 to 8.20; map); then ect, 9.00 (" in one
+    assert "one seed 7.80 to 8.20; map, recall 0.80); then ect, 9.00 (" in one
     assert "overlap" not in one
     assert four.startswith("In 4 network evaluations an image on dit, meanflow has the lowest FID, 7.00")
     assert many.startswith("In 25 network evaluations an image on dit, rf has the lowest FID, 3.00")
@@ -56,6 +56,24 @@ def test_the_best_at_every_count_is_named_with_its_interval(tmp_path):
     rows = {plain(row[0]): [plain(cell) for cell in row[1:]] for row in table.rows}
     assert rows["ect"][-1] == "2.3"  # 130 s and its teacher's 100 s, over 100 s
     assert rows["rf"][:3] == ["40.00 ± 0.10", "12.00 ± 0.10", "3.00 ± 0.10"]
+    assert plain(variety.text).endswith("Real test images have 0.94.")
+    assert {plain(row[0]): [plain(cell) for cell in row[1:]] for row in recalls.rows} == {
+        name: ["0.80"] * 3 for name in NAMES
+    }
+
+
+def test_a_low_fid_of_samples_that_are_alike_is_said(tmp_path):
+    """One step of an ordinary objective draws the mean of a class, which the judge takes for a typical image."""
+    run = made(tmp_path, (0,))
+    assert "alike" not in plain(one_step(run)[0])
+
+    def change(result):
+        result["scores"] = [{**score, "recall": 0.02 if score["steps"] == 1 else 0.8} for score in result["scores"]]
+
+    edit(next(tmp_path.rglob("o1/seed0/result.json")), change)
+    one, many = (plain(text) for text in one_step(load(tmp_path)))
+    assert one.endswith("Its samples are much alike: recall is 0.02, that of real images 0.94.")
+    assert "alike" not in many
 
 
 def test_over_seeds_the_interval_is_student_s(tmp_path):

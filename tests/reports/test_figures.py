@@ -13,7 +13,7 @@ from PIL import Image
 from eval.ranks.board import KEYS
 from eval.ranks.fronts import ranks
 from eval.ranks.table import scores_of
-from reports.figures import alts, curves, effort, forest, front, fronts, plotting, scores, sheets, strip, study
+from reports.figures import alts, curves, effort, epochs, forest, front, fronts, plotting, scores, sheets, strip, study
 from reports.figures import catalogue as figures
 from reports.page import build
 from reports.read.load import load
@@ -476,3 +476,33 @@ def test_figures_are_no_wider_than_a_page_and_keep_their_colours(styled, eight, 
     assert {tuple(int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in figure_style.PALETTE} <= set(
         map(tuple, shown.reshape(-1, 3).tolist())
     )
+
+
+def test_epochs_show_one_sample_of_each_class_by_both_kinds_of_weights(styled, tmp_path):
+    grid = write_run(tmp_path, size=SIZE, objectives=["rf"], backbones=BACKBONES[:1])
+    place, step = tmp_path / grid["cells"][0]["dir"], SIZE + 1
+    for epoch in range(1, 31):
+        picture = np.full((4 * step - 1, 2 * (5 * step - 1) + 4), 128, np.uint8)
+        for kind, left in enumerate((0, 5 * step + 3)):
+            for label in range(10):  # rows 0 and 2 hold the first sample of each class
+                top = 2 * (label // 5) * step
+                at = left + label % 5 * step
+                picture[top : top + SIZE, at : at + SIZE] = 6 * label + 60 * kind + epoch // 6
+        (place / "epochs").mkdir(exist_ok=True)
+        Image.fromarray(picture.repeat(3, 0).repeat(3, 1)).save(place / "epochs" / f"{24 * epoch:06}.png")
+    shown = [i + 1 for i in epochs.chosen(30)]
+    assert (shown[0], shown[-1], len(shown)) == (1, 30, epochs.ROWS)
+    assert epochs.chosen(3) == [0, 1, 2]
+    assert epochs.chosen(1) == [0]
+    run = load(tmp_path)
+    figure = epochs.epochs(run, BACKBONES[0])
+    assert [text.get_text() for text in figure.axes[0].texts][: len(shown)] == [f"epoch {n}" for n in shown]
+    drawn = [np.asarray(image.get_array()) for image in figure.images]
+    for epoch, picture in zip(shown, drawn, strict=True):
+        found = list(dict.fromkeys((255 * picture[0]).round().astype(int).tolist()))
+        wanted = [6 * label + 60 * kind + epoch // 6 for kind in (0, 1) for label in range(10)]
+        assert [value for value in found if value in wanted] == wanted
+    (place / "epochs" / "000720.png").write_bytes(b"torn")
+    assert epochs.epochs(run, BACKBONES[0]) is not None
+    assert epochs.epochs(run, "nobody") is None
+    assert "Samples after every epoch" in build(tmp_path).read_text()

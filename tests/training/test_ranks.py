@@ -140,6 +140,44 @@ def test_ranks_end_with_a_killed_launcher(tmp_path):
         time.sleep(0.1)
 
 
+def torchrun(folder: Path, images: int) -> subprocess.Popen:
+    words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *WORDS, "--objective", "rf"]
+    words += ["--images", str(images), "--out", str(folder)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.Popen(  # noqa: S603
+        [sys.executable, *words], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def test_torchrun_starts_ranks_that_give_the_weights_of_our_own(tmp_path):
+    images = 16 * STEPS
+    process = torchrun(tmp_path / "torchrun", images)
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert said.count("done: ") == 1  # the first rank alone speaks
+    assert start(tmp_path / "own", images).wait(timeout=300) == 0
+    assert final(tmp_path / "torchrun") == final(tmp_path / "own")
+    assert losses(tmp_path / "torchrun") == losses(tmp_path / "own")
+
+
+def test_ranks_end_with_a_killed_torchrun(tmp_path):
+    process = torchrun(tmp_path, 16 * 100_000)
+    while len(found := children(process.pid)) < 2 or not (tmp_path / "metrics.jsonl").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{pid}").exists() for pid in found):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert checkpoint.find(tmp_path)[0]["step"] > 0  # saved, by all at one step
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("step", range(40, 440, 40))
 def test_a_rank_killed_at_any_step(step, tmp_path):

@@ -166,7 +166,7 @@ class DiT(nn.Module):
         super().__init__()
         channels, height, breadth = image_shape
         self.patch, self.rows, self.columns = patch, height // patch, breadth // patch
-        self.checkpointing = False
+        self.checkpointing = self.lean = False
         self.embed = nn.Linear(channels * patch * patch, width)
         self.time = TimeEmbedding(width)
         self.label = nn.Embedding(num_classes + 1, width)
@@ -193,6 +193,10 @@ class DiT(nn.Module):
         """From now on, blocks are computed again in the backward pass instead of kept (arXiv 1604.06174)."""
         self.checkpointing = True
 
+    def enable_lean(self) -> None:
+        """From now on, tokens are kept in the type of the matrix products: half the bytes, under autocast."""
+        self.lean = True
+
     def hidden_matrices(self) -> list[nn.Parameter]:
         """What Muon may make orthogonal: what the tokens pass between the first layer and the last.
 
@@ -205,7 +209,9 @@ class DiT(nn.Module):
         if self.span is not None and until is not None:
             condition = condition + self.span(time - until)
         tokens = rearrange(x, "b c (h p) (w q) -> b (h w) (c p q)", p=self.patch, q=self.patch)
-        h = torch.cat([self.label_token(labels)[:, None], self.embed(tokens) + self.place], dim=1)
+        embedded = self.embed(tokens)
+        h = torch.cat([self.label_token(labels)[:, None], embedded + self.place], dim=1)
+        h = h.to(embedded.dtype) if self.lean else h
         for block in self.blocks:
             if self.checkpointing and torch.is_grad_enabled():
                 given = h, condition, self.cos, self.sin

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from zoo.backbones.conditioning import TIME_SCALE, SpanEmbedding
+from zoo.backbones.unet_lean import forward as lean_forward
 
 if TYPE_CHECKING:
     from diffusers.models.attention_processor import Attention
@@ -57,6 +58,7 @@ class UNet(nn.Module):
         from diffusers.models.unets.unet_2d import UNet2DModel
 
         super().__init__()
+        self.lean = self.checkpointing = False
         channels, height, breadth = image_shape
         down = ["DownBlock2D"] * (3 - attention) + ["AttnDownBlock2D"] * attention
         self.net = UNet2DModel(
@@ -86,6 +88,11 @@ class UNet(nn.Module):
     def enable_gradient_checkpointing(self) -> None:
         """From now on, residual layers are computed again in the backward pass instead of kept (arXiv 1604.06174)."""
         self.net.enable_gradient_checkpointing()
+        self.checkpointing = True
+
+    def enable_lean(self) -> None:
+        """From now on, images keep their layout from the first convolution to the last, unless checkpointing is on."""
+        self.lean = True
 
     def hidden_matrices(self) -> list[nn.Parameter]:
         """What Muon may make orthogonal: all between the first convolution and the last but the embeddings.
@@ -99,5 +106,7 @@ class UNet(nn.Module):
         given = labels
         if self.span is not None:
             given = self.label(labels) + (0 if until is None else self.span(time - until))
+        if self.lean and not self.checkpointing:
+            return lean_forward(self.net, x, TIME_SCALE * time, given)
         out: Tensor = self.net(x, TIME_SCALE * time, class_labels=given, return_dict=False)[0]
         return out

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Precision = Literal["float32", "bfloat16"]
 PACKAGES = ("torch", "torchvision", "diffusers", "einops", "numpy", "scipy", "scikit-learn", "torchmetrics")
+COMMIT = "ZOO_COMMIT"
 DEVICES = "auto, cpu, cuda, cuda:N, mps"
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")  # torch knows more, such as meta, on which nothing is computed
 # glibc's M_MMAP_THRESHOLD (bytes, its largest), M_TRIM_THRESHOLD and M_TOP_PAD
@@ -40,7 +41,12 @@ def versions() -> dict[str, str]:
 
 
 def git_hash() -> str | None:
-    """The commit of this source tree, with + if files were changed since; None outside of git."""
+    """The commit of this source tree, with + if files were changed since; None outside of git.
+
+    A copy that a driver sent to another machine is told its commit by the variable COMMIT.
+    """
+    if COMMIT in os.environ:
+        return os.environ[COMMIT] or None
     root = Path(__file__).parents[2]
     git = shutil.which("git")
     if git is None or not (root / ".git").exists():
@@ -153,8 +159,8 @@ def compiled(
 
     `auto` compiles what is in bfloat16 on a GPU, or on a CPU with matrix units (three times as fast there). On a CPU
     without them it gains a quarter on the DiT and nothing on the U-Net, and takes a minute: too little for the short
-    runs of a CPU. `graphs` is True here, and on a GPU the trainer's to carry on; it was never run on one yet, so `auto`
-    does not take it.
+    runs of a CPU. `graphs` is True here, and on a GPU the trainer's to carry on; `auto` becomes `graphs` before it
+    comes here, on a kind of GPU that was measured (`zoo/training/ways.py`).
     """
     import torch
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from zoo.base import streams
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+USERS: dict[str, str] = {}  # files of the user's own code -> what to call them: a mistake there is no bug of ours
 
 
 class ZooError(Exception):
@@ -91,7 +92,7 @@ def run_main(main: Callable[[], int | None]) -> None:
 
 
 def explained(error: Exception) -> ZooError | None:
-    """The error as a sentence and an exit status: of a file, or of memory; None for a bug of ours."""
+    """The error as a sentence and an exit status: of a file, of memory, or in a user's code; None for a bug of ours."""
     if isinstance(error, ZooError):
         return error
     if isinstance(error, OSError):
@@ -103,4 +104,14 @@ def explained(error: Exception) -> ZooError | None:
     beyond = ("out of memory", "not enough memory", "t allocate memory", "Unable to allocate")
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(words in text for words in beyond)):
         return OutOfMemory(f"not enough memory ({text or 'none is left'}). Lower the batch, or the backbone's sizes")
+    if place := place_in(error):
+        return ZooError(f"{place}: {type(error).__name__}{f': {text}' if text else ''}")
     return None
+
+
+def place_in(error: BaseException) -> str:
+    """`--plugin mine.py, line 12`: the innermost line of the user's own code that the error came through, or ""."""
+    import traceback  # only where something went wrong
+
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in USERS]
+    return f"{USERS[lines[-1].filename]}, line {lines[-1].lineno}" if lines else ""

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,6 +27,33 @@ def write_atomic(path: Path, data: bytes) -> None:
         file.write(data)
 
 
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """Replace many files, in this order, creating their folders: each is whole or absent, and all are on the disk.
+
+    Their contents are flushed one after the other before the first file appears, and each folder once: on a disk where
+    a flush takes milliseconds that is some times faster than `write_atomic` for each. Errors as `replacing`.
+    """
+    made: dict[Path, Path] = {}
+    try:
+        for path, data in files.items():
+            with _explained(path, len(data)):
+                made[path], file = _beside(path)
+                with file:
+                    file.write(data)
+        for path, temporary in made.items():
+            with _explained(path, len(files[path])):
+                _flush(temporary)
+                temporary.chmod(0o666 & ~current_umask())
+        for path, temporary in made.items():
+            with _explained(path, len(files[path])):
+                temporary.replace(path)
+    finally:
+        for temporary in made.values():
+            temporary.unlink(missing_ok=True)
+    for folder in dict.fromkeys(path.parent for path in files):
+        sync_folder(folder)
+
+
 @contextlib.contextmanager
 def replacing(path: Path, size: int) -> Iterator[BinaryIO]:
     """A new file of about `size` bytes to write to, which replaces the old one once it is whole and on the disk.
@@ -38,12 +65,10 @@ def replacing(path: Path, size: int) -> Iterator[BinaryIO]:
         with open(os.devnull, "w+b") as nowhere:
             yield nowhere
         return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        temporary = Path(name)
+    with _explained(path, size):
+        temporary, file = _beside(path)
         try:
-            with os.fdopen(handle, "w+b") as file:
+            with file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -53,6 +78,20 @@ def replacing(path: Path, size: int) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+
+def _beside(path: Path) -> tuple[Path, BinaryIO]:
+    """A new temporary file in a file's folder, which is made first, opened for writing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    return Path(name), os.fdopen(handle, "w+b")
+
+
+@contextlib.contextmanager
+def _explained(path: Path, size: int) -> Iterator[None]:
+    """Failed writes of `size` bytes in their teaching form."""
+    try:
+        yield
     except OSError as error:
         raise write_error(path, size, error) from error
 
@@ -109,11 +148,15 @@ def sha256(path: Path) -> str:
 def sync_folder(folder: Path) -> None:
     """Flush a folder's entries, so that a rename outlives a power cut; a no-op where folders cannot be opened."""
     with contextlib.suppress(PermissionError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        _flush(folder)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def current_umask() -> int:

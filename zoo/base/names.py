@@ -9,7 +9,7 @@ import inspect
 import math
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Any, TypeVar
 
 from zoo.base.errors import ZooError, choose
@@ -47,6 +47,8 @@ class Term:
         if self.word not in table:
             raise choose(kind, self.word, table)
         make = table[self.word]
+        if problem := _unlike_its_kind(make):
+            raise ZooError(f"the class of {kind} {self.word!r} {problem}")
         signature = inspect.signature(make)
         usage = ", ".join(name for name in signature.parameters if name not in given)
         kinds = {name: getattr(p.annotation, "__name__", p.annotation) for name, p in signature.parameters.items()}
@@ -63,6 +65,24 @@ class Term:
             return make(*bound.args, **bound.kwargs)
         except ValueError as error:
             raise ZooError(f"{kind} {str(self)!r}: {error}") from None
+
+
+def _unlike_its_kind(make: Callable[..., object]) -> str:
+    """What a class lacks of its abstract base, a method or an argument of one; "" for one that has all. A user's class
+    is told this before anything calls it."""
+    if lacking := sorted(getattr(make, "__abstractmethods__", ())):
+        return f"lacks {', '.join(lacking)}"
+    if isinstance(make, type) and not is_dataclass(make):
+        return "is no dataclass: write @dataclass(frozen=True) above it"
+    for base in getattr(make, "__mro__", ())[1:]:
+        for name in sorted(getattr(base, "__abstractmethods__", ())):
+            own, wanted = (getattr(owner, name) for owner in (make, base))
+            if not (inspect.isfunction(own) and inspect.isfunction(wanted)):
+                continue
+            takes, needs = (list(inspect.signature(method).parameters) for method in (own, wanted))
+            if len(takes) != len(needs):
+                return f"has {name}({', '.join(takes)}), which should be {name}({', '.join(needs)})"
+    return ""
 
 
 def _as(kind: str, value: float | str) -> float | str | bool:

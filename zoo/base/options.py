@@ -13,6 +13,7 @@ from dataclasses import MISSING, Field, field, fields
 from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError, choose
 from zoo.base.helptext import Entry, page
 
@@ -214,6 +215,7 @@ class Kind:
         if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
             raise ZooError(f"{flag} {text!r} holds a character that does not print. Allowed: printable ones")
         if self.words:
+            text = text.capitalize() if text in ("true", "false") else text  # as TOML and JSON write them
             if text not in self.words:
                 raise choose(f"value of {flag}:", text, self.words)
             return self.words[text]
@@ -250,7 +252,7 @@ def _quoted(value: object) -> str:
 
 
 def _short(text: str) -> str:
-    return repr(text) if len(text) <= 40 else f"{text[:20]!r}.. ({len(text)} characters)"
+    return repr(text) if len(text) <= 40 else f"{text[:20]!r}.. ({counted(len(text), 'character')})"
 
 
 def _first_line(options: type) -> str:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from zoo.base.children import follow
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.base.progress import progress_shown
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 MEETING = "ZOO_RANKS_MEETING"  # a file by which the ranks of `group.launch` find one another; torchrun has its own way
 LAUNCHER = "ZOO_RANKS_LAUNCHER"  # the process that started them
+TORCHRUN = "TORCHELASTIC_RUN_ID"  # which torchrun sets; a killed one ends no rank
 PATIENCE = timedelta(minutes=30)  # for the slowest rank, as while the first one scores or compiles
 _place = (0, 1)  # this process's rank, and how many there are
 
@@ -56,8 +58,9 @@ def check(batch: int, ranks: int, parts: int, joined: str = "") -> None:
     if batch % (ranks * parts):
         near = sorted({max(1, batch // (ranks * parts)), batch // (ranks * parts) + 1})
         raise ZooError(
-            f"a batch of {batch} cannot be shared out equally over {ranks} ranks of {parts} parts each. Take a batch "
-            f"of {' or '.join(str(ranks * parts * each) for each in near)}, or other --ranks and --accumulate"
+            f"a batch of {batch} cannot be shared out equally over {ranks} ranks of {counted(parts, 'part')} each. "
+            f"Take a batch of {' or '.join(str(ranks * parts * each) for each in near)}, or other --ranks and "
+            "--accumulate"
         )
 
 
@@ -73,9 +76,12 @@ def joined(device: str, wanted: int | None) -> Iterator[str]:
         yield device
         return
     if wanted not in (None, count):
-        raise ZooError(f"--ranks {wanted}, but {count} processes were started: leave --ranks out under torchrun")
-    if LAUNCHER in os.environ:
-        follow(int(os.environ[LAUNCHER]))
+        raise ZooError(
+            f"--ranks {wanted}, but {counted(count, 'process was', 'processes were')} started: leave --ranks out "
+            "under torchrun"
+        )
+    if LAUNCHER in os.environ or TORCHRUN in os.environ:
+        follow(int(os.environ.get(LAUNCHER) or os.getppid()))
     import torch
     from torch import distributed as dist
 

@@ -14,7 +14,7 @@ from zoo.base.limits import require_writable
 from zoo.base.options import MUCH, WHERE, option, read
 from zoo.base.progress import say
 from zoo.benchmark import gpu, needs
-from zoo.benchmark.session import COMPILED, ROOT, Session
+from zoo.benchmark.session import COMPILED, ROOT, Session, work_of
 from zoo.benchmark.tables import markdown
 
 AGAIN = "ZOO_SESSION_SITE"  # set for the process that was started again with the wheels' packages
@@ -50,8 +50,8 @@ def main() -> int:
     found = needs.look()
     lacking = needs.missing(found)
     if lacking and wheels and AGAIN not in os.environ:
-        out.mkdir(parents=True, exist_ok=True)
-        site = out / "work" / "site"
+        site = work_of(out) / "site"
+        site.parent.mkdir(parents=True, exist_ok=True)
         say(needs.install(wheels, site))
         path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
         os.environ |= {AGAIN: str(site), "PYTHONPATH": path}
@@ -62,7 +62,8 @@ def main() -> int:
     from zoo.base.environment import pick_device  # torch, which is known to be there now
 
     device = str(pick_device(options.device))
-    environment = {"TORCHINDUCTOR_CACHE_DIR": str(out / "work" / COMPILED)}
+    compiled, fastest = work_of(out) / COMPILED, out / gpu.FASTEST
+    environment = {"TORCHINDUCTOR_CACHE_DIR": str(compiled), "ZOO_FASTEST": str(fastest)}
     session = Session(out, minutes, lacking, environment, table=markdown)
     mirror = options.mirror and (options.mirror if "://" in options.mirror else str(Path(options.mirror).resolve()))
     session.run(gpu.steps(session, device, mirror))

@@ -1,97 +1,91 @@
-"""The steps of a session, most valuable first, and the tables of what they gave.
+"""The steps of a session, most valuable first.
 
 a. the machine and its ceilings; b. the tests that a GPU has to pass, whose verdict decides whether CUDA graphs are
-measured; c. speed of training and sampling in every mode; d. time to quality: FID after so many seconds of training;
-e. the default grid for as long as there is time. On a CPU every step is rehearsed at the sizes of a `cpu` budget.
+measured and taken; c. speed of training and sampling in the modes that `auto` may take; d. time to quality: FID after
+so many seconds of training; e. the default grid for as long as there is time; then what was put off: the other modes,
+further runs of d., and the costs that are counted, which need no GPU. On a CPU every step is rehearsed at the sizes of
+a `cpu` budget.
 """
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from zoo.benchmark.session import Session, Step
+from zoo.benchmark import fastest
+from zoo.benchmark.fastest import DATASET, FASTEST, OBJECTIVE, family, speed
+from zoo.benchmark.session import Session, Step, child
 
-OBJECTIVE, DATASET = "rf/lognorm(0,1)", "mnist"
+__all__ = ["FASTEST", "steps"]
 COMMANDS = ("safetensors", "tqdm", "tabulate", "scikit-learn", "scipy", "pillow")
 BACKBONES = {"dit": ("einops",), "unet": ("diffusers",)}  # and the packages that they need
+OVERHEAD = 45.0  # seconds that a run of d. takes besides its training: two processes, set-up, samples, scores
+GRID_SHARE = 0.3  # of a session's time that d. leaves to e.
+TESTS = (("graphs", "not speedups", 130.0), ("speedups", "speedups", 60.0))  # name, which of the tests, seconds
+CELLS = 16  # eight objectives on two backbones
 
 
 @dataclass(frozen=True)
 class Scale:
-    """What is measured on one kind of device: sizes, batches, samples, seconds of training."""
+    """What is measured on one kind of device: sizes, batches, samples, seconds of training.
+
+    lengths: seconds of training in d., the first is that of the learning rates' trial. epoch_images: of a cell in e.,
+    at most. first: modes that are timed before d. overhead, score_limit: seconds that a run of d. takes besides its
+    training, and the most for its scores; the first of them measures the real images too, for minutes on a CPU. score:
+    how e.'s cells are scored, where the grid's own way takes too long. jobs: cells of e. at once, so that a GPU trains
+    one while the CPU scores another.
+    """
 
     sizes: dict[str, str]
     batch: int
-    large: int
     samples: int
     sampling_batch: int
-    lengths: tuple[float, ...]  # seconds of training in d., the first is that of the learning rates' trial
+    lengths: tuple[float, ...]
     rates: tuple[float, ...]
-    epoch_images: int  # of a cell in e., at most
+    epoch_images: int
+    first: int
+    overhead: float = OVERHEAD
+    score_limit: float = 120.0
+    score: tuple[str, ...] = ()
+    jobs: int | None = None
 
 
 SCALES = {
-    "cuda": Scale({"dit": "dit", "unet": "unet"}, 256, 1024, 10_000, 1020, (30, 10, 20, 60), (2e-3, 1e-3, 4e-3),
-                  300_000),
-    "cpu": Scale({"dit": "dit(patch=4,width=128)", "unet": "unet(width=16,attention=1)"}, 16, 64, 300, 78, (10, 5),
-                 (8e-3, 4e-3), 2_000),
+    "cuda": Scale({"dit": "dit", "unet": "unet"}, 256, 10_000, 1020, (30, 10, 20, 60), (2e-3, 1e-3, 4e-3), 300_000,
+                  fastest.FIRST, jobs=3),
+    "cpu": Scale({"dit": "dit(patch=4,width=128)", "unet": "unet(width=16,attention=1)"}, 16, 300, 78, (10, 5),
+                 (8e-3, 4e-3), 2_000, 2, 20.0, 300.0, ("score.n=256", "score.snapshots=0", "score.best.tries=0")),
 }  # fmt: skip
-MODES: dict[str, dict[str, Any]] = {  # in order; what each changes of the recipe
-    "compiled bfloat16": {"precision": "bfloat16", "compile": True},
-    "recorded": {"precision": "bfloat16", "compile": "graphs"},
-    "eager bfloat16": {"precision": "bfloat16", "compile": False},
-    "compiled, AdamW": {"precision": "bfloat16", "compile": True, "optimizer": "adamw"},
-    "compiled, checkpointing": {"precision": "bfloat16", "compile": True, "checkpointing": True},
-    "compiled, large batch": {"precision": "bfloat16", "compile": True},
-}
-
-
-def child(name: str, limit: float, needs: tuple[str, ...] = (), **asked: object) -> Step:
-    """A step that one process measures and prints as JSON."""
-    return Step(name, ("-m", "zoo.benchmark.child", json.dumps(asked)), limit, needs)
 
 
 def steps(session: Session, device: str, mirror: str | None) -> Iterator[Step]:
     """All steps, each made when those before it are done: later ones depend on what earlier ones gave."""
-    scale = SCALES["cuda" if device.startswith("cuda") else "cpu"]
+    scale, modes = SCALES[family(device)], list(fastest.MODES[family(device)])
     yield child("machine", 40, what="ceiling", device=device, seconds=2.0)
+    passed = {"speedups"} if family(device) == "cpu" else set()
+    for name, chosen, limit in TESTS:
+        tests = ("-m", "pytest", "tests/test_gpu.py", "-p", "no:cacheprovider", "-q", "-k", chosen)
+        yield Step(f"tests of {name}", tests, limit, ("pytest", "einops", "diffusers"))
+        verdict = session.results.get(f"tests of {name}", {})  # skipped tests prove nothing
+        if verdict.get("status") == "ok" and "passed" in verdict["data"].get("said", ""):
+            passed.add(name)
+    first = modes[: scale.first] + ([fastest.UNRECORDED] if family(device) == "cuda" and "graphs" not in passed else [])
+    others = [mode for mode in modes[scale.first :] if mode != fastest.UNRECORDED]
     for kind, size in scale.sizes.items():
-        yield child(f"cost {kind}", 20, BACKBONES[kind], what="cost", backbone=size, dataset=DATASET, batch=scale.batch)
-    tests = ("-m", "pytest", "tests/test_gpu.py", "-p", "no:cacheprovider", "-q")
-    yield Step("tests", tests, 130, ("pytest", "einops", "diffusers"))
-    verdict = session.results.get("tests", {})  # skipped tests prove nothing
-    passed = verdict.get("status") == "ok" and "passed" in verdict["data"].get("said", "")
-    for kind, size in scale.sizes.items():
-        yield from _speed(scale, kind, size, device, passed)
-    for kind, size in scale.sizes.items():
-        yield from _quality(session, scale, kind, size, device, mirror)
+        yield from fastest.steps(kind, size, scale.batch, device, first, BACKBONES[kind], passed)
+    fastest.write(session, list(scale.sizes), device)
+    reserve = GRID_SHARE * 60 * session.minutes
+    for kind in scale.sizes:
+        yield from _quality(session, scale, kind, device, mirror, reserve)
     yield from _grid(session, scale, device, mirror)
-
-
-def _speed(scale: Scale, kind: str, size: str, device: str, graphs: bool) -> Iterator[Step]:
-    for mode, how in MODES.items():
-        if mode == "recorded" and not (graphs and device.startswith("cuda")):
-            continue
-        batch = scale.large if mode == "compiled, large batch" else scale.batch
-        config = {"objective": OBJECTIVE, "dataset": DATASET, "backbone": size, "batch": batch}
-        config |= {"images": batch * 10**6, **how}
-        asked: dict[str, Any] = {"what": "mode", "config": config, "device": device, "seconds": 2.0}
-        yield child(f"speed {kind}: {mode}", 90, BACKBONES[kind], **asked)
-        if mode == "compiled bfloat16":  # again, with a warm cache of compiled code
-            yield child(f"speed {kind}: {mode}, warm", 60, BACKBONES[kind], **asked)
-
-
-def speed(results: dict[str, Any], kind: str) -> float:
-    """Images a second of the fastest mode at the usual batch; 0.0 if none was measured."""
-    found = [
-        one["data"]["train_images_per_s"]
-        for name, one in results.items()
-        if name.startswith(f"speed {kind}: ") and one["status"] == "ok" and "large batch" not in name
-    ]
-    return max(found, default=0.0)
+    for kind, size in scale.sizes.items():
+        yield from fastest.steps(kind, size, scale.batch, device, others, BACKBONES[kind], passed)
+    fastest.write(session, list(scale.sizes), device)
+    for kind in scale.sizes:
+        yield from _quality(session, scale, kind, device, mirror, 0.0)
+    for kind, size in scale.sizes.items():
+        yield child(f"cost {kind}", 60, BACKBONES[kind], what="cost", backbone=size, dataset=DATASET, batch=scale.batch)
 
 
 def quality_name(kind: str, rate: float, seconds: float) -> str:
@@ -99,40 +93,63 @@ def quality_name(kind: str, rate: float, seconds: float) -> str:
     return f"{kind} {rate:g} {seconds:g} s"
 
 
-def _quality(session: Session, scale: Scale, kind: str, size: str, device: str, mirror: str | None) -> Iterator[Step]:
-    """Runs of so many seconds: first the learning rates, then the best of them at other lengths."""
-    images_per_s = speed(session.results, kind)
+def _quality(
+    session: Session, scale: Scale, kind: str, device: str, mirror: str | None, reserve: float
+) -> Iterator[Step]:
+    """Runs of so many seconds: first the learning rates, then the best of them at other lengths.
+
+    reserve: seconds that are left to what comes behind; a backbone's first run is begun in any case.
+    """
+    images_per_s = speed(session.results, kind, device)
     if not images_per_s:
         return
     first, *others = scale.lengths
+
+    def begun(seconds: float) -> bool:
+        """Whether there is time for such a run."""
+        none_yet = not any(name.startswith(f"train {kind} ") for name in session.results)
+        return session.left > seconds + scale.overhead + (0.0 if none_yet else reserve)
+
     for rate in scale.rates:
-        yield from _run(session, scale, kind, size, rate, first, images_per_s, device, mirror)
+        if begun(first):
+            yield from _run(session, scale, kind, rate, first, images_per_s, device, mirror)
     fids = {rate: fid(session.results, quality_name(kind, rate, first)) for rate in scale.rates}
     known = {rate: value for rate, value in fids.items() if value is not None}
-    if known:
-        best = min(known, key=known.__getitem__)
-        for seconds in others:
-            yield from _run(session, scale, kind, size, best, seconds, images_per_s, device, mirror)
-        longest = max(scale.lengths)
-        folder = session.work / quality_name(kind, best, longest).replace(" ", "_")
-        out = session.out / f"ema-{kind}.safetensors"
-        yield child(f"ema {kind}", 20, ("safetensors",), what="ema", run=str(folder), out=str(out))
+    if not known:
+        return
+    best = min(known, key=known.__getitem__)
+    for seconds in others:
+        if begun(seconds):
+            yield from _run(session, scale, kind, best, seconds, images_per_s, device, mirror)
+    for seconds in sorted(scale.lengths, reverse=True):  # the weights of the longest run whose files are here
+        folder = _folder(session, quality_name(kind, best, seconds))
+        if any(folder.glob("step-*.safetensors")):
+            out = session.out / f"ema-{kind}.safetensors"
+            yield child(f"ema {kind} {seconds:g} s", 30, ("safetensors",), what="ema", run=str(folder), out=str(out))
+            return
+
+
+def _folder(session: Session, name: str) -> Path:
+    return session.work / name.replace(" ", "_")
 
 
 def _run(
-    session: Session, scale: Scale, kind: str, size: str, rate: float, seconds: float, images_per_s: float,
-    device: str, mirror: str | None,
+    session: Session, scale: Scale, kind: str, rate: float, seconds: float, images_per_s: float, device: str,
+    mirror: str | None,
 ) -> Iterator[Step]:  # fmt: skip
     name = quality_name(kind, rate, seconds)
-    folder = session.work / name.replace(" ", "_")
-    needs = (*COMMANDS, *BACKBONES[kind])
+    folder, needs = _folder(session, name), (*COMMANDS, *BACKBONES[kind])
+    if f"score {name}" not in session.results and not any(folder.glob("step-*.safetensors")):
+        session.results.pop(f"train {name}", None)  # an earlier session's, whose weights were not brought back
     images = max(scale.batch, round(images_per_s * seconds / scale.batch) * scale.batch)
-    places = ["--device", device, "--data-dir", str(session.out / "data"), *(["--mirror", mirror] if mirror else [])]
-    what = ["--objective", OBJECTIVE, "--backbone", size, "--dataset", DATASET, "--images", str(images)]
+    places = ["--device", device, "--data-dir", str(session.work / "data"), *(["--mirror", mirror] if mirror else [])]
+    what = ["--objective", OBJECTIVE, "--backbone", scale.sizes[kind], "--dataset", DATASET, "--images", str(images)]
     how = ["--batch", str(scale.batch), "--learning-rate", f"{rate:g}", "--out", str(folder)]
     yield Step(f"train {name}", ("-m", "zoo.train", *what, *how, *places), 2 * seconds + 60, needs)
+    if session.results.get(f"train {name}", {}).get("status") != "ok":
+        return
     drawn = ["--n", str(scale.samples), "--steps", "25", "--batch", str(scale.sampling_batch), "--json"]
-    yield Step(f"score {name}", ("-m", "eval.fid", str(folder), *drawn, *places), 90, needs)
+    yield Step(f"score {name}", ("-m", "eval.fid", str(folder), *drawn, *places), scale.score_limit, needs)
 
 
 def fid(results: dict[str, Any], name: str) -> float | None:
@@ -143,11 +160,11 @@ def fid(results: dict[str, Any], name: str) -> float | None:
 
 def _grid(session: Session, scale: Scale, device: str, mirror: str | None) -> Iterator[Step]:
     """The default grid, DiT first, with as many images a cell as the time that is left allows."""
-    rates = [speed(session.results, kind) for kind in scale.sizes]
-    if not all(rates):
+    paces = [speed(session.results, kind, device) for kind in scale.sizes]
+    if not all(paces):
         return
-    per_cell = max(1.0, session.left - 60) / 16  # eight objectives on two backbones
-    images = min(scale.epoch_images, max(10 * scale.batch, round(0.5 * median(rates) * per_cell)))
+    per_cell = max(1.0, session.left - 60) / CELLS
+    images = min(scale.epoch_images, max(10 * scale.batch, round(0.5 * min(paces) * per_cell)))
     asked = session.work / "grid" / "images.json"
     if asked.is_file():  # an earlier session's: its cells go on
         images = json.loads(asked.read_text(encoding="utf-8"))["images"]
@@ -156,13 +173,14 @@ def _grid(session: Session, scale: Scale, device: str, mirror: str | None) -> It
         asked.write_text(json.dumps({"images": images}), encoding="utf-8")
     out = session.work / "grid" / "default"
     command = ["-m", "run_all", "--grid", "default", "--dataset", DATASET, "--seeds", "1", "--budget", str(images)]
-    command += ["--device", device, "--out", str(out), "--data-dir", str(session.out / "data")]
+    command += ["--device", device, "--out", str(out), "--data-dir", str(session.work / "data")]
     command += ["--mirror", mirror] if mirror else []
+    command += ["--set", *scale.score] if scale.score else []
+    command += ["--jobs", str(scale.jobs)] if scale.jobs else []
     needs = (*COMMANDS, *{need for needs in BACKBONES.values() for need in needs}, "matplotlib", "jinja2")
-    for kind in scale.sizes:
-        yield Step(
-            f"grid {kind}", (*command, "--only", f"{DATASET} {kind}"), max(30.0, session.left), needs, saves=True
-        )
+    for i, kind in enumerate(scale.sizes):
+        left = session.left if i + 1 == len(scale.sizes) else 0.6 * session.left
+        yield Step(f"grid {kind}", (*command, "--only", f"{DATASET} {kind}"), max(30.0, left), needs, saves=True)
 
 
 def folder_of_wheels(root: Path) -> Path | None:

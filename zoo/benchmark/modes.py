@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError, choose
 from zoo.base.progress import say
 from zoo.base.threads import cores
@@ -146,11 +147,11 @@ def table(found: dict[str, Any]) -> str:
     machine, jobs = found["machine"], found["options"]["jobs"]
     flop = machine["flop_per_s"]
     head = (
-        f"{machine['device']}, {machine['threads']} threads, torch {machine['versions']['torch']}. A large matrix "
-        f"product: {flop['float32'] / 1e9:,.0f} GFLOP/s in float32, {flop['bfloat16'] / 1e9:,.0f} in bfloat16; a copy "
-        f"moves {machine['copy_bytes_per_s'] / 1e9:,.1f} GB/s. Batch {found['options']['batch']}, images of "
-        f"{' x '.join(map(str, found['image_shape'][1:]))} pixels, {found['image_shape'][0]} channels"
-        + (f", {jobs} processes at once, rates added up." if jobs > 1 else ".")
+        f"{machine['device']}, {counted(machine['threads'], 'thread')}, torch {machine['versions']['torch']}. A large "
+        f"matrix product: {flop['float32'] / 1e9:,.0f} GFLOP/s in float32, {flop['bfloat16'] / 1e9:,.0f} in bfloat16; "
+        f"a copy moves {machine['copy_bytes_per_s'] / 1e9:,.1f} GB/s. Batch {found['options']['batch']}, images of "
+        f"{' x '.join(map(str, found['image_shape'][1:]))} pixels, {counted(found['image_shape'][0], 'channel')}"
+        + (f", {counted(jobs, 'process')} at once, rates added up." if jobs > 1 else ".")
     )
     header = ["backbone", "mode", "training, images/s", "share of ceiling", "sampling, evaluations/s",
               "share of ceiling", "activations, MB", "memory, MB", "set-up cold, s", "warm, s"]  # fmt: skip

@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from zoo.base.counts import counted
+
 
 @dataclass(frozen=True)
 class Package:
@@ -85,5 +87,5 @@ def install(wheels: Path, target: Path) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)  # noqa: S603 (our own interpreter)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["pip printed nothing"])[-1]
-        return f"{len(files)} wheels of {wheels} could not be installed: {last}"
-    return f"{len(files)} wheels of {wheels} are used from {target}"
+        return f"{counted(len(files), 'wheel')} of {wheels} could not be installed: {last}"
+    return f"{counted(len(files), 'wheel')} of {wheels} in use, from {target}"

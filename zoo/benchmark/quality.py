@@ -19,13 +19,14 @@ from zoo.base.files import read_json, write_json
 from zoo.base.limits import require_writable
 from zoo.base.options import EXPERT, MUCH, WHERE, option, read
 from zoo.base.progress import say
-from zoo.benchmark.gpu import child
-from zoo.benchmark.session import Session, Step
+from zoo.benchmark.session import Session, Step, child
 from zoo.benchmark.tables import table
-from zoo.config.cell import Recipe
+from zoo.config.cell import Recipe, TrainConfig
+from zoo.config.changes import changed
+from zoo.config.changes import read as read_changes
 
 DAY = 86_400  # seconds
-FIXED = ("batch", "learning_rate", "optimizer", "precision", "compile")
+FIXED = ("batch", "learning_rate", "optimizer", "precision", "compile", "set")
 RATES = {"dit": 8e-3, "unet": 2e-3}  # learning rates of the default grid's `cpu` budgets on MNIST
 
 
@@ -51,6 +52,9 @@ class Options:
     optimizer: str = option("muon", "muon or adamw", EXPERT, metavar="NAME")
     precision: str = option("auto", "auto, float32 or bfloat16", EXPERT, metavar="NAME")
     compile: str = option("auto", "auto, True or False", EXPERT, metavar="HOW")
+    set: tuple[str, ...] = option(
+        (), "try any other field of the recipe, as in train.ema=0.1", EXPERT, metavar="FIELD=VALUE .."
+    )
 
     def check(self) -> None:
         """Raises ZooError for what makes no sense."""
@@ -70,6 +74,15 @@ class Options:
             if (word := getattr(self, name)) not in allowed:
                 raise choose(name, word, allowed)
         check_device(self.device)
+        self.changes()
+
+    def changes(self) -> dict[str, Any]:
+        """Fields of the recipe by `--set`. Raises ZooError for what cannot be set, or has an option of its own."""
+        found: dict[str, Any] = read_changes(self.set, ["train"]).get("train", {})
+        if own := sorted(set(FIXED) & set(found)):
+            raise ZooError(f"--set train.{own[0]}: write --{own[0].replace('_', '-')} instead")
+        changed(TrainConfig(), found, "train")
+        return found
 
     def recipe(self, backbone: str) -> dict[str, Any]:
         """Its fields, as zoo.train's options spell them."""
@@ -91,6 +104,7 @@ def steps(session: Session, options: Options) -> Iterator[Step]:
         recipe = {key.replace("-", "_"): value for key, value in options.recipe(backbone).items()}
         recipe["compile"] = {"True": True, "False": False}.get(options.compile, "auto")
         config = {"objective": options.objective[0], "backbone": backbone, "images": options.batch * 10**6, **recipe}
+        config |= options.changes()
         yield child(f"speed {backbone}", 120, what="mode", config=config, device=options.device, seconds=10.0)
     for seconds in sorted(options.seconds):
         for seed in range(options.seeds):
@@ -108,10 +122,11 @@ def _run(
 ) -> Iterator[Step]:
     name = run_name(backbone, objective, seconds, seed)
     folder = session.work / name.replace(" ", "_").replace("/", "_")
-    places = ["--device", options.device, "--data-dir", str(session.out / "data")]
+    places = ["--device", options.device, "--data-dir", str(session.work / "data")]
     places += ["--mirror", options.mirror] if options.mirror else []
     how = [word for key, value in options.recipe(backbone).items() for word in (f"--{key}", str(value))]
     what = ["--objective", objective, "--backbone", backbone, "--dataset", "mnist", "--images", str(images)]
+    how += ["--set", *options.set] if options.set else []
     train = ("-m", "zoo.train", *what, "--seed", str(seed), *how, "--out", str(folder), *places)
     yield Step(f"train {name}", train, 4 * seconds + 120)
     drawn = ("-m", "eval.fid", str(folder), "--n", str(options.n), "--start", "-5.4", "--json", *places)
@@ -146,10 +161,10 @@ def _field(results: Mapping[str, Any], options: Options, backbone: str, objectiv
 
 def _same_as_before(path: Path, options: Options) -> None:
     """Keep how runs are made, or see that it is what earlier results in the folder were made with."""
-    how = {name: getattr(options, name) for name in ("n", "device", "threads", *FIXED)}
-    before = read_json(path) if path.is_file() else how
-    if changed := [name for name in how if before.get(name) != how[name]]:
-        told = ", ".join(f"--{name.replace('_', '-')} {before.get(name)}" for name in changed)
+    how = {name: getattr(options, name) for name in ("n", "device", "threads", *FIXED)} | {"set": [*options.set]}
+    before = {"set": [], **read_json(path)} if path.is_file() else how
+    if others := [name for name in how if before.get(name) != how[name]]:
+        told = ", ".join(f"--{name.replace('_', '-')} {before.get(name)}" for name in others)
         raise ZooError(f"{path.parent} holds results made with {told}: give another --out for these options")
     write_json(path, how)
 

@@ -3,7 +3,8 @@
 Each step is a process of its own with its own time limit; after each, the results (session.json), the tables
 (session.md) and an archive of everything but weights (results.tar.gz) are written again. A step that fails or runs out
 of time is recorded and passed over. In a folder that holds the results of an earlier session on the same kind of
-machine, finished steps are not repeated.
+machine, finished steps are not repeated. What steps need on the way (data, runs, compiled code) lies beside the folder,
+in OUT.work, so that the folder itself holds few files, none of them large.
 """
 
 import json
@@ -28,6 +29,8 @@ ROOT = Path(__file__).parents[2]  # where run_all.py and tests/ lie
 ARCHIVE_BYTES = 15 << 20  # what is packed, before compression of its text
 KEPT = (".json", ".jsonl", ".txt", ".csv", ".md", ".html", ".png", ".log")
 COMPILED = "inductor"  # the folder of compiled code, below `work`
+UNPACKED = (COMPILED, "site", "data")  # folders there of which nothing is brought back: parts of a cache would mislead
+RUNNING = "running"  # a file there for as long as a session has not come to its end
 GRACE_SECONDS = 20.0  # for a step that saves when it is interrupted
 
 
@@ -45,6 +48,16 @@ class Step:
     saves: bool = False
 
 
+def child(name: str, limit: float, needs: tuple[str, ...] = (), **asked: object) -> Step:
+    """A step that one process measures and prints as JSON, see `child.py`."""
+    return Step(name, ("-m", "zoo.benchmark.child", json.dumps(asked)), limit, needs)
+
+
+def work_of(out: Path) -> Path:
+    """The folder beside a session's in which its steps work."""
+    return out.with_name(f"{out.name}.work")
+
+
 @dataclass
 class Session:
     """The state of a session: its folder, its end, and what its steps gave, by name."""
@@ -60,9 +73,12 @@ class Session:
         if not self.minutes > 0:
             raise ZooError(f"--minutes {self.minutes:g} must be above 0")
         self.began = time.monotonic()
-        self.work = self.out / "work"
+        self.work = work_of(self.out)
+        self.out.mkdir(parents=True, exist_ok=True)
         self.work.mkdir(parents=True, exist_ok=True)
-        self._clear_compiled()
+        if (self.work / RUNNING).exists():
+            self._clear_compiled()
+        (self.work / RUNNING).touch()
         self._resume()
 
     @property
@@ -99,6 +115,7 @@ class Session:
                 self._record(step, {"status": "skipped", "reason": "no time was left", "seconds": 0.0})
                 continue
             self._record(step, self._do(step))
+        (self.work / RUNNING).unlink(missing_ok=True)
 
     def _do(self, step: Step) -> dict[str, Any]:
         """Run a step's process to its end, or to the end of its time."""
@@ -158,7 +175,8 @@ class Session:
 
     def pack(self) -> None:
         """results.tar.gz: logs, results, metrics, pages and pictures below `work`, the smallest files first."""
-        files = [file for file in self.work.rglob("*") if file.suffix in KEPT and file.is_file()]
+        chosen = [file for file in self.work.rglob("*") if file.suffix in KEPT and file.is_file()]
+        files = [file for file in chosen if file.relative_to(self.work).parts[0] not in UNPACKED]
         total, partial = 0, self.out / "results.tar.gz.tmp"
         with tarfile.open(partial, "w:gz") as packed:
             for file in sorted(files, key=lambda file: (file.stat().st_size, str(file))):

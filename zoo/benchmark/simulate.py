@@ -1,8 +1,9 @@
 """A plan on paper for a large grid on a cluster: python -m zoo.bench --simulate cells=10000 nodes=64
 
-Seats on nodes do cells; the driver, one process, takes in each that ends, one after the other. What the driver needs
-for a cell is measured here first (writing what came back, reading its result), and what a network carries is given.
-The part that is busiest is the one that breaks first: it says with how many nodes it is busy all the time.
+Seats on nodes do cells; the driver, one process, takes in each that ends, one after the other, and its second thread
+writes them to the disk. What the driver needs for a cell is measured here first (writing what came back, reading its
+result), and what a network carries is given. The part that is busiest is the one that breaks first: it says with how
+many nodes it is busy all the time.
 """
 
 import heapq
@@ -10,15 +11,16 @@ import json
 import random
 import tempfile
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from tabulate import tabulate
 
-from zoo.base.errors import ZooError, choose
+from zoo.base.counts import counted
 from zoo.base.options import MUCH, option, read
 from zoo.base.sealed import read_sealed, sealed
-from zoo.grid import parcel
+from zoo.benchmark.words import numbers
+from zoo.grid import landing, parcel
 
 RAY_SECONDS = 0.0006  # of the driver's process for a call and its answer: 300 empty tasks took 0.18 s
 NOTICED = 18.6  # seconds until Ray knows that a node is gone
@@ -74,19 +76,8 @@ REMEDY = {
 
 def case(words: tuple[str, ...]) -> Case:
     """The case that `name=number` words describe. Raises ZooError for others."""
-    known, given = [f.name for f in fields(Case)], {}
-    for word in words:
-        name, equals, number = word.partition("=")
-        if name not in known or not equals:
-            raise choose("word after --simulate,", name, known)
-        try:
-            given[name] = float(number)
-        except ValueError:
-            raise ZooError(f"--simulate {word}: {number!r} is no number") from None
-        least = 0 if name == "lost" else 1e-6 if name in ("mb", "link", "seconds") else 1
-        if not least <= given[name] <= 1e9:
-            raise ZooError(f"--simulate {word}: at least {least:g}, and at most 1e9")
-    return Case(**given)
+    least = {"lost": 0, "cells": 1, "nodes": 1, "seats": 1}
+    return Case(**numbers(Case, "--simulate", words, least))
 
 
 def measured(mb: float) -> Costs:
@@ -109,11 +100,12 @@ def measured(mb: float) -> Costs:
 def run(given: Case, costs: Costs, seed: int = 0) -> Found:
     """Every cell from its beginning until the driver has taken it in; a lost node's cells begin again elsewhere.
 
-    A cell's time varies by a fifth. The driver receives and writes one cell at a time, in the order they end.
+    A cell's time varies by a fifth. The driver receives one cell at a time, in the order they end, and a thread writes
+    them; a seat goes on when its cell is received, unless too many wait for the disk.
     """
     chance = random.Random(seed)  # noqa: S311 (no secrets)
     transfer, process = given.mb / given.link, RAY_SECONDS * 2 + costs.read
-    left, now, free, again = int(given.cells), 0.0, 0.0, 0
+    left, now, free, disk, again = int(given.cells), 0.0, 0.0, 0.0, 0
     ends: list[tuple[float, bool]] = []
     seats = int(given.nodes * given.seats)
     risk = given.lost / DAY / given.nodes  # of each node, a second
@@ -133,12 +125,13 @@ def run(given: Case, costs: Costs, seed: int = 0) -> Found:
             again += 1
             begin(now)
             continue
-        free = max(free, now) + transfer + costs.write + process
+        free = max(free, now) + transfer + process
+        disk = max(disk, free) + costs.write
         work += given.seconds
         if left:
             left -= 1
-            begin(free)
-    total = max(now, free)
+            begin(max(free, disk - (landing.MOST - 1) * costs.write))
+    total = max(now, free, disk)
     busy = {
         "seats": work / seats,
         "network": given.cells * transfer,
@@ -154,20 +147,21 @@ def told(given: Case, costs: Costs, found: Found) -> str:
     rows = [[name, f"{found.busy[name]:,.0f} s", f"{share:.1%}", REMEDY[name]] for name, share in shares.items()]
     # of the driver's parts, which a larger cluster does not speed up
     first = max((name for name in shares if name != "seats"), key=lambda name: shares[name])
-    a_cell = sum(found.busy[name] for name in shares if name != "seats") / given.cells
+    taking = found.busy["network"] + found.busy["driver's process"]
+    a_cell = max(taking, found.busy["driver's disk"]) / given.cells
     most = given.seconds / a_cell
     ideal = given.cells * given.seconds / given.nodes / given.seats
     return "\n".join([
         f"{given.cells:,.0f} cells of {given.seconds:g} s on {given.nodes:g} nodes of {given.seats:g} seats: "
         f"{found.seconds / 3600:,.2f} h, of which {ideal / 3600:,.2f} h would pass if nothing but cells took time; "
         f"{given.cells * given.mb / 1000:,.0f} GB come back; "
-        f"{found.again} cells begin again after lost nodes",
+        f"{counted(found.again, 'cell begins', 'cells begin')} again after lost nodes",
         f"measured here, for a cell of {given.mb:g} MB: {costs.write * 1000:.1f} ms to write, "
         f"{costs.read * 1000:.2f} ms to read its result",
         "",
         tabulate(rows, ["part", "busy", "of the time", "when it is too slow"], disable_numparse=True),
         "",
-        f"What breaks first: the {first.removeprefix('the ')}. The driver takes in a cell in {a_cell * 1000:.1f} ms, "
+        f"What breaks first: the {first.removeprefix('the ')}. It takes {a_cell * 1000:.1f} ms for a cell, "
         f"one after the other: with more than {most:,.0f} seats ({most / given.seats:,.0f} nodes) seats wait for it. "
         f"Then: {REMEDY[first]}.",
     ])  # fmt: skip

@@ -13,14 +13,16 @@ from torch import Tensor
 
 from zoo.base.environment import compiled, peak_memory, pick_device, pick_precision, versions
 from zoo.benchmark import RANDOM_IMAGES
-from zoo.config.cell import Recipe, TrainConfig
+from zoo.config.cell import TrainConfig
 from zoo.config.control import Setting
 from zoo.data.dataset import Dataset
 from zoo.data.spec import Spec
 from zoo.registry import backbone_size
 from zoo.sampling.model import Model
 from zoo.training.trainer import Trainer
+from zoo.training.ways import ways
 
+AUTO = {"precision": "auto", "compile": "auto", "speedups": "auto", "optimizer": "muon", "checkpointing": False}
 EVALUATIONS = 10  # network evaluations of an image in sampling
 
 
@@ -53,8 +55,18 @@ def _product(dtype: torch.dtype, largest: int, device: torch.device, seconds: fl
         side *= 2
 
 
-def measure(config: TrainConfig, spec: Spec, device_name: str, seconds: float) -> dict[str, Any]:
-    """Training and sampling of a backbone on random images of this spec: rates, set-up seconds, memory."""
+def measure(
+    config: TrainConfig,
+    spec: Spec,
+    device_name: str,
+    seconds: float,
+    sampling: bool = True,
+    ready: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
+    """Training and sampling of a backbone on random images of this spec: rates, set-up seconds, memory.
+
+    sampling: whether that is measured too. ready: called before training is timed, as to wait for other processes.
+    """
     device = pick_device(device_name)
     images = torch.randint(0, 256, (RANDOM_IMAGES, *spec.image_shape), dtype=torch.uint8)
     labels = torch.arange(len(images)) % spec.real
@@ -67,8 +79,31 @@ def measure(config: TrainConfig, spec: Spec, device_name: str, seconds: float) -
     _wait(device)
     set_up = time.perf_counter() - began
     activations = activation_bytes(lambda: trainer.learn(*trainer.given(next(steps))))
+    ready()
     train = config.batch * _rate(lambda: trainer.step(next(steps)), device, seconds)
-    memory = peak_memory(device)
+    found = {
+        "train_images_per_s": train,
+        "flop_per_image": backbone_size(config.backbone).forward_flop(trainer.space.shape, spec.num_classes),
+        "activation_bytes": activations,
+        "peak_memory_bytes": peak_memory(device),
+        "setup_seconds": set_up,
+        "threads": torch.get_num_threads(),
+        "ways": trainer.how.get("ways", []),
+        "auto": _resolved(config, trainer, device) == _resolved(config.model_copy(update=AUTO), trainer, device),
+    }
+    return found | (_sampling(trainer, spec, device, seconds) if sampling else {})
+
+
+def _resolved(config: TrainConfig, trainer: Trainer, device: torch.device) -> tuple[Any, ...]:
+    """How a run is computed, nothing of it `auto`."""
+    precision = pick_precision(config.precision, device, prod(trainer.space.shape[1:]))
+    chosen = ways(config, device)
+    compiling = compiled(torch.nn.Identity(), chosen.compile, precision, device, lambda _: None)[1]
+    return precision, compiling, chosen.compile == "graphs", chosen.speedups, config.optimizer, config.checkpointing
+
+
+def _sampling(trainer: Trainer, spec: Spec, device: torch.device, seconds: float) -> dict[str, Any]:
+    config = trainer.config
     manifest = {"config": config.model_dump(mode="json"), "data": spec.plain(), **trainer.space.facts()}
     tensors = {name: tensor.detach() for name, tensor in trainer.tensors().items()}
     began = time.perf_counter()
@@ -76,20 +111,8 @@ def measure(config: TrainConfig, spec: Spec, device_name: str, seconds: float) -
     sample_set_up = time.perf_counter() - began
     setting, asked = Setting(steps=EVALUATIONS), torch.arange(config.batch) % spec.real
     drawn = _rate(lambda: model.images(asked, setting), device, seconds)
-    auto = pick_precision("auto", device, prod(trainer.space.shape[1:]))
-    compiling = compiled(torch.nn.Identity(), "auto", auto, device, lambda _: None)[1]
-    usual = Recipe(batch=config.batch, precision=auto, compile=compiling)
-    return {
-        "train_images_per_s": train,
-        "evaluations_per_s": config.batch * EVALUATIONS * drawn,
-        "flop_per_image": backbone_size(config.backbone).forward_flop(trainer.space.shape, spec.num_classes),
-        "activation_bytes": activations,
-        "peak_memory_bytes": memory,
-        "setup_seconds": set_up,
-        "sampling_setup_seconds": sample_set_up,
-        "threads": torch.get_num_threads(),
-        "auto": usual == Recipe(**config.model_dump(include=set(Recipe.model_fields))),
-    }
+    rate = config.batch * EVALUATIONS * drawn
+    return {"evaluations_per_s": rate, "sampling_setup_seconds": sample_set_up}
 
 
 def activation_bytes(work: Callable[[], object]) -> int:

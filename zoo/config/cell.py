@@ -21,6 +21,7 @@ BackboneName = Annotated[str, AfterValidator(checked(registry.backbone_name))]
 DataName = Annotated[str, AfterValidator(checked(sets.canonical))]
 AutoencoderName = Annotated[str, AfterValidator(checked(autoencoders.canonical))]
 SEVERAL = Field(min_length=1, strict=False)
+Speedups = Annotated[tuple[Literal["lean", "ahead", "masters"], ...], Field(strict=False), AfterValidator(distinct)]
 MIN_SAMPLES = 256  # twice the judge's features: from fewer, a small FID is wrong even after its correction
 CANDIDATES = 8  # points of training among which the step of least validation loss is chosen, its last among them
 
@@ -33,10 +34,10 @@ class Recipe(Growing):
     pixels have mean 0 and variance 1; without it black is -1 and white 1, as in most trainers, and what is named by
     noise level means less: logsnr, the network's input scale and the start of sampling take a variance of 1 for
     granted. latents: the auto-encoder whose latents are trained on in place of pixels, see `zoo/spaces`; images are
-    scored in pixels all the same.
+    scored in pixels all the same. speedups: ways to compute that change rounding at most, see `zoo/training/ways.py`.
     """
 
-    LATER: ClassVar = frozenset({"schedule", "warmup_steps", "ema_start", "standardise", "latents"})
+    LATER: ClassVar = frozenset({"schedule", "warmup_steps", "ema_start", "standardise", "latents", "speedups"})
 
     batch: Count = 64
     optimizer: Literal["adamw", "muon"] = "muon"
@@ -54,6 +55,7 @@ class Recipe(Growing):
     ema_start: Share = 0.0
     standardise: bool = True
     latents: AutoencoderName | None = None
+    speedups: Literal["auto"] | Speedups = "auto"
     checkpointing: bool = False  # activations are computed again in the backward pass: less memory, the same numbers
 
 

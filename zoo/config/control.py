@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from zoo.base.counts import counted
 from zoo.base.errors import choose
 from zoo.base.names import slug
 from zoo.config.schema import Frozen, Positive, checked
@@ -75,7 +76,7 @@ class Setting(Sampling):
         usual = Sampling()
         how = [self.sampler] if self.sampler != usual.sampler else []
         how += [f"{self.step_grid} grid"] if self.step_grid != usual.step_grid else []
-        how += [f"{self.steps} steps"] if self.steps != usual.steps else []
+        how += [counted(self.steps, "step")] if self.steps != usual.steps else []
         how += [f"start {self.start:g}"] if self.start != usual.start else []
         how += [f"rescaled {self.rescale:g}"] if self.rescale else []
         how += ["unclipped"] if not self.clip else []

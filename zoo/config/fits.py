@@ -6,6 +6,7 @@ All numbers are lower bounds: what passes may still be too much, what does not p
 from math import prod
 
 from zoo import registry
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.base.limits import require_memory
 from zoo.config.cell import CellConfig, TrainConfig
@@ -36,14 +37,16 @@ def fit_training(config: TrainConfig, spec: Spec | None = None) -> None:
     )
     require_memory(
         config.batch * kept * NUMBER,
-        f"a step of {config.backbone} on a batch of {config.batch:,} images",
+        f"a step of {config.backbone} on a batch of {counted(config.batch, 'image')}",
         "Choose a smaller --batch, such as 64",
     )
 
 
 def fit_images(count: int, image_shape: tuple[int, int, int], flag: str = "--n") -> None:
     """Raise ZooError for more images, uint8 with a label each, than memory here can hold."""
-    require_memory(count * (prod(image_shape) + LABEL), f"{flag}: {count:,} images", f"Choose a smaller {flag}")
+    require_memory(
+        count * (prod(image_shape) + LABEL), f"{flag}: {counted(count, 'image')}", f"Choose a smaller {flag}"
+    )
 
 
 def fit(config: CellConfig) -> None:

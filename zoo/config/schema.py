@@ -6,11 +6,13 @@ from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError, choose, nearest
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+LONGEST = 200  # characters of a value that an error shows
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 
@@ -73,13 +75,26 @@ def explain(error: ValidationError, model: type[BaseModel], source: str) -> ZooE
             allowed = _fields_at(model, finding["loc"][:-1])
             lines.append(str(choose("key", key, [".".join([*map(str, finding["loc"][:-1]), f]) for f in allowed])))
         else:
-            message = finding["msg"].removeprefix("Value error, ")
+            message = _plain(finding)
             if finding["type"] == "literal_error":
                 near = nearest(str(finding["input"]), re.findall(r"'([^']*)'", finding["ctx"]["expected"]))
                 message += f".{near}" if near else ""
-            value = "" if finding["type"] == "missing" else f" = {finding['input']!r}"
-            lines.append(f"{key}{value}: {message}")
+            given = repr(finding["input"])
+            shown = given if len(given) <= LONGEST else f"{given[:LONGEST]}.."
+            lines.append(f"{key}{'' if finding['type'] == 'missing' else f' = {shown}'}: {message}")
     return ZooError("\n  ".join([f"{source} cannot be used:", *lines]))
+
+
+def _plain(finding: Any) -> str:
+    """What is wrong with a value, as a reader of TOML or of options would say it."""
+    if finding["type"] == "missing":
+        return "is missing"
+    if finding["type"] in ("tuple_type", "list_type"):
+        return "should be a list, in [ ]"
+    if finding["type"] == "too_short":
+        least = finding["ctx"]["min_length"]
+        return f"should have at least {counted(least, 'item')}"
+    return str(finding["msg"]).removeprefix("Value error, ")
 
 
 def _causes(findings: Sequence[Any]) -> list[Any]:

@@ -7,6 +7,8 @@ writes `._0001.png` beside `0001.png`. torch is not imported here.
 import re
 from pathlib import Path
 
+from zoo.base.counts import counted
+
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff")  # in letters of either case
 LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif")
 SHOWN = 3  # names in a message
@@ -29,4 +31,4 @@ def some(paths: list[Path], kind: str) -> str:
     """`2 image files (a.gif, b.gif)`."""
     names = ", ".join(path.name for path in paths[:SHOWN])
     more = f", and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
-    return f"{len(paths)} {kind}{'s' if len(paths) > 1 else ''} ({names}{more})"
+    return f"{counted(len(paths), kind)} ({names}{more})"

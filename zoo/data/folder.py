@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.base.limits import require_memory
 from zoo.data.filenames import SUFFIXES, is_image, natural
@@ -108,7 +109,9 @@ class Folder(Source):
         """(uint8 [N, H, W] or [N, H, W, 3], labels int64 [N]); what was done to them is counted in `told`."""
         count = sum(map(len, files.values()))
         shape = (*self.shape, *([COLOUR] if self.channels == COLOUR else []))
-        require_memory(count * int(np.prod(shape)), f"{count:,} images of {self.path}", "Choose a smaller size")
+        require_memory(
+            count * int(np.prod(shape)), f"{counted(count, 'image')} of {self.path}", "Choose a smaller size"
+        )
         images, place = np.empty((count, *shape), np.uint8), 0
         for own in files.values():
             for file in own:
@@ -136,7 +139,7 @@ def notes(told: Counter[str], count: int) -> tuple[str, ...]:
     """`12 of 600 images: painted on black`, and what was left out."""
     return tuple(
         f"{number:,} {what}" if what in (HIDDEN, OTHERS) else
-        f"{number:,} of {count:,} images: {what}"
+        f"{number:,} of {counted(count, 'image')}: {what}"
         for what, number in sorted(told.items())
     )  # fmt: skip
 

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.data.spec import COLOUR, GREY
 
@@ -77,7 +78,7 @@ def _pixels(image: Image.Image, channels: int, done: list[str] | None) -> np.nda
     form, mode = image.format, image.mode
     raw = _raw_mode(image)
     if (frames := getattr(image, "n_frames", 1)) > 1:
-        raise _Unkept(f"holds {frames} images: write each to a file of its own")
+        raise _Unkept(f"holds {counted(frames, 'image')}: write each to a file of its own")
     _check_colours(image)
     image.load()
     image = ImageOps.exif_transpose(image)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.data.filenames import LOSSY, SUFFIXES, is_image, natural, some
 from zoo.data.imagefile import read_image
@@ -91,7 +92,11 @@ def _read_folder(path: Path, image_shape: tuple[int, int, int]) -> tuple[np.ndar
         )
     images = [_read_file(file, image_shape, files[0]) for file in files]
     lossy = sum(file.suffix.lower() in LOSSY for file in files)
-    notes = [f"{lossy} of {len(files)} files are JPEG, whose losses count in the scores"] if lossy else []
+    notes = (
+        [f"{lossy} of {counted(len(files), 'file is', 'files are')} JPEG, whose losses count in the scores"]
+        if lossy
+        else []
+    )
     return np.stack(images), notes
 
 

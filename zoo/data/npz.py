@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.base.files import replacing
 from zoo.data.spec import COLOUR, GREY, Spec
@@ -111,7 +112,7 @@ def _images(path: Path, images: np.ndarray, image_shape: tuple[int, int, int]) -
         )
     if images.shape[3] not in allowed:
         wanted = "1 (grey), or 3 equal ones" if channels == GREY else "3 (red, green, blue)"
-        raise ZooError(f"{path} holds images of {images.shape[3]} channels; give {wanted}, as uint8")
+        raise ZooError(f"{path} holds images of {counted(images.shape[3], 'channel')}; give {wanted}, as uint8")
     if channels == COLOUR:
         return images
     if (images != images[..., :1]).any():
@@ -121,7 +122,9 @@ def _images(path: Path, images: np.ndarray, image_shape: tuple[int, int, int]) -
 
 def _labels(path: Path, labels: np.ndarray, count: int, classes: int) -> Tensor:
     if labels.shape != (count,):
-        raise ZooError(f"{path}: arr_1 should be one label for each of the {count} images, not {list(labels.shape)}")
+        raise ZooError(
+            f"{path}: arr_1 should be one label for each of the {counted(count, 'image')}, not {list(labels.shape)}"
+        )
     if labels.dtype.kind not in "iu":
         raise ZooError(f"{path}: arr_1 should hold labels as integers, 0 to {classes - 1}, not {labels.dtype}")
     low, high = int(labels.min()), int(labels.max())

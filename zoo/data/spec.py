@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 
 BLANKS = {"black": 0, "white": 255}  # further classes of a data set with blank images -> the value of all their pixels
@@ -30,7 +31,9 @@ class Spec:
     def __post_init__(self) -> None:
         channels, height, width = self.image_shape
         if channels not in (GREY, COLOUR) or min(height, width) < 1:
-            raise ZooError(f"images of {channels} channels and {height} x {width} pixels: 1 or 3 channels are known")
+            raise ZooError(
+                f"images of {counted(channels, 'channel')} and {height} x {width} pixels: 1 or 3 channels are known"
+            )
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
             raise ZooError(
                 f"classes {', '.join(self.classes) or 'none'}: at least two are needed, each of its own name"

@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.base.progress import say
 from zoo.data import archives, sets
 from zoo.grid import notice as notices
-from zoo.grid.files import AUTO
+from zoo.grid.files import AUTO, FIRST
 
-FIRST, FALLBACK = "mnist", "digits"  # what `auto` takes, and what it falls back to where that is not available
+FALLBACK = "digits"  # needs no download
 
 
 def choose_sets(
@@ -28,7 +29,7 @@ def choose_sets(
         notices += [notice] if notice else []
         causes += [cause] if cause else []
     if notices and len(found) < len(wishes):
-        notices.append(f"{len(found)} of {len(wishes)} data sets are left, and so fewer control settings.")
+        notices.append(f"{len(found)} of {counted(len(wishes), 'data set')} are left, and so fewer control settings.")
     return found, "\n".join(dict.fromkeys(notices)) or None, "\n".join(causes) or None
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from zoo import registry
 from zoo.base import ranks
+from zoo.base.counts import counted
 from zoo.base.errors import DiskFull, ZooError
 from zoo.base.lock import exclusive
 from zoo.base.progress import say
@@ -48,8 +49,8 @@ def check(plan: Plan, options: Any, say: Callable[[str], None] = say) -> None:
     threads = threads_asked() or 1
     if options.executor == "local" and plan.kind == "cpu" and plan.jobs * threads > cores():
         say(
-            f"{plan.jobs} cells at once, of {threads} thread{'s' if threads > 1 else ''} each, on {cores()} "
-            f"core{'s' if cores() > 1 else ''}: they wait for one another, and all take longer. Lower --jobs or "
+            f"{counted(plan.jobs, 'cell')} at once, of {counted(threads, 'thread')} each, on "
+            f"{counted(cores(), 'core')}: they wait for one another, and all take longer. Lower --jobs or "
             "OMP_NUM_THREADS"
         )
 

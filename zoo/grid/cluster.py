@@ -2,34 +2,32 @@
 
 A seat is an actor that does one cell at a time (`seat.py`); a node has as many as its CPUs and GPUs allow. Seats that
 stand ready get cells; nodes that come later get seats, and of a node that is lost its cells come back as LOST. Ray
-itself restarts and retries nothing: the driver does, as everywhere.
+itself restarts and retries nothing: the driver does, as everywhere. A seat gets its next cell before what the last one
+made is on the driver's disk (`Landing`).
 """
 
-import hashlib
 import math
-import secrets
-import socket
 import tempfile
 import time
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
+from zoo.base.counts import counted
 from zoo.base.environment import versions
 from zoo.base.errors import ZooError
-from zoo.base.files import sha256, write_atomic
+from zoo.base.files import sha256
 from zoo.base.progress import say
-from zoo.base.threads import threads_asked
-from zoo.grid import connect, parcel
-from zoo.grid.executor import GRACE_SECONDS, LOG, LOST, ROOT
+from zoo.grid import connect, parcel, terms
+from zoo.grid.executor import GRACE_SECONDS, LOST, ROOT
+from zoo.grid.landing import Landing
 from zoo.grid.needs import Place, Traffic, Wanted
-from zoo.grid.seat import Order, Outcome, Seat
+from zoo.grid.seat import Outcome, Seat
 
 LOOK_SECONDS = 5.0  # between two looks at the cluster's nodes
 LINE_SECONDS = 2.0  # between two questions for a cell's last line
 START_SECONDS = 90.0  # for the first seat of a node to stand ready
-COMPARED = ("code", "torch")  # what must be the same everywhere
 
 
 class Cluster:
@@ -38,14 +36,19 @@ class Cluster:
     def __init__(self, wanted: Wanted):
         self.wanted, self.traffic, self.places = wanted, Traffic(), list[Place]()
         self.refused: dict[str, str] = {}  # node -> why it is not used
-        self.looked = self.told = -math.inf
+        self.supplied: set[str] = set()  # nodes that have the data
+        self.landing = Landing()
+        self.looked, self.alone = -math.inf, False
         self.ends = ExitStack()
         try:
-            code = parcel.stage_code(ROOT, Path(self.ends.enter_context(tempfile.TemporaryDirectory())))
+            code = ROOT  # nodes of other machines get a copy
+            if wanted.address is not None:
+                code = parcel.stage_code(ROOT, Path(self.ends.enter_context(tempfile.TemporaryDirectory())))
             self.ray = self.ends.enter_context(
                 connect.connected(wanted.address, None if wanted.needs.gpus else 0, code)
             )
-            self.order, self.sign = self._order(), self._sign()
+            self.order = terms.order(wanted)
+            self.sign = self.ends.enter_context(terms.sign(wanted.out)) if wanted.shared else None
             self.digests = {name: sha256(file) for name, file in wanted.data.items()}
             self.facts = {"code": parcel.code_digest(ROOT), **versions()}
             self._look()
@@ -59,6 +62,8 @@ class Cluster:
         return len(self.places)
 
     def room(self) -> int:
+        if self.landing.full:
+            return 0
         most = self.wanted.needs.most or len(self.places)
         busy = sum(place.work is not None for place in self.places)
         return min(sum(place.ready and place.work is None for place in self.places), max(0, most - busy))
@@ -73,75 +78,78 @@ class Cluster:
         place.folder, place.said, place.asked = folder, "", None
 
     def ended(self, seconds: float) -> list[tuple[Path, int]]:
-        if time.monotonic() - self.looked > LOOK_SECONDS:
-            self._look()
-        pending = [place.facts for place in self.places if not place.ready] + [p.work for p in self.places if p.work]
-        if not pending:
-            time.sleep(seconds)
-            return []
-        done, _ = self.ray.wait(pending, num_returns=1, timeout=seconds)
-        found = []
-        for place in list(self.places) if done else ():
-            if not place.ready and place.facts in done:
-                self._stands(place)
-            elif place.work in done and place.folder:
-                found.append((place.folder, self._came(place)))
-        return found
+        with self._head():
+            if time.monotonic() - self.looked > LOOK_SECONDS:
+                self._look()
+            self._listen()
+            pending = [p.facts for p in self.places if not p.ready] + [p.work for p in self.places if p.work]
+            if not pending:
+                return self.landing.done(seconds)
+            done, _ = self.ray.wait(pending, num_returns=1, timeout=self.landing.patience(seconds))
+            for place in list(self.places) if done else ():
+                if not place.ready and place.facts in done:
+                    self._stands(place)
+                elif place.work in done and place.folder:
+                    self._came(place)
+        return self.landing.done(0)
+
+    @contextmanager
+    def _head(self) -> Iterator[None]:
+        """Raise ZooError where the cluster's head does not answer any more."""
+        try:
+            yield
+        except self.ray.exceptions.RayError as error:
+            raise ZooError(
+                f"the Ray cluster does not answer any more ({_reason(error)}). What its cells brought back is kept: "
+                "start the cluster again, and the same command goes on"
+            ) from None
+
+    def _listen(self) -> None:
+        """Ask every seat at work for its cell's last line; one that says nothing for too long is given up."""
+        for place in self.places:
+            now = time.monotonic()
+            if place.asked is not None and self.ray.wait([place.asked], timeout=0)[0]:
+                with suppress(self.ray.exceptions.RayError):  # its work ends, too
+                    place.said = self.ray.get(place.asked)
+                place.asked = None
+            if place.asked is None and place.work and now - place.asked_at > LINE_SECONDS:
+                place.asked, place.asked_at = place.actor.line.remote(), now
+            elif place.asked is not None and now - place.asked_at > self.wanted.timeout:
+                self.ray.kill(place.actor)  # a process of Ray's that hangs; the cell's is watched by its seat
+                place.asked, place.asked_at = None, now
 
     def line(self, folder: Path) -> str:
-        place = next((place for place in self.places if place.folder == folder), None)
-        if place is None:
-            return ""
-        if place.asked and self.ray.wait([place.asked], timeout=0)[0]:
-            try:
-                place.said, place.asked = self.ray.get(place.asked), None
-            except self.ray.exceptions.RayError:
-                place.asked = None  # `ended` finds out
-        if place.asked is None and time.monotonic() - place.asked_at > LINE_SECONDS:
-            place.asked, place.asked_at = place.actor.line.remote(), time.monotonic()
-        return place.said
+        return next((place.said for place in self.places if place.folder == folder), "")
 
     def stop(self) -> None:
         busy = [place for place in self.places if place.work]
-        for place in busy:
-            place.actor.stop.remote()
-        until = time.monotonic() + GRACE_SECONDS
-        while busy and time.monotonic() < until:
-            done, _ = self.ray.wait([place.work for place in busy], num_returns=1, timeout=0.5)
-            for place in [place for place in busy if place.work in done]:
-                busy.remove(place)
-                self._came(place)
+        with self._head():
+            for place in busy:
+                place.actor.stop.remote()
+            until = time.monotonic() + GRACE_SECONDS
+            while busy and time.monotonic() < until:
+                done, _ = self.ray.wait([place.work for place in busy], num_returns=1, timeout=0.5)
+                for place in [place for place in busy if place.work in done]:
+                    busy.remove(place)
+                    self._came(place)
+        self.landing.close()
+        self.landing.done(0)
 
     def close(self) -> None:
-        if self.places and self.ray.is_initialized():
-            leaving = [place.actor.leave.remote() for place in self.places if place.ready and not place.work]
-            self.ray.wait(leaving, num_returns=len(leaving), timeout=3.0) if leaving else None
-            for place in self.places:
-                self.ray.kill(place.actor)
-        self.places.clear()
-        if self.traffic.cells:
-            say(self.traffic.told())
-            self.traffic = Traffic()
-        self.ends.close()
-
-    def _order(self) -> Order:
-        """What every seat is told."""
-        wanted = self.wanted
-        run = hashlib.sha256(f"{socket.gethostname()}:{wanted.out.resolve()}".encode()).hexdigest()[:12]
-        plugin = (wanted.plugin.name, wanted.plugin.read_bytes()) if wanted.plugin else None
-        threads = threads_asked() or max(1, int(wanted.needs.cpus))  # by its own, Ray sets the number of its CPUs
-        environment = {"OMP_NUM_THREADS": str(threads)}
-        shared = str(wanted.out.resolve()) if wanted.shared else None
-        return Order(run, wanted.command, environment, wanted.timeout, wanted.fresh, plugin, shared)
-
-    def _sign(self) -> str | None:
-        """A file in the shared folder by which nodes tell that it is the same one."""
-        if not self.wanted.shared:
-            return None
-        file = self.wanted.out.resolve() / f".seen-{secrets.token_hex(8)}"
-        write_atomic(file, b"")
-        self.ends.callback(file.unlink, missing_ok=True)
-        return str(file)
+        try:
+            if self.places and self.ray.is_initialized():
+                with suppress(self.ray.exceptions.RayError):  # the head is gone
+                    leaving = [place.actor.leave.remote() for place in self.places if place.ready and not place.work]
+                    self.ray.wait(leaving, num_returns=len(leaving), timeout=3.0) if leaving else None
+                    for place in self.places:
+                        self.ray.kill(place.actor)
+        finally:
+            self.places.clear()
+            self.landing.close()
+            if self.traffic.cells:
+                say(self.traffic.told())
+                self.traffic = Traffic()
+            self.ends.close()
 
     def _look(self) -> None:
         """Give seats to nodes that have none yet, and forget those of nodes that are gone."""
@@ -153,6 +161,9 @@ class Cluster:
             if name not in self.refused:
                 for _ in range(self.wanted.needs.seats(node["Resources"]) - here[name]):
                     self._seat(name, node["NodeManagerAddress"])
+        if not self.places and not self.alone:
+            say("no node is left that can do a cell; waiting for one to join the cluster (Ctrl-C ends the run)")
+        self.alone = not self.places
 
     def _seat(self, node: str, address: str) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -187,17 +198,19 @@ class Cluster:
             lines = "\n  ".join(self.refused.values())
             raise ZooError(f"some nodes cannot be used:\n  {lines}\n  Make them alike, or allow it with --allow-mixed")
         hosts = len({place.node for place in self.places})
-        say(f"Ray: {len(self.places)} cells at once on {hosts} node{'s' if hosts > 1 else ''}")
+        say(f"Ray: {counted(len(self.places), 'cell')} at once on {counted(hosts, 'node')}")
 
     def _stands(self, place: Place) -> None:
         """A seat has told what it found on its node."""
         try:
             facts = self.ray.get(place.facts)
-            why = self._differs(place, facts)
-            if not why and (lacking := self.ray.get(place.actor.lacks.remote(self.digests))):
+            why = terms.differs(facts, self.facts, self.wanted, place.address)
+            if not why and self.digests and place.node not in self.supplied:
+                lacking = self.ray.get(place.actor.lacks.remote(self.digests), timeout=START_SECONDS)
                 files = {name: self.wanted.data[name].read_bytes() for name in lacking}
                 self.traffic.out += parcel.weight(files)
-                self.ray.get(place.actor.take.remote(files, self.digests))
+                self.ray.get(place.actor.take.remote(files, self.digests), timeout=START_SECONDS)
+                self.supplied.add(place.node)
         except self.ray.exceptions.RayError as error:
             why = f"{place.address}: {_reason(error)}"
         if not why:
@@ -210,21 +223,8 @@ class Cluster:
             self.ray.kill(other.actor)
             self.places.remove(other)
 
-    def _differs(self, place: Place, facts: dict[str, Any]) -> str:
-        """Why a node may not be used, or ""."""
-        if not facts["sees"]:
-            return f"{facts['host']} ({place.address}) does not see {self.wanted.out}, which --shared-out needs"
-        other = [key for key in COMPARED if facts[key] != self.facts[key]]
-        if not other or self.wanted.mixed:
-            return ""
-        told = {
-            "code": "another version of this project",
-            "torch": f"torch {facts['torch']}, not {self.facts['torch']}",
-        }
-        return f"{facts['host']} ({place.address}) has {' and '.join(told[key] for key in other)}"
-
-    def _came(self, place: Place) -> int:
-        """Take what a cell brought back; its exit status."""
+    def _came(self, place: Place) -> None:
+        """A cell has ended: its seat is free, and what it made lands in its folder."""
         folder, place.folder = place.folder, None
         work, place.work = place.work, None
         assert folder is not None  # noqa: S101 (it has work)
@@ -233,14 +233,10 @@ class Cluster:
         except self.ray.exceptions.RayError as error:
             self.places.remove(place)
             self.looked = -math.inf
-            with (folder / LOG).open("a", encoding="utf-8") as log:
-                log.write(f"error: {place.address} was lost: {_reason(error)}\n")
-            return LOST
+            self.landing.add(folder, Outcome(LOST, {}, f"{place.address} was lost: {_reason(error)}"))
+            return
         self.traffic.back += parcel.weight(outcome.made)
-        parcel.unpack(outcome.made, folder)
-        if outcome.note:
-            say(f"{folder}: {outcome.note}")
-        return outcome.status
+        self.landing.add(folder, outcome)
 
 
 def _reason(error: BaseException) -> str:

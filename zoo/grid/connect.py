@@ -44,25 +44,26 @@ ray.init(address=sys.argv[1], logging_level="ERROR", log_to_driver=False)
 def connected(address: str | None, gpus: int | None, code: Path) -> Iterator[Any]:
     """The module `ray`, connected to the cluster at HOST:PORT, or to one of this machine alone that ends with us.
 
-    gpus: how many of this machine's a cluster of our own has (None: all). code: the folder that is shipped. Raises
-    ZooError for whatever stands in the way.
+    gpus: how many of this machine's a cluster of our own has (None: all). code: the folder that this project's packages
+    are imported from; another cluster gets a copy of it. Raises ZooError for whatever stands in the way.
     """
     if importlib.util.find_spec("ray") is None:
         raise ZooError("--executor ray needs the package ray, which is not installed: pip install 'objective-zoo[ray]'")
     for name, value in (SAFE | EQUAL).items():
         os.environ.setdefault(name, value)
     with tempfile.TemporaryDirectory(prefix="zoo-ray-", ignore_cleanup_errors=True) as folder, _own_signals():
-        how: dict[str, Any] = {**QUIET, "runtime_env": {"working_dir": str(code)}}
+        how: dict[str, Any] = dict(QUIET)
         if address is None:
             _fresh_token(Path(folder) / "token")
             loopback = {"_node_ip_address": LOOPBACK} if sys.platform.startswith("linux") else {}
             how |= {"address": "local", "num_cpus": cores(), "num_gpus": gpus, "include_dashboard": False}
             how |= {"object_store_memory": STORE_BYTES, "_temp_dir": folder, **loopback}
+            os.environ["PYTHONPATH"] = os.pathsep.join([str(code), *filter(None, [os.environ.get("PYTHONPATH")])])
         else:
             _check_token()
             _reach(address)
             _try(address)
-            how["address"] = address
+            how |= {"address": address, "runtime_env": {"working_dir": str(code)}}
         import ray
 
         try:

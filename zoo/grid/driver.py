@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from zoo.base.counts import counted
 from zoo.base.errors import Busy, Diverged
 from zoo.base.progress import bar, in_notebook, say, watched
 from zoo.base.sealed import read_sealed, write_sealed
@@ -103,7 +104,7 @@ class Job:
             result = read_sealed(self.folder / "result.json")
             score, missing = result["scores"][0], len(result.get("unscored") or [])
             took = clock(time.monotonic() - self.began)
-            more = f"; {missing} setting{'s' if missing > 1 else ''} could not be scored" if missing else ""
+            more = f"; {counted(missing, 'setting')} could not be scored" if missing else ""
             return f"{self.head}: {score_words(score)}, in {took}{more}"
         if status == Busy.exit_code:
             return f"{self.head}: another process is at work on it"
@@ -157,7 +158,11 @@ class Watch:
         told = [*running.values()][: len(self.bars) - 1 if self.bars else None]
         lines = [f"  {job.head}: {self.executor.line(job.folder)}" for job in told]
         if not self.bars:
-            say("\n".join([f"  {gone} of {len(self.plan.chosen)} cells have ended, {left}", *lines]))
+            say(
+                "\n".join(
+                    [f"  {gone} of {counted(len(self.plan.chosen), 'cell has', 'cells have')} ended, {left}", *lines]
+                )
+            )
             return
         grid, *cells = self.bars
         columns = grid.format_dict["ncols"] or 80  # a longer line would break those above it
@@ -176,7 +181,8 @@ class Watch:
                 self.estimated += cell.seconds
         pace, now = self.took / self.estimated if self.estimated else self.plan.pace or 1.0, time.monotonic()
         rest = [max(0.0, pace * job.cell.seconds - (now - job.began)) for job in running.values()]
-        return max([(sum(rest) + pace * sum(cell.seconds for cell in waiting)) / max(1, self.executor.slots), *rest])
+        idle = max(self.executor.slots - len(rest), 0 if rest else 1)
+        return speed.until_the_last((pace * cell.seconds for cell in waiting), [*rest, *[0.0] * idle])
 
     def close(self) -> None:
         """Remove the lines."""

@@ -35,7 +35,8 @@ def _cluster(plan: Plan, command: list[str], options: Any, fresh: bool) -> Execu
     from zoo.grid.needs import Needs, Wanted
 
     home, data = Path(options.data_dir), {}
-    for source in map(sets.source, plan.budgets):
+    here = options.ray_address is None  # one node, which sees all that this process sees
+    for source in [] if here else map(sets.source, plan.budgets):
         for file in archives.SHA256.get(source.archives or "", ()):
             path = archives.raw_folder(source.archives, home) / file
             data[path.relative_to(home).as_posix()] = path
@@ -49,12 +50,13 @@ def _cluster(plan: Plan, command: list[str], options: Any, fresh: bool) -> Execu
             command=command[1:],
             needs=Needs(options.cpus_per_cell, gpus, options.jobs),
             address=options.ray_address,
-            shared=options.shared_out,
+            shared=options.shared_out or here,
             mixed=options.allow_mixed,
             timeout=options.timeout,
             fresh=fresh,
             plugin=Path(options.plugin) if options.plugin else None,
             data=data,
+            data_dir=home.absolute() if here else None,
             kinds={plan.folder(c): [kinds[w] for w in ("ema", *c.config.score.weights)] for c in plan.chosen},
         )
     )

@@ -16,7 +16,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationError, field_validator
 
 from zoo import registry
-from zoo.base.errors import ZooError, choose
+from zoo.base.counts import counted
+from zoo.base.errors import ZooError, choose, nearest
 from zoo.base.names import slug
 from zoo.config.cell import BackboneName, CellConfig, ObjectiveName, TrainConfig
 from zoo.config.changes import Changes
@@ -32,7 +33,8 @@ from zoo.grid.nearest import budget_for
 
 FOLDER = Path(__file__).parent / "grids"
 MAX_CELLS = 10_000
-AUTO = "auto"  # the first data set of the grid's budgets that is available
+AUTO = "auto"  # FIRST, or what it falls back to where that is not available
+FIRST = "mnist"
 Wish = Annotated[str, AfterValidator(checked(lambda name: sets.check_name(name, (AUTO,))))]
 
 
@@ -42,12 +44,13 @@ VariantName = Annotated[str, AfterValidator(checked(lambda name: slug(name) and 
 class Grid(Frozen):
     """A grid file. `objectives` is a list of names, or the name of a family of the zoo.
 
-    dataset: one, or a list of those on which every cell is trained; the first may be `auto`. seeds: how many, from
+    dataset: one, or a list of those on which every cell is trained; the first may be `auto`. Left out, it is `auto`, or
+    the first that a budget names where none of them names MNIST. seeds: how many, from
     first_seed on, so that a grid that chooses something for others can have seeds that they do not use. settings: ways
     to draw images, instead of those of the budgets; then no best case is chosen. variants: changes of the recipe, by
     name; every pairing is trained with each of them, or with design `star` only the first one: there no cell differs
     in more than one of backbone, objective and variant from the first of each. claims: what the page answers of them.
-    study: a section that the page makes of variants and backbones in place of that on recipes.
+    study: a section that the page makes of variants, backbones or data sets in place of that on recipes.
     """
 
     description: str
@@ -60,7 +63,7 @@ class Grid(Frozen):
     variants: Annotated[dict[VariantName, Variant], Field(min_length=1, default_factory=lambda: {"": Variant()})]
     design: Literal["crossed", "star"] = "crossed"
     claims: Annotated[tuple[Claim, ...], Field(strict=False)] = ()
-    study: Literal["scaling", "switches"] | None = None
+    study: Literal["scaling", "switches", "resolution"] | None = None
     budgets: Annotated[tuple[Budget, ...], Field(min_length=1, strict=False)]
 
     @field_validator("dataset", mode="before")
@@ -96,13 +99,23 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
+def _unknown(path: Path, name: str) -> ZooError:
+    """The error for a grid that is not there: a file, or a name."""
+    if name.endswith(".toml"):
+        beside = sorted(str(other) for other in path.parent.glob("*.toml"))
+        return ZooError(f"--grid {name}: there is no such file.{nearest(name, beside)} See `run_all.py --help`")
+    if Path(name).exists() or "/" in name:
+        return ZooError(f"--grid {name}: a grid of your own is a file whose name ends in .toml")
+    return choose("grid", name, names())
+
+
 def load(name: str) -> Grid:
     """The grid of this name, or in this TOML file. Raises ZooError with every finding at once."""
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     if not path.is_file():
-        raise choose("grid", name, names())
+        raise _unknown(path, name)
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin a file with U+FEFF
     except (OSError, ValueError, RecursionError) as error:
         raise ZooError(f"grid {path} cannot be read as TOML: {error}") from None
     if isinstance(wish := data.get("budgets"), str):  # those of a grid that comes with the project
@@ -113,6 +126,9 @@ def load(name: str) -> Grid:
         grid = Grid.model_validate(data)
     except ValidationError as error:
         raise explain(error, Grid, f"grid {path}") from None
+    known = [dataset for budget in grid.budgets for dataset in budget.datasets]
+    if "dataset" not in grid.model_fields_set and FIRST not in known:
+        grid = grid.model_copy(update={"dataset": (known[0],)})
     for i, budget in enumerate(grid.budgets):
         if missing := [b for b in grid.backbones if b not in budget.sizes]:
             raise ZooError(f"grid {path}: budgets.{i}.sizes lacks the grid's backbones {', '.join(missing)}")
@@ -140,7 +156,7 @@ def cells(
     triples = grid.triples
     count = (seeds or grid.seeds) * len(triples)
     if count > MAX_CELLS:
-        raise ZooError(f"{count:,} cells are more than {MAX_CELLS:,}: lower --seeds or split the grid")
+        raise ZooError(f"{counted(count, 'cell')} are more than {MAX_CELLS:,}: lower --seeds or split the grid")
     made = []
     own = {} if grid.settings is None else {"settings": grid.settings, "best": None}
     score = changes_of(budget.score.model_copy(update=own), (fields or {}).get("score", {}), "score")

@@ -1,9 +1,11 @@
 """What `--list` and `--dry-run` print of a plan: its cells, their status, and what is left to do."""
 
+from zoo.base.counts import counted
 from zoo.base.helptext import terminal_columns
 from zoo.base.texttable import paragraph, table
 from zoo.grid.before import size, to_write
 from zoo.grid.plan import UNREADABLE, Plan, check
+from zoo.grid.speed import until_the_last
 from zoo.objectives.families import SD3
 
 ENDED = ("done", "failed", "diverged")  # what a run skips
@@ -31,7 +33,7 @@ def show(plan: Plan) -> None:
     ]
     width = terminal_columns()
     print(table(header, rows, width, names=header.index("objective") + 1))
-    count = f"{len(plan.chosen)} cells on {' and '.join(plan.budgets)}, budget {plan.kind}, in {plan.out}"
+    count = f"{counted(len(plan.chosen), 'cell')} on {' and '.join(plan.budgets)}, budget {plan.kind}, in {plan.out}"
     print()
     for line in (f"grid {plan.name}: {plan.grid.description}", f"{count}; {_left(plan)}", *plan.notes()):
         print(paragraph(line, width))
@@ -40,7 +42,7 @@ def show(plan: Plan) -> None:
 def _left(plan: Plan) -> str:
     """What is still to do, in words."""
     states = [plan.status(cell) for cell in plan.chosen]
-    left = sum(plan.seconds(cell) for cell, state in zip(plan.chosen, states, strict=True) if state not in ENDED)
+    left = [plan.seconds(cell) for cell, state in zip(plan.chosen, states, strict=True) if state not in ENDED]
     if all(state == "done" for state in states):
         return "all done"
     if all(state in ENDED for state in states):
@@ -48,7 +50,8 @@ def _left(plan: Plan) -> str:
         return f"{states.count('done')} done, {bad} failed or diverged: --retry failed tries these again"
     needed = size(to_write(plan))
     basis = f", at this machine's {plan.pace:.2g} times the grid's seconds" if plan.pace else ""
-    return f"about {clock(left / plan.jobs)} to go with {plan.jobs} at once{basis}, {needed} to write (estimated)"
+    time = until_the_last(left, [0.0] * plan.jobs)
+    return f"about {clock(time)} to go with {plan.jobs} at once{basis}, {needed} to write (estimated)"
 
 
 def dry_run(plan: Plan, retry: bool) -> None:
@@ -58,7 +61,7 @@ def dry_run(plan: Plan, retry: bool) -> None:
         status = plan.status(cell)
         verb = "skip" if skipped(status, retry) else "run"
         train = cell.config.train
-        print(f"{verb:4}  {plan.folder(cell)}  ({status}; {train.images:,} images, batch {train.batch})")
+        print(f"{verb:4}  {plan.folder(cell)}  ({status}; {counted(train.images, 'image')}, batch {train.batch})")
 
 
 def skipped(status: str, retry: bool) -> bool:

@@ -48,8 +48,9 @@ class Wanted:
 
     out: its folder here, which every node sees if `shared`. command: that of a worker, without the interpreter.
     address: HOST:PORT; None for a cluster of this machine alone. mixed: whether nodes with other versions may take
-    part. fresh: a new process for every cell. data: name below the data folder -> the file here. kinds: a cell's
-    folder -> which weights come back (`ema` alone where nothing is said).
+    part. fresh: a new process for every cell. data_dir: the data folder, if every node sees it, too; else None, and
+    data: name below the data folder -> the file here. kinds: a cell's folder -> which weights come back (`ema` alone
+    where nothing is said).
     """
 
     out: Path
@@ -62,6 +63,7 @@ class Wanted:
     fresh: bool
     plugin: Path | None
     data: dict[str, Path]
+    data_dir: Path | None = None
     kinds: dict[Path, list[str]] = field(default_factory=dict)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from zoo.base.errors import ZooError
-from zoo.base.files import remove, write_atomic
+from zoo.base.files import remove, write_atomic, write_together
 from zoo.base.sealed import read_sealed, sealed
 
 CAP = 1 << 28  # bytes that travel for a cell, one way; weights that do not fit stay where they are
@@ -22,7 +22,7 @@ LOG_BYTES = 1 << 20  # of a log, its end
 PACKAGES = ("zoo", "eval")  # what a worker imports
 MANIFEST = re.compile(r"step-(\d{6,})\.json")
 HOME_ONLY = re.compile(r"(^|/)\.|\.tmp$")  # locks and torn files
-RESULT = "result.json"
+RESULT, CELL = "result.json", "cell.json"
 Parcel = dict[str, bytes]
 
 
@@ -92,10 +92,10 @@ def unpack(parcel: Parcel, folder: Path) -> None:
     for name in parcel:
         if not _harmless(name):
             raise ZooError(f"a parcel for {folder} holds the name {name!r}, which leads out of it")
-    last = {RESULT: 2}
-    for name in sorted(parcel, key=lambda name: (last.get(name, int(name.endswith(".json"))), name)):
-        write_atomic(folder / name, parcel[name])
+    order = sorted(parcel, key=lambda name: (name.endswith(".json"), name))
+    write_together({folder / name: parcel[name] for name in order if name != RESULT})
     if RESULT in parcel:
+        write_atomic(folder / RESULT, parcel[RESULT])
         shutil.rmtree(folder / "snapshots", ignore_errors=True)
     kept = {name.rpartition(".")[0] for name in parcel if name.startswith("step-")}
     for path in folder.glob("step-*") if kept else ():

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError, choose
 from zoo.base.names import split
 from zoo.base.progress import say
@@ -26,6 +27,10 @@ from zoo.grid.held import holding
 
 SHOWN = 6  # names in a sentence
 UNREADABLE = "unreadable"  # the status of a cell with a damaged file
+
+
+class Other(ZooError):
+    """A finished cell of another configuration, which is as good as before."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,8 @@ class Plan:
             for name in ("failed.json", "cell.json"):
                 if (folder / name).is_file():
                     read_sealed(folder / name)
+        except Other as error:
+            return f"{error}: choose another --out, and it stays"
         except ZooError as error:
             return f"{error}. Delete it, and what it told is worked out again"
         return ""
@@ -107,7 +114,7 @@ class Plan:
             return None
         result = read_sealed(path)
         if result["key"] != cell.config.key:
-            raise ZooError(f"{path} is the result of a cell of another configuration")
+            raise Other(f"{path} is the result of a cell of another configuration")
         return result
 
     def notes(self) -> list[str]:
@@ -118,8 +125,8 @@ class Plan:
         if others:
             more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
             told.append(
-                f"{len(others)} other cell{'s' if len(others) > 1 else ''} in {self.out} are no part of this grid; "
-                f"nothing is done to them, and the page goes on to show them: {', '.join(others[:SHOWN])}{more}"
+                f"{counted(len(others), 'cell')} of another grid in {self.out}: nothing is done there, and the page "
+                f"goes on to show what it holds: {', '.join(others[:SHOWN])}{more}"
             )
         return told
 
@@ -187,8 +194,6 @@ def check(plan: Plan) -> None:
     """Say what there is to know of the output folder. Raise ZooError for a cell of another configuration, with the keys
     that differ, and for ways to draw that an objective's path has no times for."""
     grid.check_times(plan.chosen)
-    for note in plan.notes():
-        say(note)
     for cell in plan.chosen:
         fit(cell.config)
         path = plan.folder(cell) / "cell.json"
@@ -197,8 +202,10 @@ def check(plan: Plan) -> None:
         except ZooError:  # the plan's notes name it, and the cell counts as unreadable
             found = None
         if found and (lines := differences(cell.config.model_dump(mode="json"), found)):
-            head = f"{path.parent} holds a cell of another configuration; choose another --out, or delete it:"
+            head = f"{path.parent} holds a cell of another configuration; choose another --out:"
             raise ZooError("\n  ".join([head, *lines]))
+    for note in plan.notes():
+        say(note)
 
 
 def prepare(plan: Plan) -> None:

@@ -12,25 +12,27 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from zoo.base.environment import versions
 from zoo.base.errors import ZooError
 from zoo.base.files import sha256, write_atomic
-from zoo.base.lock import exclusive
+from zoo.base.lock import exclusive, locked
 from zoo.grid import parcel
 from zoo.grid.executor import LOG, ROOT, Worker, last_line
 
-LOOK_SECONDS = 0.05
+SPIN_SECONDS = 0.02  # between two looks at a process that has said goodbye and not ended yet
 WATCH_SECONDS = 1.0
+PATIENCE_SECONDS = 30.0  # for the cell of a driver that was killed just now to save its state and end
 
 
 class Order(NamedTuple):
     """What a seat is for; the same for all seats of a run.
 
-    run: its folder's name on a node. command: that of a worker, without this machine's interpreter. data: name below
-    the data folder -> (SHA-256, where Ray holds it). shared: the run's own folder, if the nodes see it.
+    run: its folder's name on a node. command: that of a worker, without this machine's interpreter. shared: the run's
+    own folder, if the nodes see it. data_dir: the data folder, if every node has it; None: the driver fills one there.
     """
 
     run: str
@@ -40,6 +42,7 @@ class Order(NamedTuple):
     fresh: bool
     plugin: tuple[str, bytes] | None
     shared: str | None
+    data_dir: str | None
 
 
 class Outcome(NamedTuple):
@@ -55,13 +58,14 @@ class Seat:
 
     def __init__(self, order: Order, node: str):
         self.order, self.home = order, _home()
+        self.data = Path(order.data_dir or self.home / "data")
         self.run = self.home / f"{order.run}-{node[:12]}"
         command = [sys.executable, *order.command]
         if order.plugin:
             name, text = order.plugin
             write_atomic(self.run / "plugin" / name, text)
             command += ["--plugin", str(self.run / "plugin" / name)]
-        self.worker = Worker([*command, "--data-dir", str(self.home / "data")], None, order.environment)
+        self.worker = Worker([*command, "--data-dir", str(self.data)], None, order.environment)
         self.folder: Path | None = None
         self.delivered: Path | None = None
 
@@ -76,17 +80,15 @@ class Seat:
 
     def lacks(self, wanted: dict[str, str]) -> list[str]:
         """Which files {name: SHA-256} of the data folder are not here, or damaged."""
-        folder = self.home / "data"
-        return [name for name, digest in wanted.items() if not _is(folder / name, digest)]
+        return [name for name, digest in wanted.items() if not _is(self.data / name, digest)]
 
     def take(self, files: dict[str, bytes], wanted: dict[str, str]) -> None:
         """Write files of the data folder. Raises ZooError if one is not what its SHA-256 says."""
-        folder = self.home / "data"
-        folder.mkdir(parents=True, exist_ok=True)
-        with exclusive(folder / ".lock"):
+        self.data.mkdir(parents=True, exist_ok=True)
+        with exclusive(self.data / ".lock"):
             for name, data in files.items():
-                write_atomic(folder / name, data)
-                if not _is(folder / name, wanted[name]):
+                write_atomic(self.data / name, data)
+                if not _is(self.data / name, wanted[name]):
                     raise ZooError(f"{name} arrived damaged on {socket.gethostname()}")
 
     def work(self, place: str, sent: parcel.Parcel, kinds: list[str]) -> Outcome:
@@ -94,11 +96,13 @@ class Seat:
         self._forget()
         shared = self.order.shared
         folder = Path(shared) / place if shared else self.run / place
-        if not shared:
-            self._receive(folder, sent)
-        self.folder = folder
         try:
+            if not shared:
+                self._receive(folder, sent)
+            self.folder = folder
             status = self._done(folder)
+        except ZooError as error:  # such as a full disk here
+            return Outcome(error.exit_code, {}, f"{socket.gethostname()}: {error}")
         finally:
             self.folder = None
         if self.order.fresh and self.worker.alive:
@@ -127,19 +131,26 @@ class Seat:
             self.run.rmdir()
 
     def _receive(self, folder: Path, sent: parcel.Parcel) -> None:
-        """Take what the driver sent, unless a later state of the cell was left here by a driver that was killed."""
-        steps = [int(match[1]) for name in sent if (match := parcel.MANIFEST.fullmatch(name))]
-        if (folder / parcel.RESULT).is_file() or parcel.step(folder) > max(steps, default=-1):
-            sent = {name: data for name, data in sent.items() if name == "cell.json"}
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
-        parcel.unpack(sent, folder)
+        """Take what the driver sent, unless a later state of the same cell was left here by a driver that was killed.
+
+        That driver's cell may be saving still. Raises Busy where it does not end.
+        """
+        with locked(folder, PATIENCE_SECONDS):
+            steps = [int(match[1]) for name in sent if (match := parcel.MANIFEST.fullmatch(name))]
+            later = (folder / parcel.RESULT).is_file() or parcel.step(folder) > max(steps, default=-1)
+            if later and _holds(folder / parcel.CELL, sent[parcel.CELL]):
+                sent = {parcel.CELL: sent[parcel.CELL]}
+            else:
+                shutil.rmtree(folder)
+            parcel.unpack(sent, folder)
 
     def _done(self, folder: Path) -> int:
         self.worker.begin(folder)
-        watched = time.monotonic()
+        watched, told = time.monotonic(), False
         while (status := self.worker.status()) is None:
-            time.sleep(LOOK_SECONDS)
+            if told:
+                time.sleep(SPIN_SECONDS)
+            told = bool(wait([self.worker.channel], WATCH_SECONDS))
             if time.monotonic() - watched > WATCH_SECONDS:
                 watched = time.monotonic()
                 self.worker.watch(self.order.timeout)
@@ -165,6 +176,10 @@ def _home() -> Path:
     if found.st_uid != os.getuid() or folder.is_symlink() or found.st_mode & 0o022:
         raise ZooError(f"{folder} belongs to another user, or others may write there: remove it, or set TMPDIR")
     return folder
+
+
+def _holds(file: Path, data: bytes) -> bool:
+    return file.is_file() and file.read_bytes() == data
 
 
 def _is(file: Path, digest: str) -> bool:

@@ -4,6 +4,7 @@ It is kept in DATA_DIR/cache/speed.json, by kind of device, so that `--list` kno
 grid. torch is not imported here.
 """
 
+import heapq
 import math
 from collections.abc import Iterable
 from dataclasses import replace
@@ -15,6 +16,18 @@ from zoo.grid.plan import Plan
 
 FILE = Path("cache") / "speed.json"
 LIMITS = (0.01, 100.0)  # beyond them a file is no measurement
+
+
+def until_the_last(cells: Iterable[float], workers: Iterable[float]) -> float:
+    """Seconds until all cells have ended, each begun by the first worker that is free, in their order.
+
+    cells: seconds of each that waits. workers: seconds until each is free; 0 for one without work.
+    """
+    free = list(workers)
+    heapq.heapify(free)
+    for seconds in cells:
+        heapq.heapreplace(free, free[0] + seconds)
+    return max(free)
 
 
 def of_cells(plan: Plan) -> float | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from zoo import registry
+from zoo.base.counts import counted
 from zoo.base.sealed import read_sealed
 from zoo.config.cell import Recipe
 from zoo.config.control import FULL, Setting
@@ -150,7 +151,7 @@ def _text(
 
 A small diffusion model of {source(config)} ({manifest["parameters"]:,} parameters), trained by the
 Objective zoo, which compares training objectives with everything else held
-equal. Objective: `{objective.name}` ({papers}). These are {what}, after {manifest["images"]:,} images.
+equal. Objective: `{objective.name}` ({papers}). These are {what}, after {counted(manifest["images"], "image")}.
 
 {picture}## Use
 
@@ -176,7 +177,7 @@ images = pipe(class_labels=list(range({spec.real})), num_inference_steps=20, gui
 | | |
 |---|---|
 | data | {source(config)}{blanks}; SHA-256 `{manifest["data_sha256"]}` |
-| images seen | {manifest["images"]:,} in {manifest["step"]:,} steps |
+| images seen | {manifest["images"]:,} in {counted(manifest["step"], "step")} |
 | backbone | `{config["backbone"]}` |
 | seed | {config["seed"]} |
 | trained in | {manifest["precision"]}, on {manifest["device"]}, {manifest["seconds"]:.0f} s |
@@ -219,7 +220,7 @@ def _results(result: dict[str, Any] | None, rows: list[dict[str, Any]]) -> str:
         )
     n = rows[0]["n"]
     return "\n".join(lines) + (
-        f"\n\nFID of {n:,} samples (`{fid_name(n)}`), corrected for their number; the floor is that of {floor['n']:,} "
-        f"real test images, the ceiling their accuracy. One training run: another seed gives other numbers. Judge "
-        f"`{result['judge']['name']}`, SHA-256 `{result['judge']['sha256']}`."
+        f"\n\nFID of {counted(n, 'sample')} (`{fid_name(n)}`), corrected for their number; the floor is that of "
+        f"{floor['n']:,} real test images, the ceiling their accuracy. One training run: another seed gives other "
+        f"numbers. Judge `{result['judge']['name']}`, SHA-256 `{result['judge']['sha256']}`."
     )

@@ -65,7 +65,8 @@ def export(
     manifest, tensors = checkpoint.find(ckpt)
     config = validated(TrainConfig, manifest["config"], f"the configuration of {ckpt}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ZooError(f"{out} holds files already. Choose another folder, or delete it first")
+        sent = f"; `hf upload {place} {out}` sends it as it is" if place else ""
+        raise ZooError(f"{out} holds files already. Choose another folder, or delete it first{sent}")
     if config.latents is not None:
         raise ZooError(
             f"{ckpt} was trained on latents of auto-encoder {config.latents}, and the pipeline has no decoder. "
@@ -146,6 +147,7 @@ def pipeline_config(objective: Objective, standard: tuple[float, float], spec: S
         "image_shape": list(spec.image_shape),
         "logsnr_low": max(low, LOGSNR_SPAN[0]),
         "logsnr_high": min(high, LOGSNR_SPAN[1]),
+        "time_scale": objective.time_scale,
     }
 
 

@@ -3,7 +3,7 @@
 `python -m zoo.export` writes this file beside the weights. It needs torch and diffusers alone.
 
     x_t = alpha x + sigma eps,   y = a x + b eps is what the network predicts, (a, b) by `target`
-    network input x_t / sqrt(alpha^2 + sigma^2), network time (2 / pi) atan2(sigma, alpha), times 1000
+    network input x_t / sqrt(alpha^2 + sigma^2), network time (2 / pi) atan2(sigma, alpha) time_scale, times 1000
 
 alpha and sigma lie on a `curve`: the circle alpha^2 + sigma^2 = 1, or the line alpha + sigma = 1. An Euler step of
 rectified flow on the line is a DDIM step on any curve, at the same noise levels: so diffusers' flow scheduler draws
@@ -11,6 +11,7 @@ what this project's `euler` draws. A scheduler with DDPM's table (`alphas_cumpro
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ class ObjectivePipeline(DiffusionPipeline):
 
     unet or transformer: the network, (x, 1000 time, class labels) -> y; its label `num_classes` means "none".
     target: eps, x0, v, flow or edm (with sigma_data). logsnr_low, logsnr_high: where the steps begin and end.
+    time_scale: what the network's time is multiplied by.
     """
 
     _optional_components = ["unet", "transformer"]  # noqa: RUF012 (as diffusers reads it)
@@ -47,15 +49,17 @@ class ObjectivePipeline(DiffusionPipeline):
         mean: float = 0.0,
         std: float = 1.0,
         num_classes: int = 12,
-        image_shape: tuple = (1, 28, 28),
+        image_shape: Sequence = (1, 28, 28),  # a list where it comes from JSON
         logsnr_low: float = -10.0,
         logsnr_high: float = 10.0,
+        time_scale: float = 1.0,
     ):
         super().__init__()
         self.register_modules(scheduler=scheduler, unet=unet, transformer=transformer)
         self.register_to_config(
             target=target, curve=curve, sigma_data=sigma_data, mean=mean, std=std, num_classes=num_classes,
             image_shape=tuple(image_shape), logsnr_low=logsnr_low, logsnr_high=logsnr_high,
+            time_scale=time_scale,
         )  # fmt: skip
 
     @property
@@ -163,7 +167,8 @@ class ObjectivePipeline(DiffusionPipeline):
     def _predicted(self, x: Tensor, alpha: float, sigma: float, labels: Tensor) -> tuple[Tensor, Tensor]:
         """(x_hat, eps_hat) as the network's prediction stands for them."""
         length = math.hypot(alpha, sigma)
-        time = torch.full((len(x),), math.atan2(sigma, alpha) * 2 / math.pi, device=x.device)
+        angle = math.atan2(sigma, alpha) * 2 / math.pi
+        time = torch.full((len(x),), angle * self.config.time_scale, device=x.device)
         dtype = self.network.dtype
         y = self.network((x / length).to(dtype), 1000 * time.to(dtype), class_labels=labels, return_dict=False)[0].to(
             x.dtype

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.base.limits import size
 
@@ -23,7 +24,7 @@ def listing(folder: Path) -> list[str]:
     """A line for each file that would be sent, with its size."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     lines = [f"{size(path.stat().st_size):>10}  {path.relative_to(folder)}" for path in files]
-    return [*lines, f"{size(sum(path.stat().st_size for path in files)):>10}  in {len(files)} files"]
+    return [*lines, f"{size(sum(path.stat().st_size for path in files)):>10}  in {counted(len(files), 'file')}"]
 
 
 def push(folder: Path, repo: str, private: bool) -> str:

@@ -63,6 +63,11 @@ class Objective:
         """Whether its network is told a second time."""
         return self.scheme is not None and self.scheme.two_times
 
+    @property
+    def time_scale(self) -> float:
+        """What the network's time is multiplied by: 1, unless a scheme differentiates by it."""
+        return self.scheme.time_scale if self.scheme else 1.0
+
     def time(self, u: "Tensor") -> "Tensor":
         """The times that uniform numbers u draw; any shape, float64."""
         return self.density.quantile(u.double().clamp(EDGE, 1 - EDGE), self.path)
@@ -86,10 +91,13 @@ class Objective:
     def predict_at(self, net: Network, x: "Tensor", labels: "Tensor", eps: "Tensor", logsnr: "Tensor") -> Prediction:
         """The same at levels of noise logsnr [B], float64, of the path."""
         alpha, sigma = self.path.coefficients(logsnr)
-        a, b = self.target.row(alpha, sigma)
         x_t = per_image(alpha, x) * x + per_image(sigma, x) * eps
+        return self.judged(self.call(net, x_t, alpha, sigma, labels), x, eps, logsnr)
+
+    def judged(self, y_hat: "Tensor", x: "Tensor", eps: "Tensor", logsnr: "Tensor") -> Prediction:
+        """The prediction that the network's output y_hat at these levels is."""
+        a, b = self.target.row(*self.path.coefficients(logsnr))
         y = per_image(a, x) * x + per_image(b, x) * eps
-        y_hat = self.call(net, x_t, alpha, sigma, labels)
         error = (y_hat - y).square().mean(dim=(1, 2, 3))
         return Prediction(y_hat, x, eps, a, b, error, self.factor_at(logsnr).to(x), logsnr)
 
@@ -175,9 +183,9 @@ class Objective:
         return slope.abs().log().where(inside, -math.inf)
 
     def angle(self, t: "Tensor") -> "Tensor":
-        """The network's time at the path's time t: (2 / pi) atan2(sigma, alpha), float64."""
+        """The network's time at the path's time t: (2 / pi) atan2(sigma, alpha) in its scale, float64."""
         alpha, sigma = self.path.at(t)
-        return sigma.atan2(alpha) * (2 / math.pi)
+        return sigma.atan2(alpha) * (2 / math.pi * self.time_scale)
 
     def call(
         self,
@@ -190,7 +198,7 @@ class Objective:
     ) -> "Tensor":
         """The network's output. until: the network's time until which the step goes (its own, if None), [B]."""
         scale = (alpha.square() + sigma.square()).rsqrt()
-        time = sigma.atan2(alpha) * (2 / math.pi)
+        time = sigma.atan2(alpha) * (2 / math.pi * self.time_scale)
         told = ((time if until is None else until).to(x_t),) if self.two_times else ()
         return net(per_image(scale, x_t) * x_t, time.to(x_t), labels, *told).to(x_t.dtype)
 
@@ -202,7 +210,8 @@ class Scheme(ABC):
     told `until`. renoises: whether it maps to the data alone, so that further steps begin at fresh noise. from_pairs:
     whether its images and noise are pairs (noise, what the teacher makes of it). auxiliary: how its errors become a
     loss. drawn, weighed: whether the levels that are drawn, and the effective weight, are those of the axes, at least
-    where r = t. taught: what is trained, in words.
+    where r = t. time_scale: what the network's time is multiplied by; below 1 its features change slowly, and so does
+    the output by time. taught: what is trained, in words.
     """
 
     papers: ClassVar[tuple[str, ...]] = ()
@@ -215,6 +224,7 @@ class Scheme(ABC):
     from_pairs: ClassVar[bool] = False
     auxiliary: ClassVar[Auxiliary] = Plain()
     drawn: ClassVar[bool] = True
+    time_scale: ClassVar[float] = 1.0
     weighed: ClassVar[bool] = False
 
     @property

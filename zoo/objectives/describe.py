@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
+from zoo.base.counts import counted
 from zoo.base.texttable import paragraph, table
 from zoo.objectives.core import Objective, unwrap
 from zoo.objectives.families import SD3
@@ -163,7 +164,7 @@ def summary(families: Mapping[str, Sequence[str]], width: int = 80, most: int = 
     lines = []
     for family, members in families.items():
         more = f", and {len(members) - most} more" if len(members) > most else ""
-        head = f"{family} ({len(members)} objectives)"
+        head = f"{family} ({counted(len(members), 'objective')})"
         names = f"{', '.join(members[:most])}{more}"
         lines += [head, *textwrap.wrap(names, width, initial_indent="  ", subsequent_indent="  ",
                                        break_on_hyphens=False), ""]  # fmt: skip

@@ -17,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from zoo.base.errors import ZooError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -29,10 +31,8 @@ class Weight(ABC):
 
     @abstractmethod
     def log_factor(self, logsnr: "Tensor", log_x0_error: "Tensor", log_density: "Callable[[], Tensor]") -> "Tensor":
-        """log of the factor; log_x0_error is log (sigma / D)^2, float64 like logsnr and of its shape.
-
-        log_density: log p(logsnr) of the levels drawn, for a weight that asks for it.
-        """
+        """log of the factor; log_x0_error is log (sigma / D)^2, float64 like logsnr and of its shape; log_density gives
+        log p(logsnr) of the levels drawn, for a weight that asks for it."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class X0Weight(Weight):
 
     def log_factor(self, logsnr: "Tensor", log_x0_error: "Tensor", log_density: "Callable[[], Tensor]") -> "Tensor":
         # At zero snr a weight is 1, as in diffusers' trainers: min(snr, g) would leave the last step untrained.
-        return (self.log_x0(logsnr) + log_x0_error).where(logsnr > -math.inf, 0.0)
+        return (_each(self.log_x0(logsnr), logsnr, self) + log_x0_error).where(logsnr > -math.inf, 0.0)
 
 
 class IntegralWeight(Weight):
@@ -70,8 +70,17 @@ class IntegralWeight(Weight):
         """log w, on the error of eps_hat."""
 
     def log_factor(self, logsnr: "Tensor", log_x0_error: "Tensor", log_density: "Callable[[], Tensor]") -> "Tensor":
-        on_x0 = self.log_effective(logsnr) + logsnr - log_density()
+        on_x0 = _each(self.log_effective(logsnr), logsnr, self) + logsnr - log_density()
         return (on_x0 + log_x0_error).where(logsnr > -math.inf, 0.0)
+
+
+def _each(found: "Tensor", logsnr: "Tensor", weight: Weight) -> "Tensor":
+    """A weight's numbers. Raises ZooError for a user's class whose numbers would be broadcast to a wrong loss."""
+    if isinstance(found, int | float) or getattr(found, "shape", None) == logsnr.shape:
+        return found
+    shape = list(found.shape) if hasattr(found, "shape") else type(found).__name__
+    given = f"gives {shape} for logsnr of shape {list(logsnr.shape)}: it should give a tensor of that shape"
+    raise ZooError(f"the weight {type(weight).__name__} {given}")
 
 
 def positive(name: str, value: float) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.base.files import write_atomic
 from zoo.base.limits import require_disk, require_memory
@@ -59,7 +60,7 @@ def _fit(wanted: Drawing, classes: int, setting: Setting, shape: tuple[int, int,
     """Raise ZooError, before anything is drawn, for more images than memory or the disk here can hold."""
     count, (channels, height, width) = wanted.n * classes, shape
     frames = setting.steps if wanted.trajectory else 1 if wanted.out else 0
-    what, remedy = f"--n {wanted.n:,}: {count:,} images", "Choose a smaller --n, such as 100"
+    what, remedy = f"--n {wanted.n:,}: {counted(count, 'image')}", "Choose a smaller --n, such as 100"
     require_memory(count * (LABEL + frames * channels * height * width), what, remedy)
     if wanted.npz:
         bytes_of = count * (LABEL + CHANNELS * height * width)
@@ -78,20 +79,20 @@ def draw(ckpt: Path, wanted: Drawing, setting: Setting, device: torch.device, ba
     if wanted.out:
         picture = pictures.sheet(model.images(labels, setting, seed=wanted.seed), columns)
         write_atomic(Path(wanted.out), pictures.png(picture))
-        lines.append(f"{wanted.out}: {len(labels)} images, a column for each class")
+        lines.append(f"{wanted.out}: {counted(len(labels), 'image')}, a column for each class")
     if wanted.trajectory:
         across = (wanted.n, columns, *shape)
         pairs = model.trajectory(labels, setting, seed=wanted.seed)
         rows = [torch.cat([part.view(across) for part in pair], dim=1).flatten(0, 1) for pair in pairs]
         frames = [pictures.sheet(images, 2 * columns) for images in rows]
         write_atomic(Path(wanted.trajectory), pictures.gif(frames))
-        lines.append(f"{wanted.trajectory}: {len(frames)} steps; x_t on the left, x_hat on the right")
+        lines.append(f"{wanted.trajectory}: {counted(len(frames), 'step')}; x_t on the left, x_hat on the right")
     if wanted.npz:
         shards = (
             model.images(labels[first : first + SHARD], setting, first, wanted.seed)
             for first in range(0, len(labels), SHARD)
         )
         write_npz(Path(wanted.npz), labels, shape, shards)
-        lines.append(f"{wanted.npz}: {len(labels)} images")
+        lines.append(f"{wanted.npz}: {counted(len(labels), 'image')}")
     cost = evaluations(model.objective.path, setting)
-    return [*lines, f"{model.config.objective}, {setting.name}: {cost} network evaluations an image"]
+    return [*lines, f"{model.config.objective}, {setting.name}: {counted(cost, 'network evaluation')} an image"]

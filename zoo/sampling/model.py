@@ -17,6 +17,7 @@ from torch import Tensor
 
 from zoo import registry
 from zoo.base import ranks
+from zoo.base.counts import counted
 from zoo.base.environment import exact_device
 from zoo.base.errors import ZooError
 from zoo.base.progress import Pulse
@@ -108,7 +109,7 @@ class Model:
         batches, pulse = padded.split(self.batch), Pulse()
 
         def draw(begin: int) -> Tensor:
-            pulse.beat(f"drew {begin * self.batch:,} of {count:,} images under {setting.name}")
+            pulse.beat(f"drew {begin * self.batch:,} of {counted(count, 'image')} under {setting.name}")
             steps = self._steps(batches[begin], setting, first + begin * self.batch, seed)
             if film is not None and film.image // self.batch == begin:
                 steps = self._filmed(steps, setting, film, film.image % self.batch)

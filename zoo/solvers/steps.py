@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.base.names import parse_term
 from zoo.objectives.path import Path
@@ -46,7 +47,9 @@ class StepGrid(ABC):
         index = torch.arange(steps, dtype=torch.float64)
         times = path.time(self.logsnr(path, index, low, high).clamp(low, high))
         if not times.isfinite().all() or (times.diff() >= 0).any():
-            raise ZooError(f"{steps:,} steps on this grid repeat a time of the path: take fewer steps, or another grid")
+            raise ZooError(
+                f"{counted(steps, 'step')} on this grid repeat a time of the path: take fewer steps, or another grid"
+            )
         return times
 
     @abstractmethod

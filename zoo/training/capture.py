@@ -5,7 +5,9 @@ numbers that change from step to step are tensors there. It may not wait for the
 numbers; tests/test_capture.py checks the first two without a GPU.
 """
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -32,8 +34,12 @@ class Captured:
 
 
 def record(work: Callable[[], None], device: torch.device) -> Callable[[], None]:
-    """What replays `work` on a GPU."""
-    with torch.cuda.device(device):
+    """What replays `work` on a GPU.
+
+    It is warmed up on the stream that records it: a weight's gradient is added on the stream on which the weight was
+    first used, for as long as anything keeps that graph of autograd, and a recording may not touch another stream.
+    """
+    with torch.cuda.device(device), no_garbage():
         aside = torch.cuda.Stream()
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
@@ -41,6 +47,20 @@ def record(work: Callable[[], None], device: torch.device) -> Callable[[], None]
                 work()
         torch.cuda.current_stream().wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, stream=aside):
             work()
     return graph.replay
+
+
+@contextmanager
+def no_garbage() -> Iterator[None]:
+    """Garbage is collected before, and not within: graphs of autograd that a circle of references keeps, and kernels
+    whose end would be an operation that a recording does not allow."""
+    gc.collect()
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()

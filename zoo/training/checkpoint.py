@@ -24,6 +24,7 @@ from zoo.base.sealed import read_sealed, write_sealed
 
 KEPT = 2
 SELECTED = "selected"
+CELLS_BELOW = 5  # levels of folders from a grid's to its cells': data set, backbone, objective, variant, seed
 MANIFEST = re.compile(r"step-(\d{6,})\.json")
 
 
@@ -81,6 +82,14 @@ def newest(folder: Path, say: Callable[[str], None]) -> tuple[dict[str, Any], di
     return None
 
 
+def _below(folder: Path) -> str:
+    """`. Give one of the runs below it, such as ..`, where a folder is a grid's, whose cells are some levels down."""
+    for levels in range(1, CELLS_BELOW + 1):
+        if first := min(folder.glob("*/" * levels + "step-*.json"), default=None):
+            return f". Give one of the runs below it, such as {first.parent}"
+    return ""
+
+
 def find(path: Path, selected: bool = True) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The checkpoint that a user points at: a run's folder, a manifest, or the safetensors file.
 
@@ -95,7 +104,7 @@ def find(path: Path, selected: bool = True) -> tuple[dict[str, Any], dict[str, T
         found = found or newest(path, problems.append)
         if found is None:
             detail = f" ({'; '.join(problems)})" if problems else ""
-            raise ZooError(f"{path} holds no checkpoint (step-NNNNNN.json and .safetensors){detail}")
+            raise ZooError(f"{path} holds no checkpoint (step-NNNNNN.json and .safetensors){detail}{_below(path)}")
         for problem in problems:
             warn(f"checkpoint left out: {problem}; that of step {found[0]['step']:,} is taken")
         return found

@@ -47,7 +47,7 @@ class Muon:
             for (shape, names), update in zip(shapes.items(), updates, strict=True):
                 ours = [self.parameters[name] for name in names]
                 torch._foreach_mul_(ours, 1 - rate * self.weight_decay)
-                changes = [part.view(p.shape) for part, p in zip(update.to(ours[0].dtype), ours, strict=True)]
+                changes = [shaped(part, p) for part, p in zip(update.to(ours[0].dtype), ours, strict=True)]
                 add(ours, changes, -rate * SCALE * math.sqrt(max(shape)))
 
     def _ahead(self, names: list[str]) -> Tensor:
@@ -55,7 +55,27 @@ class Muon:
         kept = [self.momentum[name] for name in names]
         grads: list[Any] = [self.parameters[name].grad for name in names]  # each is there
         torch._foreach_lerp_(kept, grads, 1 - MOMENTUM)
-        return torch.stack([matrix.flatten(1) for matrix in torch._foreach_lerp(grads, kept, MOMENTUM)])
+        return torch.stack([flat(matrix) for matrix in torch._foreach_lerp(grads, kept, MOMENTUM)])
+
+
+def flat(p: Tensor) -> Tensor:
+    """A weight as a matrix [out, ..], a view: a convolution's columns are in the order in which they lie in memory.
+
+    Their order is no matter: what makes a matrix orthogonal multiplies it from the left.
+    """
+    return (p.permute(0, 2, 3, 1) if _channels_last(p) else p).flatten(1)
+
+
+def shaped(matrix: Tensor, like: Tensor) -> Tensor:
+    """The inverse of `flat`: a view of the matrix with the shape of this weight, and laid out as it is."""
+    if not _channels_last(like):
+        return matrix.view(like.shape)
+    out, channels, height, width = like.shape
+    return matrix.view(out, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _channels_last(p: Tensor) -> bool:
+    return p.ndim == 4 and not p.is_contiguous() and p.is_contiguous(memory_format=torch.channels_last)
 
 
 def add(targets: list[Tensor], changes: list[Tensor] | tuple[Tensor, ...], factor: float | Tensor) -> None:
@@ -74,17 +94,27 @@ def orthogonal(stacks: list[Tensor]) -> list[Tensor]:
     the same result in less time. A GPU works in bfloat16, as Muon's author does; that is too coarse for these
     polynomials, and to follow G without X, so X takes Jordan's, and G is made again for each.
     """
-    flat = [x.mT if x.shape[-2] > x.shape[-1] else x for x in stacks]
-    if flat[0].is_cuda or flat[0].dtype == torch.bfloat16:
-        found = [_jordans(x.bfloat16()) for x in flat]
+    wide = [x.mT if x.shape[-2] > x.shape[-1] else x for x in stacks]
+    if wide[0].is_cuda or wide[0].dtype == torch.bfloat16:
+        found = _together([x.bfloat16() for x in wide])
     else:
-        found = [factor @ x for factor, x in zip(_factors(flat), flat, strict=True)]
+        found = [factor @ x for factor, x in zip(_factors(wide), wide, strict=True)]
     return [x.mT if like.shape[-2] > like.shape[-1] else x for x, like in zip(found, stacks, strict=True)]
 
 
-def _factors(flat: list[Tensor]) -> tuple[Tensor, ...]:
+def _together(wide: list[Tensor]) -> list[Tensor]:
+    """Jordan's iteration of stacks, those of one shape at once: launches take a GPU longer than these matrices."""
+    found: dict[int, Tensor] = {}
+    for columns in {x.shape[-1] for x in wide}:
+        places = [i for i, x in enumerate(wide) if x.shape[-1] == columns]
+        done = _jordans(torch.cat([wide[i] for i in places]))
+        found |= dict(zip(places, done.split([len(wide[i]) for i in places]), strict=True))
+    return [found[i] for i in range(len(wide))]
+
+
+def _factors(wide: list[Tensor]) -> tuple[Tensor, ...]:
     """What makes X of [n, r, columns] orthogonal, to be multiplied from the left: [n, r, r]."""
-    gram = torch.cat([x @ x.mT for x in flat])
+    gram = torch.cat([x @ x.mT for x in wide])
     squares = gram.diagonal(dim1=-2, dim2=-1).sum(-1)[:, None, None].clamp(min=TINY)
     gram = gram / squares
     size = CUSHION * gram.norm(dim=(-2, -1), keepdim=True).clamp(min=TINY)  # nearer than 1 to the largest eigenvalue
@@ -95,7 +125,7 @@ def _factors(flat: list[Tensor]) -> tuple[Tensor, ...]:
         product = factor if product is None else factor @ product
         if k + 1 < len(MINIMAX):
             gram = factor @ gram @ factor
-    parts: tuple[Tensor, ...] = (product / (squares * size).sqrt()).split([len(x) for x in flat])
+    parts: tuple[Tensor, ...] = (product / (squares * size).sqrt()).split([len(x) for x in wide])
     return parts
 
 
@@ -105,6 +135,5 @@ def _jordans(x: Tensor) -> Tensor:
     for a, b, c in JORDANS:
         gram = x @ x.mT
         factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
-        factor.diagonal(dim1=-2, dim2=-1).add_(a)
-        x = factor @ x
+        x = torch.baddbmm(x, factor, x, beta=a)
     return x

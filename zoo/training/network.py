@@ -13,6 +13,7 @@ from zoo.config.cell import TrainConfig
 from zoo.data.spec import Spec
 from zoo.objectives.auxiliary import Network
 from zoo.training import noise
+from zoo.training.ways import ways
 
 
 def initialise(config: TrainConfig, spec: Spec, device: torch.device) -> nn.Module:
@@ -23,6 +24,11 @@ def initialise(config: TrainConfig, spec: Spec, device: torch.device) -> nn.Modu
         module = registry.backbone(config.backbone, config.shape(spec), spec.num_classes, until).to(device)
     if device.type == "cuda":  # what tensor cores want; in float32 on a CPU group norm is many times slower so
         module.to(memory_format=torch.channels_last)
+    if "lean" in ways(config, device).speedups:
+        enable = getattr(module, "enable_lean", None)
+        if enable is None:
+            raise ZooError(f"backbone {config.backbone} has no enable_lean(): leave `lean` out of speedups")
+        enable()
     if config.checkpointing:
         enable = getattr(module, "enable_gradient_checkpointing", None)
         if enable is None:
@@ -36,7 +42,7 @@ def network(
 ) -> tuple[Network, dict[str, Any]]:
     """(what objectives call, {precision, compiled}): under autocast and compiled where that is faster."""
     precision = pick_precision(config.precision, device, pixels)
-    forward, is_compiled = compiled(module, config.compile, precision, device, say)
+    forward, is_compiled = compiled(module, ways(config, device).compile, precision, device, say)
 
     def net(x: Tensor, t: Tensor, labels: Tensor, *until: Tensor) -> Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):

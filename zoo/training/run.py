@@ -13,6 +13,7 @@ import torch
 
 from zoo import plugins, registry
 from zoo.base import ranks
+from zoo.base.counts import counted
 from zoo.base.environment import peak_memory, reset_peak_memory
 from zoo.base.errors import Interrupted, ZooError
 from zoo.base.files import write_atomic
@@ -109,7 +110,10 @@ def train(
         for kept in (SNAPSHOTS, checkpoint.SELECTED, EPOCHS):  # of a run that is no longer there
             shutil.rmtree(folder / kept, ignore_errors=True)
     if config.warmup_steps and config.warmup_steps >= config.steps:
-        say(f"warmup_steps = {config.warmup_steps:,} of {config.steps:,} steps: the rate only rises in this run")
+        say(
+            f"warmup_steps = {config.warmup_steps:,} of {counted(config.steps, 'step')}: the rate only rises in this "
+            "run"
+        )
     rows = metrics.truncate(first)
     trainer.warm_up()
     facts = {

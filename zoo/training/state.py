@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from zoo.base.errors import ZooError
 from zoo.config.cell import TrainConfig
+from zoo.training.masters import Masters
 from zoo.training.muon import Muon, add
 from zoo.training.schedule import SCHEDULES, warm_up
 
@@ -16,17 +17,23 @@ class State:
     """Owns the optimiser of a module and the exponential moving average of its weights.
 
     The optimiser is AdamW (arXiv 1711.05101), or Muon for the matrices that the backbone calls hidden and AdamW for the
-    rest.
+    rest. copied: the module's layers hold copies of their weights from now on, see `masters.py`.
     """
 
-    def __init__(self, module: nn.Module, config: TrainConfig, auxiliary: nn.Module | None = None):
+    def __init__(
+        self, module: nn.Module, config: TrainConfig, auxiliary: nn.Module | None = None, copied: bool = False
+    ):
         self.config = config
-        self.parameters = dict(module.named_parameters())
+        self.masters = Masters(module) if copied else None
+        self.parameters: dict[str, Tensor] = dict(module.named_parameters())
+        if self.masters:
+            self.parameters = self.masters.of(self.parameters)
         self.ema = {name: p.detach().clone() for name, p in self.parameters.items()}
         # what an objective learns beside the network; neither averaged nor clipped
         self.beside = {f"aux.{name}": p for name, p in auxiliary.named_parameters()} if auxiliary else {}
-        self.trained = self.parameters | self.beside
-        self.muon = Muon(hidden(module) if config.optimizer == "muon" else {}, config.weight_decay)
+        self.trained: dict[str, Tensor] = self.parameters | self.beside
+        matrices = hidden(module) if config.optimizer == "muon" else {}
+        self.muon = Muon({name: self.parameters[name] for name in matrices}, config.weight_decay)
         self.by_adam = {name: p for name, p in self.trained.items() if name not in self.muon.parameters}
         on_gpu = next(iter(self.parameters.values())).is_cuda
         self.adam = torch.optim.AdamW(
@@ -46,10 +53,13 @@ class State:
         rate, share: as `rates` tells them, or tensors [] on the GPU, which a recorded step reads again.
         """
         self.adam.param_groups[0]["lr"] = rate
+        if self.masters:
+            self.masters.take_gradients()
         norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.config.clip)
         self.adam.step()
         self.muon.step(rate)
         self.clear()
+        self.refresh()
         average, weights = list(self.ema.values()), [p.detach() for p in self.parameters.values()]
         if isinstance(share, Tensor):
             add(average, torch._foreach_sub(weights, average), share)
@@ -59,8 +69,13 @@ class State:
 
     def clear(self) -> None:
         """Forget the gradients."""
-        for p in self.trained.values():
+        for p in (*self.trained.values(), *(self.masters.copies.values() if self.masters else ())):
             p.grad = None
+
+    def refresh(self) -> None:
+        """Bring the copies in the network's layers, if there are any, up to date."""
+        if self.masters:
+            self.masters.give_weights()
 
     def weights(self) -> dict[str, Tensor]:
         """The network's weights and their average, under the checkpoint's names."""
@@ -105,6 +120,7 @@ class State:
                 self.adam.state[p][moment].copy_(tensors[f"opt.{moment}.{name}"])
         for steps in self.counts():
             steps.fill_(step)
+        self.refresh()
 
 
 def hidden(module: nn.Module) -> dict[str, nn.Parameter]:

@@ -15,18 +15,20 @@ from torch import Tensor
 
 from zoo import registry
 from zoo.base import ranks
-from zoo.base.environment import exact_device
+from zoo.base.environment import exact_device, pick_precision
 from zoo.base.progress import say
 from zoo.config.cell import TrainConfig
 from zoo.data.dataset import Dataset, affine
 from zoo.spaces.space import Space, space_of
 from zoo.training import checkpoint, noise
+from zoo.training.ahead import Ahead
 from zoo.training.capture import Captured
 from zoo.training.network import initialise, network
 from zoo.training.runlog import Metrics
 from zoo.training.spread import Loss, Spread, joined
 from zoo.training.state import State
 from zoo.training.teaching import Nets, pairs_of
+from zoo.training.ways import ways
 
 
 class Batches:
@@ -107,17 +109,22 @@ class Trainer:
         parts: int = 1,
         space: Space | None = None,
     ):
+        self.config, self.steps = config, config.steps
         self.space = space or space_of(config.latents, config.standardise, data, device)
-        self.objective, self.steps = registry.objective(config.objective), config.steps
+        self.objective = registry.objective(config.objective)
         self.module = initialise(config, data.spec, device)
         if teacher:
             self.module.load_state_dict(checkpoint.part(teacher, "ema"))
         if auxiliary := self.objective.auxiliary.module():
             auxiliary.to(device)
-        self.auxiliary, self.state = auxiliary, State(self.module, config, auxiliary)
-        self.net, self.how = network(config, self.module, device, prod(self.space.shape[1:]))
-        ranks.check(config.batch, ranks.size(), parts, joined(self.objective))
+        chosen, pixels = ways(config, device), prod(self.space.shape[1:])
         whole = ranks.size() * parts == 1
+        # a scheme takes the network in float32 too, and a part of a batch would be one more use of each layer
+        copied = "masters" in chosen.speedups and whole and self.objective.scheme is None
+        copied = copied and pick_precision(config.precision, device, pixels) == "bfloat16"
+        self.auxiliary, self.state = auxiliary, State(self.module, config, auxiliary, copied)
+        self.net, self.how = network(config, self.module, device, pixels)
+        ranks.check(config.batch, ranks.size(), parts, joined(self.objective))
         self.spread = None if whole else Spread(Loss(self.objective, self.net, self.module, auxiliary), parts)
         self.nets, pairs, began = None, None, time.perf_counter()
         if scheme := self.objective.scheme:
@@ -126,8 +133,11 @@ class Trainer:
         self.pairing_seconds = time.perf_counter() - began if pairs else 0.0
         self.metrics = Metrics(folder, device, config.clip)
         self.batches = Batches(config, data, device, pairs, self.space)
-        self.graphs = config.compile == "graphs" and device.type == "cuda" and whole
+        self.graphs = chosen.compile == "graphs" and device.type == "cuda" and whole
         self.recorded: Captured | None = None
+        self.ahead = Ahead(self.given, device) if "ahead" in chosen.speedups else None
+        if chosen.speedups:
+            self.how["ways"] = sorted(chosen.speedups)
 
     def warm_up(self) -> None:
         """Compile and touch everything once, outside the timed steps; weights and random numbers stay as they are."""
@@ -144,6 +154,7 @@ class Trainer:
         before = [tensor.detach().clone() for tensor in changed]
         try:
             self.recorded = Captured(self.learn, self.given(0))
+            self.how["ways"] = ["graphs", *self.how.get("ways", [])]
         except RuntimeError as error:
             self.state.clear()
             reason = str(error).strip().partition("\n")[0]
@@ -151,11 +162,14 @@ class Trainer:
         with torch.no_grad():
             for tensor, kept in zip(changed, before, strict=True):
                 tensor.copy_(kept)
+        self.state.refresh()
 
     def step(self, k: int) -> None:
         """Step k, from 0."""
         run: Callable[..., None] = self.recorded or self.learn
-        run(*self.given(k))
+        run(*(self.ahead.take(k) if self.ahead else self.given(k)))
+        if self.ahead and k + 1 < self.steps:
+            self.ahead.prepare(k + 1)
 
     def given(self, k: int) -> tuple[Any, ...]:
         """What `learn` takes for step k: all that differs from step to step."""
