@@ -97,6 +97,7 @@ BAD = {
     "submission's ending": (submit.main, ["@/run", "--out", "x.tar"], "x.tar", ".zip"),
     "no submission to verify": (verify.main, [], "which submission", "FILE.zip"),
     "submission that is none": (verify.main, ["@/file"], "file", "python -m eval.submit"),
+    "submission that is not there": (verify.main, ["@/none.zip"], "none.zip does not exist", "python -m eval.submit"),
     "no such GPU to verify on": (verify.main, ["@/file", "--device", "cuda:99"], "'cuda:99' does not work", "cuda:N"),
     "pace of nothing": (pace.main, [], "standard input", "--budget"),
     "published run": (publish.main, ["@/none", "--place", "@/studies"], "none", "runs/default"),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zoo.base.counts import counted
 from zoo.base.environment import data_folder
 from zoo.base.errors import ZooError, run_main
 from zoo.base.limits import require_writable
@@ -108,7 +109,7 @@ def show(options: Show) -> list[str]:
     coder = opened(name, data, pick_device(options.device))
     back = coder.net.decode(coder.net.encode(data.test)).cpu()
     shape = " x ".join(map(str, coder.net.encode(data.test[:1]).shape[1:]))
-    lines = [f"{name}: PSNR {psnr(data.test, back):.2f} dB on {len(back):,} test images, latents of {shape}"]
+    lines = [f"{name}: PSNR {psnr(data.test, back):.2f} dB on {counted(len(back), 'test image')}, latents of {shape}"]
     if options.out:
         rows = [part[i : i + SHOWN] for i in range(0, 4 * SHOWN, SHOWN) for part in (data.test, back)]
         write_atomic(Path(options.out), png(sheet(torch.cat(rows), SHOWN)))

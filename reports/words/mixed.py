@@ -6,6 +6,7 @@ from reports.read.cell import Cell
 from reports.read.run import Run
 from reports.words.document import Block, Fold, Heading, Paragraph, Table, table
 from reports.words.forms import NONE, fid_text
+from zoo.base.counts import counted
 
 TITLE = "Groups of versions"
 COMMIT = "commit"  # of this project
@@ -44,7 +45,7 @@ def warning(run: Run) -> str | None:
         for versions, cells in found.items():
             version = dict(versions).get(name, NONE)
             counts[version] = counts.get(version, 0) + len(cells)
-        each = [f"{version} ({count} cell{'s' if count > 1 else ''})" for version, count in counts.items()]
+        each = [f"{version} ({counted(count, 'cell')})" for version, count in counts.items()]
         parts.append(f"{name} {', '.join(each)}")
     return f"Not only the objective differs: cells were done with different versions, {'; '.join(parts)}; see {TITLE}."
 

@@ -39,6 +39,10 @@ def given(*words: str) -> Options:
     return read(Options, "command", "What it does.", words)
 
 
+def test_truth_may_be_written_as_toml_writes_it():
+    assert [given("--how", word).how for word in ("true", "True", "false", "False")] == [True, True, False, False]
+
+
 def test_every_kind_of_value():
     found = given("a.npz", "--count", "-3", "--scale=1e-3", "--ends", "-0.5", ".5", "--names", "x", "y", "--fast", "b")
     assert (found.path, found.other, found.count, found.scale) == ("a.npz", "b", -3, 1e-3)

@@ -152,6 +152,15 @@ def test_archives_that_are_none_are_refused(made, tmp_path):
         packing.unpack(tmp_path / "edited.zip", tmp_path / "y")
 
 
+def test_seeds_that_are_lacking_are_told_when_a_submission_is_packed(made, tmp_path, inside):
+    run, _, _ = made
+    said = inside(submit.main, str(next(run.rglob("seed0"))), "--out", str(tmp_path / "one.zip"))
+    assert "1 cell. Check it as others will" in said
+    assert "that will be a fault: rf on dit" in said
+    assert "1 distinct seed, and 3 are needed" in said
+    assert "fault" not in inside(submit.main, str(run), "--out", str(tmp_path / "all.zip"))
+
+
 def test_what_cannot_be_packed(made, tmp_path, refused):
     run, _, _ = made
     assert "which cells" in refused(submit.main)

@@ -134,7 +134,7 @@ def test_a_node_that_is_stopped_is_lost_and_what_it_does_later_is_not_counted(no
 
 def test_a_seat_that_hangs_is_given_up(nodes, calm, tmp_path):
     """The node answers, the seat's process on it does not."""
-    words = ("--ray-address", nodes.address, "--timeout", "30")
+    words = ("--ray-address", nodes.address, "--timeout", "60")
     driver, said = nodes.drive(write(tmp_path, images=16 * 400), tmp_path / "out", *words), []
     cell = at_work(nodes, 2)[0]
     seat = int(Path(f"/proc/{cell}/stat").read_text().rpartition(")")[2].split()[1])

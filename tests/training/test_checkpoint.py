@@ -120,6 +120,14 @@ def test_what_is_no_checkpoint_is_refused(folder, tmp_path_factory):
             checkpoint.find(path)
 
 
+def test_a_grid_s_folder_names_a_run_below_it(tmp_path):
+    cell = tmp_path / "digits" / "dit" / "rf" / "seed0"
+    checkpoint.save(cell, 1, tensors(1), MANIFEST)
+    with pytest.raises(ZooError) as error:
+        checkpoint.find(tmp_path)
+    assert str(error.value).endswith(f"Give one of the runs below it, such as {cell}")
+
+
 def test_an_unwritable_folder_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ZooError, match="cannot write"):

@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from zoo.base.counts import counted
+
 PATIENCE = 90.0  # seconds that one of several processes waits for the others, before it measures alone
 
 
@@ -63,7 +65,7 @@ def together(asked: dict[str, Any]) -> dict[str, Any]:
         started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(jobs)]  # noqa: S603
         said = [process.communicate()[0] for process in started]
     if failed := [process.returncode for process in started if process.returncode]:
-        raise SystemExit(f"one of {jobs} processes ended with status {failed[0]}")
+        raise SystemExit(f"one of {counted(jobs, 'process')} ended with status {failed[0]}")
     found = [json.loads(text.splitlines()[-1]) for text in said]
     return {**found[0], "train_images_per_s": sum(each["train_images_per_s"] for each in found), "jobs": jobs}
 

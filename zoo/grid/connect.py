@@ -10,6 +10,7 @@ import re
 import secrets
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -104,12 +105,15 @@ def _check_token() -> None:
         return
     file = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / TOKEN)
     try:
-        mode = file.stat().st_mode
+        found = file.stat()
     except OSError:
         raise ZooError(
             f"there is no token at {file}: copy the one that the cluster was started with there (mode 0600), or name "
             "its file in RAY_AUTH_TOKEN_PATH"
         ) from None
+    if not stat.S_ISREG(found.st_mode) or not found.st_size:
+        raise ZooError(f"{file} holds no token: it is to be a file with the one that the cluster was started with")
+    mode = found.st_mode
     if mode & 0o077:
         try:
             file.chmod(0o600)

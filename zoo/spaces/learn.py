@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zoo.base.counts import counted
 from zoo.base.errors import Diverged
 from zoo.base.progress import Pulse
 from zoo.data.dataset import Dataset
@@ -68,7 +69,7 @@ def learn(kind: Kind, data: Dataset, device: torch.device) -> tuple[Autoencoder,
         if step % 50 == 0:
             pulse.beat(f"auto-encoder: step {step:,} of {steps:,}")
     if not math.isfinite(loss.item()):
-        raise Diverged(f"the auto-encoder's loss is {loss.item()} after {steps} steps. Try another seed=")
+        raise Diverged(f"the auto-encoder's loss is {loss.item()} after {counted(steps, 'step')}. Try another seed=")
     net.eval().requires_grad_(False)
     facts = {
         "psnr": psnr(data.test, net.decode(net.encode(data.test))),
