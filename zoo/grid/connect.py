@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +70,7 @@ def connected(address: str | None, gpus: int | None, code: Path) -> Iterator[Any
         import ray
 
         with suppress(ImportError, AttributeError):  # of a cluster before in this process, a token is remembered
-            from ray._raylet import AuthenticationTokenLoader
-
-            AuthenticationTokenLoader.instance().reset_cache()
+            import_module("ray._raylet").AuthenticationTokenLoader.instance().reset_cache()
         try:
             ray.init(**how)
         except (RuntimeError, OSError, ValueError, ray.exceptions.RayError) as error:
