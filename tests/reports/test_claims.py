@@ -132,7 +132,7 @@ def test_the_page_tells_what_an_auto_encoder_loses_and_warns_of_two(tmp_path):
     (told,) = latents(load(folder).on("mnist"))
     for words in (
         "see 4 x 8 x 8 numbers",
-        "of 1 x 8 x 8",
+        "of 1 x 28 x 28",
         "kl(1e-06) (SHA-256 0a1b0a1b0a1b)",
         "27.2 dB",
         "1.23 ± 0.06",
