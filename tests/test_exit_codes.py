@@ -113,7 +113,7 @@ BAD = {
     "images": (train_main, ["--images", "0"], "images = 0", "equal to 1"),
     "a fraction of images": (train_main, ["--images", "1.5"], "1.5", "whole number"),
     "seed": (train_main, ["--seed", "-1"], "seed = -1", "equal to 0"),
-    "a seed of 5,000 digits": (train_main, ["--seed", "1" * 5000], "5000 characters", "such as 20"),
+    "a seed of 5,000 digits": (train_main, ["--seed", "1" * 5000], "5,000 characters", "such as 20"),
     "a seed beyond JSON": (train_main, ["--seed", "1" * 30], "111111", "9,007,199,254,740,992"),
     "batch": (train_main, ["--batch", "0"], "batch = 0", "equal to 1"),
     "batch beyond memory": (train_main, ["--batch", HUGE], "1,000,000,000,000", "such as 64"),

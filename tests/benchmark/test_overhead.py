@@ -1,11 +1,13 @@
 """What executors add: cells that last as long as they are asked to, and a table that adds up."""
 
+import os
+
 import pytest
 
 from zoo import bench
 from zoo.base.errors import ZooError
 from zoo.benchmark import overhead
-from zoo.benchmark.overhead import Case, Spent, case, executors, timed, told
+from zoo.benchmark.overhead import Case, Spent, case, executors, measured, timed, told
 
 
 def test_the_local_executor_takes_as_long_as_its_cells(tmp_path):
@@ -39,3 +41,13 @@ def test_words(inside, refused):
         case(("job=3",))
     assert "at least 1" in refused(bench.main, "--overhead", "rounds=0")
     assert "cells=200" in inside(bench.main, "--overhead", "--help")
+
+
+@pytest.mark.slow
+def test_one_process_has_one_cluster_after_another():
+    """Each with a token of its own, and nothing of them is left in the environment."""
+    before = dict(os.environ)
+    found = measured(Case(cells=4, seconds=0.1, rounds=2))
+    assert [len(turns) for turns in found.values()] == [2, 2, 2]
+    kept = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "PYTHONPATH")
+    assert [os.environ.get(name) for name in kept] == [before.get(name) for name in kept]

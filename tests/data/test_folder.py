@@ -79,7 +79,7 @@ def test_what_is_converted_is_told(folder, capsys):
     assert (found.train[0, :, :4] == 200).all()
     assert (found.train[0, :, 4:] == 0).all()
     said = capsys.readouterr().err
-    for words in (f"1 of 20 images: {PAINTED}", f"1 of 20 images: {FITTED}", "1 hidden files", "1 files that are no"):
+    for words in (f"1 of 20 images: {PAINTED}", f"1 of 20 images: {FITTED}", "1 hidden file,", "1 file that is no"):
         assert words in said
     grey = load(folder, "size=8,channels=1")
     assert grey.spec.image_shape == (1, 8, 8)

@@ -86,7 +86,7 @@ def test_every_scheme_is_described_and_printed_as_far_as_its_numbers_hold(name):
         ("progressive(v/cosine,16)", "power of 2 below 16"),
         ("progressive(meanflow,4)", "no plain regression"),
         ("ect(q=1)", "must be above 1"),
-        ("scm(warmup=0)", "share of the run"),
+        ("scm(diffusion=1)", "share of the run"),
     ],
 )
 def test_what_makes_no_sense_is_refused(wrong, said):
@@ -220,30 +220,28 @@ def test_the_truth_is_where_the_loss_is_stationary(name):
     assert max(abs(p.mean()) / (p.std() / math.sqrt(len(x))) for p in products) > 6  # and the test sees a false one
 
 
-def test_scm_is_the_same_from_one_forward_pass_and_from_two():
-    """Where the network is trained as it is differentiated, in float32 and not compiled, one pass serves both."""
+def test_scm_is_a_diffusion_model_first_and_its_derivative_is_the_averaged_network_s():
+    """With r = 0 the loss is v's, as a number; a recorded step, whose progress is a tensor, has the same numbers."""
     chosen = registry.objective("scm")
-    torch.manual_seed(0)
-    net = registry.backbone("dit(width=32,depth=2,heads=2)", (1, 8, 8), 10)
-    for parameter in net.parameters():
-        if not parameter.any():
-            nn.init.normal_(parameter, std=0.1)
-    x, eps = torch.randn(2, 6, 1, 8, 8)
-    labels, (u, more), found = torch.arange(6), 0.05 + 0.9 * torch.rand(2, 6, dtype=torch.float64), []
-    for alike in (False, True):
-        calls = []
+    x, labels, u, eps, more = batch(60)
+    plain = chosen.predict_at(smooth, x, labels, eps, chosen.path.logsnr(chosen.time(u)))
+    asked = []
 
-        def counted(*given, calls=calls):
-            calls.append(1)
-            return net(*given)
+    def average(x, time, labels):
+        asked.append(len(x))
+        return 0.5 * smooth(x, time, labels)
 
-        predicted = chosen.predict(counted, x, labels, u, eps, replace(aid(more, counted), alike=alike))
-        gradients = torch.autograd.grad(predicted.error.mean(), list(net.parameters()), allow_unused=True)
-        found.append((predicted.error, *(each for each in gradients if each is not None)))
-        assert len(calls) == 1 + (not alike)
-    for two, one in zip(*found, strict=True):
-        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
-    assert all(each.any() for each in found[0])
+    given = replace(aid(more, smooth, 0.2), eager_average=average)
+    first = chosen.predict(smooth, x, labels, u, eps, given)
+    torch.testing.assert_close(first.error, plain.error)
+    assert not asked
+    for progress in (0.2, 0.8):
+        number = chosen.predict(smooth, x, labels, u, eps, replace(given, progress=progress))
+        tensor = chosen.predict(smooth, x, labels, u, eps, replace(given, progress=torch.tensor(progress).double()))
+        torch.testing.assert_close(tensor.error, number.error, rtol=1e-6, atol=1e-9)
+    assert asked
+    own = chosen.predict(smooth, x, labels, u, eps, aid(more, smooth, 0.8))
+    assert not torch.allclose(own.error, number.error)
 
 
 def test_scm_s_network_is_told_a_time_that_its_features_follow_slowly():
@@ -258,7 +256,7 @@ def test_scm_s_network_is_told_a_time_that_its_features_follow_slowly():
     chosen.predict(net, x, labels, u, eps, aid(more, net))
     alpha, sigma = chosen.path.at(chosen.time(u))
     for time in told:
-        torch.testing.assert_close(time, 0.02 * sigma.atan2(alpha) * 2 / math.pi)
+        torch.testing.assert_close(1000 * time, sigma.atan2(alpha))
     chosen.denoise(net, x, chosen.time(u), labels)
     torch.testing.assert_close(told[-1], told[0])
     others = [registry.objective(name) for name in registry.TAUGHT if name != "scm"]

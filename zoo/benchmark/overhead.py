@@ -18,8 +18,8 @@ from tabulate import tabulate
 from zoo.base.errors import ZooError
 from zoo.base.files import write_atomic
 from zoo.base.options import MUCH, option, read
+from zoo.benchmark.simulate import numbers
 from zoo.benchmark.standin import BEGAN
-from zoo.benchmark.words import numbers
 from zoo.grid import parcel
 from zoo.grid.local import Executor, Local
 from zoo.grid.needs import Needs, Wanted

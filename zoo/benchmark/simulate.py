@@ -11,15 +11,17 @@ import json
 import random
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from tabulate import tabulate
 
 from zoo.base.counts import counted
+from zoo.base.errors import ZooError, choose
 from zoo.base.options import MUCH, option, read
 from zoo.base.sealed import read_sealed, sealed
-from zoo.benchmark.words import numbers
 from zoo.grid import landing, parcel
 
 RAY_SECONDS = 0.0006  # of the driver's process for a call and its answer: 300 empty tasks took 0.18 s
@@ -27,6 +29,7 @@ NOTICED = 18.6  # seconds until Ray knows that a node is gone
 FILES, RESULT_BYTES = 20, 40_000  # of a cell
 ROUNDS = 5
 DAY = 86_400.0
+MOST = 1e9  # of a number after NAME=
 
 
 @dataclass
@@ -72,6 +75,26 @@ REMEDY = {
     "driver's process": "two grids (--only), each with a driver and a folder of its own, and one page of both",
     "seats": "more nodes: the cluster itself is the limit, as it should be",
 }
+
+
+def numbers(case: Any, flag: str, words: tuple[str, ...], least: Mapping[str, float]) -> dict[str, float]:
+    """Field -> its number. case: the dataclass; flag: the option that the words follow; least: of fields (else 1e-6).
+
+    Raises ZooError for an unknown name, for what is no number, and for one out of range.
+    """
+    known, given = [field.name for field in fields(case)], {}
+    for word in words:
+        name, equals, number = word.partition("=")
+        if name not in known or not equals:
+            raise choose(f"word after {flag},", name, known)
+        try:
+            given[name] = float(number)
+        except ValueError:
+            raise ZooError(f"{flag} {word}: {number!r} is no number") from None
+        low = least.get(name, 1e-6)
+        if not low <= given[name] <= MOST:
+            raise ZooError(f"{flag} {word}: at least {low:g}, and at most {MOST:g}")
+    return given
 
 
 def case(words: tuple[str, ...]) -> Case:

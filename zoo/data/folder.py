@@ -30,7 +30,8 @@ SIDES = (4, 1024)  # pixels that a side may have
 LEAST = 5  # images of a class, of which every fifth is a test image
 PARTS = ("train", "test")
 FITTED = "of another size, scaled until it covers the wanted one, its middle kept"
-HIDDEN, OTHERS = "hidden files, left out", "files that are no images, left out"
+HIDDEN, OTHERS = "hidden", "no images"  # what is left out
+LEFT_OUT = {HIDDEN: ("hidden file", "hidden files"), OTHERS: ("file that is no image", "files that are no images")}
 Files = dict[str, list[Path]]  # the image files of each class, by its name
 
 
@@ -138,7 +139,7 @@ def fitted(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 def notes(told: Counter[str], count: int) -> tuple[str, ...]:
     """`12 of 600 images: painted on black`, and what was left out."""
     return tuple(
-        f"{number:,} {what}" if what in (HIDDEN, OTHERS) else
+        f"{counted(number, *LEFT_OUT[what])}, left out" if what in LEFT_OUT else
         f"{number:,} of {counted(count, 'image')}: {what}"
         for what, number in sorted(told.items())
     )  # fmt: skip

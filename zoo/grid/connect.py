@@ -17,7 +17,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ TOKEN = Path(".ray") / "auth_token"  # in the home folder, where Ray looks
 SAFE = {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 EQUAL = {"RAY_worker_niceness": "0"}  # a cell is as urgent as one that the driver starts itself
 QUIET: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False, "configure_logging": False}
+CHANGED = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "PYTHONPATH")  # by a cluster of our own
 TRY = """
 import sys, ray
 print("trying", file=sys.stderr, flush=True)
@@ -52,7 +54,7 @@ def connected(address: str | None, gpus: int | None, code: Path) -> Iterator[Any
         raise ZooError("--executor ray needs the package ray, which is not installed: pip install 'objective-zoo[ray]'")
     for name, value in (SAFE | EQUAL).items():
         os.environ.setdefault(name, value)
-    with tempfile.TemporaryDirectory(prefix="zoo-ray-", ignore_cleanup_errors=True) as folder, _own_signals():
+    with tempfile.TemporaryDirectory(prefix="zoo-ray-", ignore_cleanup_errors=True) as folder, _kept():
         how: dict[str, Any] = dict(QUIET)
         if address is None:
             _fresh_token(Path(folder) / "token")
@@ -67,6 +69,8 @@ def connected(address: str | None, gpus: int | None, code: Path) -> Iterator[Any
             how |= {"address": address, "runtime_env": {"working_dir": str(code)}}
         import ray
 
+        with suppress(ImportError, AttributeError):  # of a cluster before in this process, a token is remembered
+            import_module("ray._raylet").AuthenticationTokenLoader.instance().reset_cache()
         try:
             ray.init(**how)
         except (RuntimeError, OSError, ValueError, ray.exceptions.RayError) as error:
@@ -75,6 +79,20 @@ def connected(address: str | None, gpus: int | None, code: Path) -> Iterator[Any
             yield ray
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    """What one cluster needs is gone after it: its token and where its workers find this project."""
+    before = {name: os.environ.get(name) for name in CHANGED}
+    try:
+        with _own_signals():
+            yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 @contextmanager

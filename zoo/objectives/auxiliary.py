@@ -36,8 +36,8 @@ class Aid:
 
     more: [B] float64 in [0, 1], a second uniform number for each image; progress: the share of the training that is
     done. average: the network with the moving average of its weights; teacher: with those of the teacher's run, if the
-    scheme has one; eager: the network in float32, not compiled, to be differentiated. alike: whether that is how the
-    network is trained, so that one forward pass serves both. none: the label "no class".
+    scheme has one; eager: the network in float32, not compiled, to be differentiated; eager_average: the averaged one
+    likewise. none: the label "no class".
     """
 
     more: "Tensor"
@@ -46,7 +46,7 @@ class Aid:
     eager: Network
     none: int
     teacher: Network | None = None
-    alike: bool = False
+    eager_average: Network | None = None
 
 
 class Auxiliary(ABC):

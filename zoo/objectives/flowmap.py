@@ -82,25 +82,11 @@ def along(
     tangent: "Tensor",
     pace: "Tensor | None" = None,
 ) -> "Tensor":
-    """dy_hat along dx_t = tangent, dt = pace (1), dr = 0, [B, C, H, W], without a graph; arguments as for `moving`."""
-    return moving(chosen, net, x_t, t, labels, until, tangent, pace)[1]
+    """dy_hat along dx_t = tangent, dt = pace (1), dr = 0, [B, C, H, W].
 
-
-def moving(
-    chosen: Objective,
-    net: Network,
-    x_t: "Tensor",
-    t: "Tensor",
-    labels: "Tensor",
-    until: "Tensor | None",
-    tangent: "Tensor",
-    pace: "Tensor | None" = None,
-) -> "tuple[Tensor, Tensor]":
-    """(y_hat, dy_hat along dx_t = tangent, dt = pace, dr = 0), [B, C, H, W] each, from one forward pass.
-
-    x_t, tangent: [B, C, H, W]; t, pace: [B] float64, pace 1 if None; until: the network's time, [B]. y_hat may be
-    differentiated by the network's weights, its derivative is a constant. By differentiating a gradient in its own
-    direction, which is linear there: on a CPU that takes half as long as torch's forward mode, for the same number.
+    x_t, tangent: [B, C, H, W]; t, pace: [B] float64; until: the network's time, [B]. By differentiating a gradient in
+    its own direction, which is linear there: on a CPU that takes half as long as torch's forward mode, for the same
+    number.
     """
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -112,7 +98,7 @@ def moving(
         gradients = torch.autograd.grad(y_hat, (x_t, t), direction, create_graph=True)
         paces = tangent, torch.ones_like(t) if pace is None else pace
         (rate,) = torch.autograd.grad(gradients, direction, paces)
-    return y_hat, rate
+    return rate
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,8 @@ class Nets:
         average = initialise(config, spec, device).requires_grad_(False)
         for name, p in average.named_parameters():
             p.data = state.ema[name]  # the same memory
-        self.average, how = network(config, average, device, pixels)
-        self.alike = how == {"precision": "float32", "compiled": False}
+        self.average, _ = network(config, average, device, pixels)
+        self.eager_average = average
         self.module, self.teacher, self.none = module, None, spec.num_classes
         if teacher:
             theirs = initialise(config, spec, device).requires_grad_(False)
@@ -46,7 +46,7 @@ class Nets:
 
     def aid(self, more: Tensor, progress: float | Tensor) -> Aid:
         """What a scheme is handed at a step."""
-        return Aid(more, progress, self.average, self.module, self.none, self.teacher, self.alike)
+        return Aid(more, progress, self.average, self.module, self.none, self.teacher, self.eager_average)
 
 
 def pairs_of(
