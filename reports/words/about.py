@@ -23,7 +23,7 @@ def unequal(run: Run) -> str | None:
             f"Not only the objective differs: cells were trained in different precisions, {parts}; the tables of costs "
             "say which. To compare like with like, name a precision in the grid's recipe and train them again."
         )
-    if parts := _mixed(run, lambda cell: (cell.facts.get("latents") or {}).get("sha256", NONE)[:12]):
+    if parts := _mixed(run, lambda cell: (cell.facts.get("latents") or {"sha256": "pixels"})["sha256"][:12]):
         texts.append(
             f"Not only the objective differs: cells were trained on latents of different auto-encoders, {parts}. To "
             "compare like with like, name one with its hash (python -m zoo.latents list) and train them again."

@@ -148,8 +148,8 @@ def latents(run: Run) -> list[str]:
     found = {facts["sha256"]: (cell, facts) for cell in run.done if (facts := cell.facts.get("latents"))}
     texts = []
     for cell, facts in found.values():
-        data, floor = cell.facts["data"], cell.facts["judge"]["floor"]
-        sides = [" x ".join(map(str, shape)) for shape in (facts["shape"], data["image_shape"])]
+        floor = cell.facts["judge"]["floor"]
+        sides = [" x ".join(map(str, shape)) for shape in (facts["shape"], run.spec.image_shape)]
         fid, least = (f"{one['fid']:.2f} ± {one[key]:.2f}" for one, key in ((facts, "fid_se"), (floor, "se")))
         told = {"name": facts["name"], "mark": facts["sha256"][:12], "psnr": facts["psnr"]}
         texts.append(
