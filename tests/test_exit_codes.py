@@ -40,10 +40,10 @@ HUGE = "1000000000000"
 # `place`, and a trained run in @/run.
 BAD = {
     "grid's name": (run_all.main, ["--grid", "defalt"], "defalt", "default"),
-    "grid's file": (run_all.main, ["--grid", "@/none.toml"], "none.toml", "smoke"),
+    "grid's file": (run_all.main, ["--grid", "@/none.toml"], "none.toml", "no such file"),
     "grid of brackets": (run_all.main, ["--grid", "@/deep.toml"], "deep.toml", "TOML"),
     "grid in Latin-1": (run_all.main, ["--grid", "@/latin.toml"], "latin.toml", "TOML"),
-    "grid that is a folder": (run_all.main, ["--grid", "@/folder.toml"], "folder.toml", "smoke"),
+    "grid that is a folder": (run_all.main, ["--grid", "@/folder.toml"], "folder.toml", "is a folder"),
     "grid of a wrong word": (run_all.main, ["--grid", "@/word.toml"], "'grahps'", "'graphs'"),
     "grid of a wrong nested number": (run_all.main, ["--grid", "@/steps.toml"], "settings.0.steps = 0", "equal to 1"),
     "grid of too wide a network": (run_all.main, ["--grid", "@/wide.toml"], "dit(width=1000000", "dit(width=256)"),

@@ -9,7 +9,7 @@ are simulated as normal with a random covariance, another one in each replicate:
 which gives variances that differ by a factor of 4 and more, and correlations of about +- .6 between objectives. It is
 further from equal and independent than the covariances that were measured on MNIST's and digits' pages, and than the
 others that were tried (eval/simulate.py). No law stands for all runs, though: with measured covariances one false
-finding or more came up in up to 7% of tables at 5 seeds, so that a family's p is taken SAFETY times as large.
+finding or more came up in up to 5.7% of tables at 5 seeds, so that a family's p is taken SAFETY times as large.
 
 A family of pairs is tested by the largest |t|, stepping down (Romano and Wolf, Econometrica 73, 2005): what is found is
 left out of the family for the next step, as its difference is none of those that chance has to explain.
@@ -23,7 +23,7 @@ from eval.ranks.additive import Design, Fit, design
 
 LEVEL = 0.95
 FACTORS = 3
-SAFETY = 1.5
+SAFETY = 1.25
 REPLICATES = 5000
 SINGLE = 400_000  # simulated statistics behind the p of a single pair
 MOST = 6_000_000  # simulated statistics that are kept of one design

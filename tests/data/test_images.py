@@ -141,8 +141,11 @@ def test_a_set_is_at_distance_0_from_itself_in_every_form_and_scores_alike(digit
         found.append(two["a"]["score"])
     shared = [key for key, value in found[1].items() if isinstance(value, float)]
     assert {"fid", "fid_se", "fid2", "kid", "precision"} <= set(shared)
-    for other in (found[0], *found[2:4]):
-        assert [other[key] for key in shared] == pytest.approx([found[1][key] for key in shared])
+    for one, other in ((0, 2), (1, 3)):  # with labels, and without
+        assert [found[other][key] for key in shared] == pytest.approx([found[one][key] for key in shared])
+    blocks = {"fid", "fid_se", "fid2", "fid2_se", "kid"}  # follow labels where there are some, else the judge
+    assert all(found[0][key] == pytest.approx(found[1][key]) for key in set(shared) - blocks)
+    assert all(abs(found[0][key] - found[1][key]) < 0.05 * found[1]["fid_se"] for key in ("fid", "fid2", "kid"))
     assert found[0]["acc"] == found[2]["acc"] > 0.9
 
 

@@ -95,9 +95,11 @@ def test_what_keeps_a_driver_from_a_cluster_is_a_sentence(nodes, asked, tmp_path
     assert "another token" in asked(RAY_AUTH_TOKEN="b" * 64)
     assert "there is no token at" in asked(RAY_AUTH_TOKEN_PATH=str(tmp_path / "none"))
     (tmp_path / "empty").touch()
-    for none in (tmp_path / "empty", tmp_path):
+    (tmp_path / "open").mkdir(mode=0o755)
+    for none in (tmp_path / "empty", tmp_path / "open"):
+        before = none.stat().st_mode
         assert "holds no token" in asked(RAY_AUTH_TOKEN_PATH=str(none))
-        assert none.stat().st_mode & 0o077  # nothing but a token is closed
+        assert none.stat().st_mode == before  # nothing but a token is closed to others
     assert "nobody answers there" in asked(f"{NODES[0]}:{free_port()}")
     assert "is no HOST:PORT" in asked("head")
     (tmp_path / "sitecustomize.py").write_text(

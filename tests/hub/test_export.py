@@ -307,7 +307,8 @@ def test_loading_an_export_warns_of_nothing(tmp_path, digits, tiny, caplog):
     finally:
         library.setLevel(before)
         library.propagate = passes
-    assert [record.message for record in caplog.records if record.name.startswith("diffusers")] == []
+    told = [record.message for record in caplog.records if record.name.startswith("diffusers")]
+    assert [message for message in told if "`accelerate` was not found" not in message] == []  # an optional package
 
 
 def test_the_exported_code_is_what_is_tested(tmp_path, digits, tiny):

@@ -23,6 +23,7 @@ from zoo.data.dataset import Dataset
 from zoo.data.sets import source
 from zoo.objectives.auxiliary import Aid
 from zoo.registry import BACKBONES
+from zoo.spaces.space import Pixels
 from zoo.training import capture, trainer
 from zoo.training.trainer import Trainer
 
@@ -74,7 +75,9 @@ def test_a_step_neither_waits_for_the_gpu_nor_copies_to_it(backbone, gpu, monkey
     monkeypatch.setattr(nn.Module, "to", lambda module, *_, **__: module)  # such modules are made where they stay
     monkeypatch.setattr(trainer, "Batches", lambda *_: None)
     with gpu:
-        made = Trainer(config(SMALL[backbone], precision="float32", compile=False), data(), Path("unused"), gpu)
+        given, space = data(), Pixels((0.1, 0.3), (1, 8, 8))  # a device that holds no numbers cannot sum up pixels
+        how = config(SMALL[backbone], precision="float32", compile=False)
+        made = Trainer(how, given, Path("unused"), gpu, space=space)
     monkeypatch.setattr(made.state.adam, "step", lambda: None)  # torch's own
     assert made.state.adam.defaults["capturable"]
 

@@ -101,8 +101,10 @@ def names() -> list[str]:
 
 def _unknown(path: Path, name: str) -> ZooError:
     """The error for a grid that is not there: a file, or a name."""
+    if path.is_dir():
+        return ZooError(f"--grid {name} is a folder: give a grid's name or a TOML file. See `run_all.py --help`")
     if name.endswith(".toml"):
-        beside = sorted(str(other) for other in path.parent.glob("*.toml"))
+        beside = sorted(str(other) for other in path.parent.glob("*.toml") if other.is_file())
         return ZooError(f"--grid {name}: there is no such file.{nearest(name, beside)} See `run_all.py --help`")
     if Path(name).exists() or "/" in name:
         return ZooError(f"--grid {name}: a grid of your own is a file whose name ends in .toml")
