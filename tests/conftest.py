@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,10 @@ os.environ.setdefault("COLUMNS", "160")  # tables of commands, unless a test is 
 import pytest
 import torch
 
-from zoo.base.errors import run_main
+from zoo.base.errors import ZooError, run_main
 from zoo.config.cell import TrainConfig
 from zoo.data.dataset import Dataset, load
+from zoo.training.trainer import Trainer
 
 ROOT = Path(__file__).parent.parent
 REL, ABS = 1e-4, 1e-6  # how far scores of one run may lie apart in two processes; a standard error is some percent
@@ -91,3 +94,24 @@ def command():
         )
 
     return run
+
+
+@pytest.fixture
+def stopped_at(monkeypatch):
+    """`with stopped_at(7): ..` has a run fail before its step 7, and holds that it did."""
+
+    @contextmanager
+    def stopped(last: int) -> Iterator[None]:
+        plain = Trainer.step
+
+        def step(self, k):
+            if k == last:
+                raise ZooError("pulled the plug")
+            plain(self, k)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "step", step)
+            with pytest.raises(ZooError, match="plug"):
+                yield
+
+    return stopped

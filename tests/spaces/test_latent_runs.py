@@ -76,21 +76,12 @@ def test_batches_are_the_cached_latents_and_augmented_ones_are_encoded_as_they_c
 
 @pytest.mark.parametrize("augment", [False, True])
 def test_a_run_that_was_stopped_goes_on_bit_for_bit_though_the_auto_encoder_is_gone(
-    tiny, data, cpu, tmp_path, monkeypatch, augment
+    tiny, data, cpu, tmp_path, stopped_at, augment
 ):
     config = tiny(latents=NAME, augment=augment)
     train.train(config, tmp_path / "whole", data, cpu)
-    plain = trainer.Trainer.step
-
-    def step(self, k):
-        if k == 7:
-            raise ZooError("pulled the plug")
-        plain(self, k)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(trainer.Trainer, "step", step)
-        with pytest.raises(ZooError, match="plug"):
-            train.train(config, tmp_path / "parts", data, cpu)
+    with stopped_at(7):
+        train.train(config, tmp_path / "parts", data, cpu)
     elsewhere = replace(data, home=tmp_path / "empty")  # another machine: the run has its auto-encoder with it
     train.train(config, tmp_path / "parts", elsewhere, cpu)
     assert same(final(tmp_path / "whole"), final(tmp_path / "parts"))
