@@ -4,13 +4,18 @@ from collections import Counter
 from collections.abc import Sequence
 
 from reports.read.run import Run
-from reports.words import conditions
+from reports.words import conditions, elsewhere
 from reports.words.anatomy import anatomy
 from reports.words.answer import answer
+from reports.words.claims import claims
 from reports.words.conditions import Studies
 from reports.words.document import Block, Bullets, Code, Heading, Link, Paragraph, Table, Text, table
+from reports.words.fewsteps import few_steps
 from reports.words.opening import facts, ranks
 from reports.words.published import study as sd3
+from reports.words.recipes import recipes
+from reports.words.resolution import resolution
+from reports.words.scaling import studied
 from zoo.base.counts import counted
 
 INTRO = (
@@ -58,13 +63,28 @@ def page(studies: Studies) -> list[Block]:
     blocks += _section("Guidance", GUIDANCE, conditions.by_setting(plain, "guidance", "{:g}"))
     blocks += _section("Steps", "", conditions.by_setting(plain, "steps", "{}"))
     blocks += _section("EMA and raw weights", "", conditions.by_setting(plain, "weights", "{}"))
-    for name, run in plain.items():
-        for dataset in run.datasets:
-            blocks += _renamed(anatomy(run.on(dataset)), f"What FID is made of: {name}, {dataset}")
-        blocks += _renamed(sd3(run), f"Stable Diffusion 3's order: {name}")
+    for name, run in studies.items():
+        blocks += _asked(name, run)
     blocks += _section("Does the loss predict quality?", LOSS, conditions.by_loss(plain))
     blocks += _published(conditions.claims(plain))
-    return [*blocks, *_section("What survives", SURVIVED, conditions.survived(plain))]
+    blocks += _section("What survives", SURVIVED, conditions.survived(plain))
+    return [*blocks, *_section("Elsewhere", elsewhere.ABOUT, elsewhere.orders(plain))]
+
+
+def _asked(name: str, run: Run) -> list[Block]:
+    """The sections of a page for which its grid was made."""
+    blocks: list[Block] = []
+    for dataset in run.datasets:
+        part, where = run.on(dataset), f"{name}, {dataset}"
+        blocks += _renamed(few_steps(part, "", []), f"Few steps: {where}")
+        blocks += _renamed(claims(part), f"Claims: {where}")
+        blocks += _renamed(studied(part), f"{str(run.grid.get('study')).capitalize()}: {where}")
+        if not any(cell.variant for cell in run.cells):
+            blocks += _renamed(anatomy(part), f"What FID is made of: {where}")
+    told, variants = recipes(run)
+    blocks += _renamed([*variants[:1], Bullets(tuple(told)), *variants[1:]] if told else [], f"Recipes: {name}")
+    blocks += _renamed(resolution(run), f"Resolution: {name}")
+    return [*blocks, *_renamed(sd3(run), f"Stable Diffusion 3's order: {name}")]
 
 
 def _studies(studies: Studies) -> Table:

@@ -1,6 +1,7 @@
 """Budgets in images, shares and time; fields set for all cells; estimates scaled by what cells took."""
 
 import json
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -92,7 +93,7 @@ def test_what_a_cell_takes_besides_training():
 
 
 def test_estimates_are_scaled_once_the_speed_is_known(tmp_path, capsys):
-    made = plan.make(options(out=str(tmp_path / "out")), fetch=False)
+    made = plan.make(options(out=str(tmp_path / "out"), seeds=2), fetch=False)
     assert speed.scaled(made, tmp_path).pace is None
     first = made.chosen[0]
     result = {"key": first.config.key, "seconds": {"total": 3 * first.seconds}}
@@ -106,6 +107,12 @@ def test_estimates_are_scaled_once_the_speed_is_known(tmp_path, capsys):
     assert speed.scaled(other, tmp_path).pace == pytest.approx(3.0)
     listing.show(speed.scaled(other, tmp_path))
     assert "at this machine's 3 times the grid's seconds" in capsys.readouterr().out
+    again = next(one for one in made.cells if one.folder == first.folder.replace("seed0", "seed1"))
+    write_sealed(made.folder(again) / "result.json", {"key": again.config.key, "seconds": {"total": again.seconds}})
+    os.utime(made.folder(first) / "result.json", (1, 1))
+    assert speed.scaled(made, tmp_path).pace == pytest.approx(1.0)  # the one that ended last counts
+    os.utime(made.folder(again) / "result.json", (0, 0))
+    assert speed.scaled(made, tmp_path).pace == pytest.approx(3.0)
     for text in ("[]", '{"cpu": -1}', '{"cpu": "x"}', '{"cpu": 1e9}', "{"):
         (tmp_path / speed.FILE).write_text(text)
         assert speed.kept(tmp_path, "cpu") is None

@@ -28,6 +28,7 @@ from zoo.grid.seat import Outcome, Seat
 LOOK_SECONDS = 5.0  # between two looks at the cluster's nodes
 LINE_SECONDS = 2.0  # between two questions for a cell's last line
 START_SECONDS = 90.0  # for the first seat of a node to stand ready
+HEAD_SECONDS = 30.0  # for a head that takes no connections to come back; after 60 Ray would end this process
 
 
 class Cluster:
@@ -39,6 +40,7 @@ class Cluster:
         self.supplied: set[str] = set()  # nodes that have the data
         self.landing = Landing()
         self.looked, self.alone = -math.inf, False
+        self.heard, self.gone = time.monotonic(), False  # when the head answered last; whether it was given up
         self.ends = ExitStack()
         try:
             code = ROOT  # nodes of other machines get a copy
@@ -74,7 +76,8 @@ class Cluster:
         self.traffic.out += parcel.weight(sent)
         self.traffic.cells += 1
         name = folder.relative_to(self.wanted.out).as_posix()
-        place.work = place.actor.work.remote(name, sent, self.wanted.kinds.get(folder, ["ema"]))
+        with self._head():
+            place.work = place.actor.work.remote(name, sent, self.wanted.kinds.get(folder, ["ema"]))
         place.folder, place.said, place.asked = folder, "", None
 
     def ended(self, seconds: float) -> list[tuple[Path, int]]:
@@ -99,10 +102,26 @@ class Cluster:
         try:
             yield
         except self.ray.exceptions.RayError as error:
-            raise ZooError(
-                f"the Ray cluster does not answer any more ({_reason(error)}). What its cells brought back is kept: "
-                "start the cluster again, and the same command goes on"
-            ) from None
+            raise _silent(_reason(error)) from None
+        except OSError as error:
+            if error.errno is not None:  # of a file; one that Ray raises for a lost connection has none
+                raise
+            self.gone = True
+            raise _silent(_reason(error)) from None
+
+    def _answers(self) -> bool:
+        """Whether the head takes connections now; raise ZooError once it has not for HEAD_SECONDS.
+
+        Ray's own calls to a head that is gone do not come back: they end the process, without a word to the user.
+        """
+        address = self.ray.get_runtime_context().gcs_address
+        if connect.answers(address):
+            self.heard = time.monotonic()
+            return True
+        if time.monotonic() - self.heard > HEAD_SECONDS:
+            self.gone = True
+            raise _silent(f"nobody has answered at {address} for {HEAD_SECONDS:.0f} s")
+        return False
 
     def _listen(self) -> None:
         """Ask every seat at work for its cell's last line; one that says nothing for too long is given up."""
@@ -137,7 +156,7 @@ class Cluster:
 
     def close(self) -> None:
         try:
-            if self.places and self.ray.is_initialized():
+            if self.places and not self.gone and self.ray.is_initialized():
                 with suppress(self.ray.exceptions.RayError):  # the head is gone
                     leaving = [place.actor.leave.remote() for place in self.places if place.ready and not place.work]
                     self.ray.wait(leaving, num_returns=len(leaving), timeout=3.0) if leaving else None
@@ -154,6 +173,8 @@ class Cluster:
     def _look(self) -> None:
         """Give seats to nodes that have none yet, and forget those of nodes that are gone."""
         self.looked = time.monotonic()
+        if not self._answers():
+            return
         nodes = {node["NodeID"]: node for node in self.ray.nodes() if node["Alive"]}
         self.places = [p for p in self.places if p.node in nodes or p.work]
         here = Counter(place.node for place in self.places)
@@ -237,6 +258,13 @@ class Cluster:
             return
         self.traffic.back += parcel.weight(outcome.made)
         self.landing.add(folder, outcome)
+
+
+def _silent(why: str) -> ZooError:
+    return ZooError(
+        f"the Ray cluster does not answer any more ({why}). What its cells brought back is kept: start the cluster "
+        "again, and the same command goes on"
+    )
 
 
 def _reason(error: BaseException) -> str:

@@ -142,6 +142,16 @@ def _check_token() -> None:
         say(f"the token {file} could be read by others; its mode is 0600 now")
 
 
+def answers(address: str) -> bool:
+    """Whether somebody takes connections at HOST:PORT."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
 def _reach(address: str) -> None:
     """Raise ZooError unless something listens at HOST:PORT."""
     host, colon, port = address.rpartition(":")

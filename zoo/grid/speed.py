@@ -31,9 +31,19 @@ def until_the_last(cells: Iterable[float], workers: Iterable[float]) -> float:
 
 
 def of_cells(plan: Plan) -> float | None:
-    """Seconds that the plan's finished cells took, over their estimates; None where none is finished."""
-    pairs = [(result["seconds"]["total"], cell.seconds) for cell in plan.chosen if (result := plan.result(cell))]
-    return _ratio(pairs)
+    """Seconds that the plan's finished cells took, over their estimates; None where none is finished.
+
+    Of an objective on a backbone the cell that ended last counts: what else the machine had to do during the others
+    says nothing of now.
+    """
+    newest = dict[str, tuple[float, float, float]]()
+    for cell in plan.chosen:
+        if result := plan.result(cell):
+            ended = (plan.folder(cell) / "result.json").stat().st_mtime
+            group = cell.folder.rpartition("/")[0]  # all but the seed
+            found = (ended, result["seconds"]["total"], cell.seconds)
+            newest[group] = max(newest.get(group, found), found)
+    return _ratio((took, estimate) for _, took, estimate in newest.values())
 
 
 def _ratio(pairs: Iterable[tuple[float, float]]) -> float | None:
