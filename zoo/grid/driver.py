@@ -54,8 +54,9 @@ def run(plan: Plan, command: list[str], options: Any, finished: Callable[[], Non
                 say(f"{job.head}: begins; about {clock(watch.left(running, waiting))} to go")
             for folder, status in executor.ended(POLL_SECONDS):
                 job = running.pop(folder)
-                say(job.finish(status))
-                if worth_retrying(status) and tries[job.head] < ATTEMPTS:
+                again = worth_retrying(status) and tries[job.head] < ATTEMPTS
+                say(job.finish(status, 0 if again else tries[job.head]))
+                if again:
                     say(f"{job.head}: is tried again ({tries[job.head] + 1} of {ATTEMPTS} attempts)")
                     waiting.append(job.cell)
                 if waiting or running:
@@ -96,8 +97,12 @@ class Job:
     def __init__(self, plan: Plan, cell: Cell):
         self.cell, self.folder, self.head, self.began = cell, plan.folder(cell), plan.head(cell), time.monotonic()
 
-    def finish(self, status: int) -> str:
-        """One line about the cell's end; a failure is recorded in failed.json. status: what the executor told."""
+    def finish(self, status: int, tries: int = 1) -> str:
+        """One line about the cell's end. status: what the executor told.
+
+        A failure is recorded in failed.json, unless `tries` is 0: then the cell is tried again, and a driver that ends
+        before leaves it to do.
+        """
         failed, log = self.folder / "failed.json", self.folder / LOG
         if status == 0:
             failed.unlink(missing_ok=True)
@@ -115,9 +120,10 @@ class Job:
             "exit_status": status,
             "message": f"{describe_status(status)}: {last_error(log)}",
             "log": f"{self.cell.folder}/{LOG}",
-            "attempts": (read_sealed(failed)["attempts"] if failed.is_file() else 0) + 1,
+            "attempts": (read_sealed(failed)["attempts"] if failed.is_file() else 0) + tries,
         }
-        write_sealed(failed, found)
+        if tries:
+            write_sealed(failed, found)
         return f"{self.head}: {found['status']}: {found['message']}\n  its log: {log}"
 
 
