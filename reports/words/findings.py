@@ -10,7 +10,7 @@ from reports.words.answer import answer
 from reports.words.claims import claims
 from reports.words.conditions import Studies
 from reports.words.document import Block, Bullets, Code, Heading, Link, Paragraph, Table, Text, table
-from reports.words.fewsteps import few_steps
+from reports.words.fewsteps import few_steps, is_about
 from reports.words.opening import facts, ranks
 from reports.words.published import study as sd3
 from reports.words.recipes import recipes
@@ -52,11 +52,12 @@ def page(studies: Studies) -> list[Block]:
     blocks += [Paragraph((INTRO, Code("python -m reports.publish"), "; a test compares the two."))]
     if not studies:
         return [*blocks, Paragraph("No study is published yet.")]
+    studies = {name: studies[name] for name in sorted(studies, key=lambda name: (not _usual(studies[name]), name))}
     blocks += [_studies(studies), Paragraph(SCOPE)]
     plain = {name: run for name, run in studies.items() if not any(cell.variant for cell in run.cells)}
     blocks += [Heading("Which objective should I train with?")]
     for name, run in plain.items():
-        if len(run.objectives) >= conditions.LEAST:
+        if len(run.objectives) >= conditions.LEAST and not is_about(run):
             told = [item for block in answer(run) if isinstance(block, Bullets) for item in block.items]
             blocks += [Heading(name, 3), Bullets(tuple(told)), *ranks(run)]
     blocks += _section("Where sampling starts", START, conditions.by_setting(plain, "start", "{:g}"))
@@ -69,6 +70,11 @@ def page(studies: Studies) -> list[Block]:
     blocks += _published(conditions.claims(plain))
     blocks += _section("What survives", SURVIVED, conditions.survived(plain))
     return [*blocks, *_section("Elsewhere", elsewhere.ABOUT, elsewhere.orders(plain))]
+
+
+def _usual(run: Run) -> bool:
+    """Whether it is the default grid's, the first to read."""
+    return run.grid.get("name") == "default"
 
 
 def _asked(name: str, run: Run) -> list[Block]:

@@ -96,18 +96,19 @@ def every_setting(run: Run) -> Table:
 
 
 def ranks(board: dict[str, Any]) -> Table:
-    """The leader board: ranks with their confidence sets, and mean Pareto fronts."""
+    """The leader board: ranks with their confidence sets, and mean Pareto fronts; and the runs, if any is missing."""
     families = board["families"] if len(board["families"]) > 1 else []
     steps = board["steps"] if len(board["steps"]) > 1 else []
     published = any(row["published"] is not None for row in board["rows"]) and board["agreement"] is not None
     header = ["objective", "rank", SET, FIRST, "FID", *families, *(counted(n, "step") for n in steps)]
-    header += ["mean front", *(["in SD3's study"] if published else []), "runs", ALIKE]
+    missing = any(row["diverged"] or row["done"] < row["runs"] for row in board["rows"])
+    header += ["mean front", *(["in SD3's study"] if published else []), *(["runs"] if missing else []), ALIKE]
     rows = []
     for row in board["rows"]:
         parts = [row["families"][name] for name in families] + [row["steps"][str(n)] for n in steps]
         fronts = [row["front"], *([row["published"]] if published else [])]
         lead = [row["objective"], rank_text(row), interval_text(row), text(row["first"]), text(row["fid"])]
-        rest = [runs_text(row), alike_text(row["alike"])]
+        rest = [*([runs_text(row)] if missing else []), alike_text(row["alike"])]
         rows.append([*lead, *map(place, parts), *map(text, fronts), *rest])
     return table(header, rows, names=1)
 

@@ -1,12 +1,15 @@
 """The section on few steps: the best at every number of evaluations, with intervals typed by hand, and the price."""
 
+import re
+
 import pytest
+from scipy import stats
 
 from reports.figures.effort import few_steps as drawn
 from reports.read.load import load
 from reports.words.document import Bullets, Heading, Table, plain
 from reports.words.fewsteps import by_count, few_steps, interval, one_step, seconds
-from tests.reports.test_reports import edit, write_run
+from tests.reports.test_reports import edit, leave_one_out, write_run
 
 NAMES = ("rf", "meanflow", "ect")
 # FID by objective and steps, under `map`; a second seed has 0.2 more
@@ -23,7 +26,9 @@ def made(folder, seeds, sampler="map"):
         def change(result, cell=cell):
             for score in result["scores"]:
                 value = FIDS[cell["objective"]][score["steps"]] + 0.2 * cell["seed"]
-                score.update(fid=value, fid_se=0.1, sampler=sampler, evaluations=score["steps"])
+                score.update(fid=value, fid_se=0.1, sampler=sampler, evaluations=score["steps"], fid_plain=value + 1)
+                k = 1 + NAMES.index(cell["objective"])  # errors that are independent between objectives
+                score.update(fid_leave_one_out=leave_one_out(value, value + 1, 0.1, 500, k))
             own, teacher = SECONDS[cell["objective"]]
             result["train"].update(seconds=own, teacher_seconds=teacher)
 
@@ -48,7 +53,10 @@ def test_the_best_at_every_count_is_named_with_its_interval(tmp_path):
         "In 1 network evaluation an image on dit, meanflow has the lowest FID, 8.00 (95% interval of sa"
     )
     assert "one seed 7.80 to 8.20; map, recall 0.80); then ect, 9.00 (" in one
-    assert "overlap" not in one
+    found = re.search(r"The difference is 1.00 \(95% interval of sampling (\S+) to (\S+)\)\.", one)
+    half = stats.t.ppf(0.975, 19) * 0.1 * 2**0.5  # 20 blocks, errors of two independent samples
+    assert [float(end) for end in found.groups()] == pytest.approx([1 - half, 1 + half], abs=0.006)
+    assert "cannot be distinguished" not in one
     assert four.startswith("In 4 network evaluations an image on dit, meanflow has the lowest FID, 7.00")
     assert many.startswith("In 25 network evaluations an image on dit, rf has the lowest FID, 3.00")
     assert [plain(text) for text in one_step(run)] == [one, many]
@@ -81,7 +89,9 @@ def test_over_seeds_the_interval_is_student_s(tmp_path):
     run = made(tmp_path, (0, 1))
     stat = by_count(run, "dit", "meanflow")[1][1]
     assert interval(stat) == pytest.approx((8.1 - 1.2706, 8.1 + 1.2706), abs=1e-3)
-    assert "The intervals overlap." in plain(one_step(run)[0])
+    # what a seed does to all objectives alike is hardly an error of their difference
+    assert "The difference is 1.00 (95% interval 0." in plain(one_step(run)[0])
+    assert "cannot be distinguished" not in plain(one_step(run)[0])
     assert seconds(run, "dit", "ect") == pytest.approx(230.0)
 
 

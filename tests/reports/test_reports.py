@@ -413,7 +413,8 @@ def test_two_data_sets_share_the_ranks_and_no_table(tmp_path):
     assert "16 control settings (mnist, digits; dit, unet; EMA and raw weights)" in text
     header, _, *rows = section(text, "Ranks")
     assert header[:5] == ["objective", "rank", "FID", "dit", "unet"]
-    assert {row[0]: row[header.index("runs")] for row in rows} == dict.fromkeys(DEFAULT[:2], "4/4")
+    assert {row[0] for row in rows} == set(DEFAULT[:2])
+    assert "runs" not in header  # all are there
     for name in ("mnist", "digits"):
         first = section(text, f"Comparison on {name}")[2]
         cell = next(c for c in grid["cells"] if c["dataset"] == name and c["objective"] == first[0])
