@@ -10,8 +10,7 @@ import math
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from zoo.base.counts import counted
@@ -21,6 +20,7 @@ from zoo.base.files import sha256
 from zoo.base.progress import say
 from zoo.grid import connect, parcel, terms
 from zoo.grid.executor import GRACE_SECONDS, LOST, ROOT
+from zoo.grid.head import Head, reason
 from zoo.grid.landing import Landing
 from zoo.grid.needs import Place, Traffic, Wanted
 from zoo.grid.seat import Outcome, Seat
@@ -28,7 +28,6 @@ from zoo.grid.seat import Outcome, Seat
 LOOK_SECONDS = 5.0  # between two looks at the cluster's nodes
 LINE_SECONDS = 2.0  # between two questions for a cell's last line
 START_SECONDS = 90.0  # for the first seat of a node to stand ready
-HEAD_SECONDS = 30.0  # for a head that takes no connections to come back; after 60 Ray would end this process
 
 
 class Cluster:
@@ -40,7 +39,6 @@ class Cluster:
         self.supplied: set[str] = set()  # nodes that have the data
         self.landing = Landing()
         self.looked, self.alone = -math.inf, False
-        self.heard, self.gone = time.monotonic(), False  # when the head answered last; whether it was given up
         self.ends = ExitStack()
         try:
             code = ROOT  # nodes of other machines get a copy
@@ -49,6 +47,7 @@ class Cluster:
             self.ray = self.ends.enter_context(
                 connect.connected(wanted.address, None if wanted.needs.gpus else 0, code)
             )
+            self.head = Head(self.ray)
             self.order = terms.order(wanted)
             self.sign = self.ends.enter_context(terms.sign(wanted.out)) if wanted.shared else None
             self.digests = {name: sha256(file) for name, file in wanted.data.items()}
@@ -76,12 +75,12 @@ class Cluster:
         self.traffic.out += parcel.weight(sent)
         self.traffic.cells += 1
         name = folder.relative_to(self.wanted.out).as_posix()
-        with self._head():
+        with self.head.asked():
             place.work = place.actor.work.remote(name, sent, self.wanted.kinds.get(folder, ["ema"]))
         place.folder, place.said, place.asked = folder, "", None
 
     def ended(self, seconds: float) -> list[tuple[Path, int]]:
-        with self._head():
+        with self.head.asked():
             if time.monotonic() - self.looked > LOOK_SECONDS:
                 self._look()
             self._listen()
@@ -95,33 +94,6 @@ class Cluster:
                 elif place.work in done and place.folder:
                     self._came(place)
         return self.landing.done(0)
-
-    @contextmanager
-    def _head(self) -> Iterator[None]:
-        """Raise ZooError where the cluster's head does not answer any more."""
-        try:
-            yield
-        except self.ray.exceptions.RayError as error:
-            raise _silent(_reason(error)) from None
-        except OSError as error:
-            if error.errno is not None:  # of a file; one that Ray raises for a lost connection has none
-                raise
-            self.gone = True
-            raise _silent(_reason(error)) from None
-
-    def _answers(self) -> bool:
-        """Whether the head takes connections now; raise ZooError once it has not for HEAD_SECONDS.
-
-        Ray's own calls to a head that is gone do not come back: they end the process, without a word to the user.
-        """
-        address = self.ray.get_runtime_context().gcs_address
-        if connect.answers(address):
-            self.heard = time.monotonic()
-            return True
-        if time.monotonic() - self.heard > HEAD_SECONDS:
-            self.gone = True
-            raise _silent(f"nobody has answered at {address} for {HEAD_SECONDS:.0f} s")
-        return False
 
     def _listen(self) -> None:
         """Ask every seat at work for its cell's last line; one that says nothing for too long is given up."""
@@ -142,7 +114,7 @@ class Cluster:
 
     def stop(self) -> None:
         busy = [place for place in self.places if place.work]
-        with self._head():
+        with self.head.asked():
             for place in busy:
                 place.actor.stop.remote()
             until = time.monotonic() + GRACE_SECONDS
@@ -156,7 +128,7 @@ class Cluster:
 
     def close(self) -> None:
         try:
-            if self.places and not self.gone and self.ray.is_initialized():
+            if self.places and not self.head.gone and self.ray.is_initialized():
                 with suppress(self.ray.exceptions.RayError):  # the head is gone
                     leaving = [place.actor.leave.remote() for place in self.places if place.ready and not place.work]
                     self.ray.wait(leaving, num_returns=len(leaving), timeout=3.0) if leaving else None
@@ -173,7 +145,7 @@ class Cluster:
     def _look(self) -> None:
         """Give seats to nodes that have none yet, and forget those of nodes that are gone."""
         self.looked = time.monotonic()
-        if not self._answers():
+        if not self.head.answers():
             return
         nodes = {node["NodeID"]: node for node in self.ray.nodes() if node["Alive"]}
         self.places = [p for p in self.places if p.node in nodes or p.work]
@@ -233,7 +205,7 @@ class Cluster:
                 self.ray.get(place.actor.take.remote(files, self.digests), timeout=START_SECONDS)
                 self.supplied.add(place.node)
         except self.ray.exceptions.RayError as error:
-            why = f"{place.address}: {_reason(error)}"
+            why = f"{place.address}: {reason(error)}"
         if not why:
             place.ready = True
             return
@@ -254,21 +226,7 @@ class Cluster:
         except self.ray.exceptions.RayError as error:
             self.places.remove(place)
             self.looked = -math.inf
-            self.landing.add(folder, Outcome(LOST, {}, f"{place.address} was lost: {_reason(error)}"))
+            self.landing.add(folder, Outcome(LOST, {}, f"{place.address} was lost: {reason(error)}"))
             return
         self.traffic.back += parcel.weight(outcome.made)
         self.landing.add(folder, outcome)
-
-
-def _silent(why: str) -> ZooError:
-    return ZooError(
-        f"the Ray cluster does not answer any more ({why}). What its cells brought back is kept: start the cluster "
-        "again, and the same command goes on"
-    )
-
-
-def _reason(error: BaseException) -> str:
-    """Ray's errors are pages long; the line that says most."""
-    cause = getattr(error, "cause", None)
-    lines = [line.strip() for line in str(cause or error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
