@@ -8,6 +8,7 @@ SECTIONS = {  # grid -> (images seen by a cell, a heading of its page)
     "practice": (3200, "Comparison"),
     "claims": (64, "Claims"),
     "qknorm": (64, "Claims"),
+    "clipping": (64, "Claims"),
     "scaling": (64, "Scaling"),
     "switches": (128, "Switches"),
     "nine": (64, "Comparison"),
