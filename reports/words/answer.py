@@ -57,6 +57,7 @@ def ground(entries: Sequence[Entry], objectives: Sequence[str]) -> tuple[list[En
 def sentences(run: Run, entries: Sequence[Entry], objectives: Sequence[str], found: dict[str, Any]) -> list[Text]:
     """The verdict first; then what FID alone, the backbone, the data set and the time of training change.
 
+    Where a grid asks what to train with for few steps, that stands before the verdict over all numbers of steps.
     found: the board of these entries.
     """
     scores = scores_of(entries, KEYS, objectives)
@@ -75,8 +76,7 @@ def sentences(run: Run, entries: Sequence[Entry], objectives: Sequence[str], fou
     if len(found["datasets"]) > 1:
         told.append(varies(scores, lambda control: control.dataset, "data set"))
     told.append(over_training(run))
-    told += one_step(run)
-    return [text for text in told if text]
+    return [*one_step(run), *(text for text in told if text)]
 
 
 def _state(
