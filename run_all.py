@@ -47,6 +47,9 @@ class Options(Watched):
         metavar="FIELD=VALUE ..",
     )  # fmt: skip
     out: str | None = option(None, "folder of the results (default: runs/GRID)", WHERE, metavar="DIR")
+    weights: str | None = option(
+        None, "another run's folder: cells that were trained alike there are only scored here", WHERE, metavar="DIR"
+    )
     executor: Literal["local", "ray"] = option(
         "local", "local: processes of this machine; ray: the nodes of a Ray cluster", WHERE
     )

@@ -85,6 +85,7 @@ def run_grid(
     budget: str | int = "auto",
     changes: Mapping[str, Any] | None = None,
     out: PathLike | None = None,
+    weights: PathLike | None = None,
     retry_failed: bool = False,
     jobs: int | None = None,
     timeout: float = 1800.0,
@@ -108,7 +109,8 @@ def run_grid(
     grid: a name (default, sd3, beyond, samplers, recipe, smoke) or a TOML file. only: cells whose name contains this.
     budget: auto, cpu, gpu, the number of images that each cell sees, a share of the grid's ("0.5x"), or a time for all
     cells ("45min"). changes: fields of every cell's configuration, {"train.learning_rate": 1e-3}. out: the folder
-    (default: runs/GRID). Finished cells are skipped, so the same call continues an interrupted one; retry_failed: try
+    (default: runs/GRID). weights: another run's folder, whose cells that were trained alike are only scored here, in
+    other ways. Finished cells are skipped, so the same call continues an interrupted one; retry_failed: try
     failed cells again. executor: local or ray, and what follows it, as the options of `run_all.py`
     (zoo/grid/README.md). Raises ZooError before any work for whatever is not allowed; cells that fail are listed in
     `not_done`. KeyboardInterrupt passes through when the running cells have saved their states.
@@ -127,7 +129,7 @@ def run_grid(
         grid=str(grid), dataset=dataset if dataset is None or isinstance(dataset, str) else ",".join(dataset),
         seeds=seeds, only=only, backbone=backbone, budget=str(budget), budget_asked=None,
         set=tuple(f"{name}={json.dumps(value)}" for name, value in (changes or {}).items()),
-        out=None if out is None else str(out),
+        out=None if out is None else str(out), weights=None if weights is None else str(weights),
         retry="failed" if retry_failed else None, jobs=jobs, timeout=timeout, device=device, verbose=False,
         data_dir=str(data_folder(data_dir)), mirror=mirror_place(mirror), track=track,
         plugin=None if plugin is None else str(plugin),

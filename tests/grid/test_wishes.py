@@ -22,7 +22,7 @@ def options(**given):
         "budget_asked": None, "set": (), "out": None, "jobs": 2, "timeout": 1.0, "device": "cpu", "data_dir": "data",
         "mirror": None, "plugin": None, "retry": None, "verbose": False, "track": None,
         "executor": "local", "cpus_per_cell": 1.0, "gpus_per_cell": None, "ranks": None, "ray_address": None,
-        "shared_out": None, "allow_mixed": False,
+        "shared_out": None, "allow_mixed": False, "weights": None,
     }  # fmt: skip
     return SimpleNamespace(**{**usual, **given})
 

@@ -10,7 +10,7 @@ from zoo.base.errors import Busy, Diverged
 from zoo.base.progress import bar, in_notebook, say, watched
 from zoo.base.sealed import read_sealed, write_sealed
 from zoo.config.control import score_words
-from zoo.grid import before, executors, record, speed
+from zoo.grid import before, executors, record, speed, trained
 from zoo.grid import plan as plans
 from zoo.grid.cell import Cell
 from zoo.grid.executor import ATTEMPTS, LOG, describe_status, last_error, worth_retrying
@@ -32,6 +32,8 @@ def run(plan: Plan, command: list[str], options: Any, finished: Callable[[], Non
     """
     plans.check(plan)
     before.check(plan, options)
+    if options.weights:
+        trained.take(plan, Path(options.weights))
     plans.prepare(plan)
     record.write_grid(plan, options)
     if plan.notice:

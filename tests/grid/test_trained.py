@@ -1,0 +1,100 @@
+"""--weights: what another run trained is only scored, and what it did not train alike is trained."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.grid.nodes import alone, weights, write
+from tests.grid.test_wishes import options
+from zoo.base.errors import ZooError
+from zoo.grid import plan, trained
+
+TWO = ("rf", "v/cosine")
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory) -> Path:
+    """A run of two cells, beside its grid file."""
+    folder = tmp_path_factory.mktemp("first")
+    alone(write(folder, objectives=TWO, images=64), folder / "out", "--jobs", "1")
+    return folder
+
+
+def scores(out: Path) -> dict[str, dict]:
+    return {path.parts[-3]: json.loads(path.read_text()) for path in out.rglob("result.json")}
+
+
+def test_the_weights_are_the_same_and_the_scores_those_of_more_images(first, tmp_path):
+    more = ("--set", "score.n=300", "--weights", str(first / "out"), "--jobs", "1")
+    alone(first / "tiny.toml", tmp_path / "more", *more)
+    assert weights(tmp_path / "more") == weights(first / "out")
+    before, after = scores(first / "out"), scores(tmp_path / "more")
+    for name, result in after.items():
+        assert [row["n"] for row in result["scores"]] == [300]
+        assert result["train"]["seconds"] == before[name]["train"]["seconds"]  # it was not trained again
+        assert "training" in (next((tmp_path / "more").rglob(f"{name}/seed0/log.txt"))).read_text()
+    alone(first / "tiny.toml", tmp_path / "again", "--weights", str(first / "out"), "--jobs", "1")
+    same = scores(tmp_path / "again")
+    assert {name: one["scores"][0]["fid"] for name, one in same.items()} == {
+        name: one["scores"][0]["fid"] for name, one in before.items()
+    }
+    assert (tmp_path / "again" / "report.html").is_file()
+
+
+def take(first: Path, out: Path, **given) -> plan.Plan:
+    made = plan.make(options(grid=str(first / "tiny.toml"), out=str(out), **given), fetch=False)
+    trained.take(made, first / "out")
+    return made
+
+
+def test_a_cell_that_is_trained_otherwise_is_left_to_do(first, tmp_path, capsys):
+    made = take(first, tmp_path / "out", set=("train.learning_rate=1e-4",))
+    assert {made.status(cell) for cell in made.chosen} == {"to do"}
+    assert "2 cells are trained here: it is trained otherwise there" in capsys.readouterr().out
+
+
+def test_a_run_that_is_half_done_gives_what_it_has(first, tmp_path, capsys):
+    half = tmp_path / "half"
+    shutil.copytree(first / "out", half / "out")
+    shutil.copy(first / "tiny.toml", half)
+    (cell,) = (half / "out").rglob("rf/seed0")
+    for file in cell.glob("step-*"):
+        file.unlink()
+    (cell,) = (half / "out").rglob("v-cosine/seed0")
+    manifest = max(cell.glob("step-*.json"))
+    short = {**json.loads(manifest.read_text()), "step": 1}
+    manifest.unlink()
+    manifest.write_text(json.dumps(short))
+    made = take(half, tmp_path / "out")
+    said = capsys.readouterr().out
+    assert "there are no weights there" in said and "it is not trained to its end there" in said
+    assert {made.status(cell) for cell in made.chosen} == {"to do"}
+
+
+def test_files_are_shared_where_the_disk_allows_it_and_copied_elsewhere(first, tmp_path, monkeypatch):
+    made = take(first, tmp_path / "a")
+    (linked,) = made.folder(made.chosen[0]).glob("step-*.safetensors")
+    (source,) = (first / "out" / made.chosen[0].folder).glob(linked.name)
+    assert linked.samefile(source)
+
+    def refuse(self, target):
+        raise OSError(18, "another disk")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    made = take(first, tmp_path / "b")
+    (copied,) = made.folder(made.chosen[0]).glob("step-*.safetensors")
+    assert not copied.samefile(source)
+    assert copied.read_bytes() == linked.read_bytes()
+    assert sorted(os.listdir(copied.parent)) == sorted(os.listdir(linked.parent))
+
+
+def test_what_is_no_run_is_refused(first, tmp_path):
+    made = plan.make(options(grid=str(first / "tiny.toml"), out=str(tmp_path / "out")), fetch=False)
+    with pytest.raises(ZooError, match=r"no run of a grid: it holds no grid\.json"):
+        trained.take(made, tmp_path)
+    made = plan.make(options(grid=str(first / "tiny.toml"), out=str(first / "out")), fetch=False)
+    with pytest.raises(ZooError, match="choose another --out"):
+        trained.take(made, first / "out")

@@ -1,0 +1,82 @@
+"""Cells that another run has trained: its weights are taken, so that they are only scored, in other ways than there.
+
+    python run_all.py --grid default --set score.n=2000 --weights runs/default --out runs/more
+
+torch is not imported here.
+"""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from zoo.base.counts import counted
+from zoo.base.errors import ZooError
+from zoo.base.files import read_json
+from zoo.base.progress import say
+from zoo.base.sealed import read_sealed
+from zoo.grid.cell import Cell
+from zoo.grid.plan import Plan
+
+LOG = "metrics.jsonl"  # the curves of training
+
+
+def take(plan: Plan, source: Path) -> None:
+    """Give the plan's cells that are to do the weights of `source`, another run's folder; say of how many, and why not.
+
+    A cell is taken from the folder of its name there, if it was trained by the same configuration to its end. Another
+    one is trained. Raises ZooError if `source` is no run's folder, or is where the plan writes.
+    """
+    if not (source / "grid.json").is_file():
+        raise ZooError(f"--weights {source} is no run of a grid: it holds no grid.json")
+    if source.resolve() == plan.out.resolve():
+        raise ZooError(f"--weights {source} is where this run writes: choose another --out")
+    waiting = [cell for cell in plan.chosen if plan.status(cell) == "to do"]
+    why = Counter(_take(cell, source / cell.folder, plan.folder(cell)) for cell in waiting)
+    if taken := why.pop("", 0):
+        say(f"{counted(taken, 'cell')} of {len(waiting)} trained in {source}: only scored here")
+    for reason, count in why.items():
+        say(f"{counted(count, 'cell is', 'cells are')} trained here: {reason}")
+
+
+def _take(cell: Cell, there: Path, here: Path) -> str:
+    """Link a cell's newest checkpoint into its folder here; the reason why not, or ""."""
+    if cell.config.score.select != "last":
+        return "the scored step is chosen among weights that no run keeps"
+    found = max(there.glob("step-*.json"), default=None)
+    if found is None:
+        return "there are no weights there"
+    try:
+        config, manifest = _train(read_sealed(there / "cell.json")), read_json(found)
+    except ZooError as error:
+        return str(error)
+    if config != cell.config.train.model_dump(mode="json"):
+        return "it is trained otherwise there"
+    if manifest.get("step", 0) < cell.config.train.steps:
+        return "it is not trained to its end there"
+    here.mkdir(parents=True, exist_ok=True)
+    for file in (there / LOG, found.with_suffix(".safetensors"), found):  # the manifest last: it makes a checkpoint
+        if file.is_file():
+            _copy(file, here / file.name, link=file.name != LOG)
+    return ""
+
+
+def _train(cell: dict[str, Any]) -> Any:
+    return (cell.get("config") or {}).get("train")
+
+
+def _copy(file: Path, to: Path, link: bool) -> None:
+    """Atomically; a file that nobody changes may be one file under two names."""
+    folder = Path(tempfile.mkdtemp(dir=to.parent, prefix=".taken-"))
+    try:
+        if link:
+            with contextlib.suppress(OSError):  # another disk, or one without links
+                (folder / file.name).hardlink_to(file)
+        if not (folder / file.name).exists():
+            shutil.copyfile(file, folder / file.name)
+        os.replace(folder / file.name, to)
+    finally:
+        shutil.rmtree(folder)
