@@ -27,12 +27,12 @@ def least(
     """(the tensors of the step of least loss, [{step, loss}] by step) of a run whose last step is in the model.
 
     folder: the run's, with the weights of the `count` points before the last; n: held-out images at most. Writes the
-    chosen weights into the folder's SELECTED, unless they are the last ones, which `checkpoint.find` finds there.
+    chosen weights into the folder's SELECTED, unless they are the last ones, which `checkpoint.find` finds there. Of a
+    run that was scored before, the weights that were chosen then are all that is left to choose besides the last.
     """
-    if ranks.leads():
-        shutil.rmtree(folder / checkpoint.SELECTED, ignore_errors=True)
     final, wanted = model.tensors, points(last, count)
-    kept = {int(path.stem.removeprefix("step-")): path for path in checkpoint.manifests(folder / SNAPSHOTS)}
+    left = [*checkpoint.manifests(folder / checkpoint.SELECTED), *checkpoint.manifests(folder / SNAPSHOTS)]
+    kept = {int(path.stem.removeprefix("step-")): path for path in left}
     losses: list[dict[str, Any]] = []
     for step in [*sorted(wanted & kept.keys()), last]:
         model.tensors = checkpoint.read(kept[step])[1] if step != last else final
@@ -43,8 +43,10 @@ def least(
         f"least validation loss {best['loss']:.4f} at step {best['step']:,} of {last:,}, among "
         f"{counted(len(losses), 'point')}"
     )
+    manifest, tensors = checkpoint.read(kept[best["step"]]) if best["step"] != last else ({}, final)
+    if ranks.leads():
+        shutil.rmtree(folder / checkpoint.SELECTED, ignore_errors=True)
     if best["step"] == last:
         return final, losses
-    manifest, tensors = checkpoint.read(kept[best["step"]])
     checkpoint.save(folder / checkpoint.SELECTED, best["step"], tensors, manifest, kept=1)
     return tensors, losses

@@ -125,6 +125,18 @@ def test_a_half_done_choice_is_made_again(tiny, digits, cpu, tmp_path, monkeypat
     assert checkpoint.find(folder)[0]["step"] == STEPS
 
 
+def test_scored_again_it_is_the_same_step(tiny, tmp_path, monkeypatch):
+    """The candidates are gone by then, but for the one that was chosen."""
+    planted(monkeypatch, [0.3] * 3 + [0.1] + [0.3] * (CANDIDATES - 4) + [0.1, 0.3])
+    folder = tmp_path / "run"
+    before = run(tiny, folder, select="validation")
+    (folder / "result.json").unlink()
+    found = cell.run_cell(folder, Watched(data_dir=str(tmp_path / "data"), device="cpu"))
+    assert before["train"]["selected_step"] == found["train"]["selected_step"] == 8
+    assert [row["fid"] for row in found["scores"]] == [row["fid"] for row in before["scores"]]
+    assert checkpoint.find(folder)[0]["step"] == 8
+
+
 def test_the_study_s_grid_asks_for_it():
     loaded = grid.load("sd3")
     for dataset in ("mnist", "fashion", "digits"):

@@ -10,6 +10,7 @@ import pytest
 from tests.grid.nodes import alone, weights, write
 from tests.grid.test_wishes import options
 from zoo.base.errors import ZooError
+from zoo.base.sealed import write_sealed
 from zoo.grid import plan, trained
 
 TWO = ("rf", "v/cosine")
@@ -89,6 +90,27 @@ def test_files_are_shared_where_the_disk_allows_it_and_copied_elsewhere(first, t
     assert not copied.samefile(source)
     assert copied.read_bytes() == linked.read_bytes()
     assert sorted(os.listdir(copied.parent)) == sorted(os.listdir(linked.parent))
+
+
+def test_the_step_that_was_scored_comes_along_and_another_cannot_be_chosen(first, tmp_path, capsys):
+    source = tmp_path / "source"
+    shutil.copytree(first / "out", source / "out")
+    shutil.copy(first / "tiny.toml", source)
+    (cell,) = (source / "out").rglob("rf/seed0")
+    config = json.loads((cell / "cell.json").read_text())
+    config.pop("digest", None)
+    config["config"]["score"]["select"] = "validation"
+    (cell / "cell.json").unlink()
+    write_sealed(cell / "cell.json", config)
+    (cell / "selected").mkdir()
+    for name in ("step-000002.json", "step-000002.safetensors"):
+        (cell / "selected" / name).write_text(name)
+    take(source, tmp_path / "last")
+    assert "1 cell is trained here: another step is scored there" in capsys.readouterr().out
+    made = take(source, tmp_path / "validation", set=("score.select=validation",))
+    (rf,) = [one for one in made.chosen if one.objective == "rf"]
+    assert (made.folder(rf) / "selected" / "step-000002.json").read_text() == "step-000002.json"
+    assert made.status(rf) == "started"
 
 
 def test_what_is_no_run_is_refused(first, tmp_path):

@@ -22,6 +22,7 @@ from zoo.grid.cell import Cell
 from zoo.grid.plan import Plan
 
 LOG = "metrics.jsonl"  # the curves of training
+SELECTED = "selected"  # the folder of the step that was scored, where it is not the last
 
 
 def take(plan: Plan, source: Path) -> None:
@@ -43,9 +44,7 @@ def take(plan: Plan, source: Path) -> None:
 
 
 def _take(cell: Cell, there: Path, here: Path) -> str:
-    """Link a cell's newest checkpoint into its folder here; the reason why not, or ""."""
-    if cell.config.score.select != "last":
-        return "the scored step is chosen among weights that no run keeps"
+    """Link a cell's newest checkpoint into its folder here, and the selected one; the reason why not, or ""."""
     found = max(there.glob("step-*.json"), default=None)
     if found is None:
         return "there are no weights there"
@@ -57,11 +56,17 @@ def _take(cell: Cell, there: Path, here: Path) -> str:
         return "it is trained otherwise there"
     if manifest.get("step", 0) < cell.config.train.steps:
         return "it is not trained to its end there"
-    here.mkdir(parents=True, exist_ok=True)
-    for file in (there / LOG, found.with_suffix(".safetensors"), found):  # the manifest last: it makes a checkpoint
+    if cell.config.score.select != _scored(there).get("select", "last"):
+        return "another step is scored there, and those before the last are kept no longer"
+    chosen = sorted((there / SELECTED).glob("step-*"), reverse=True)
+    for file in (*chosen, there / LOG, found.with_suffix(".safetensors"), found):  # manifests last: they count
         if file.is_file():
-            _copy(file, here / file.name, link=file.name != LOG)
+            _copy(file, here / file.relative_to(there), link=file.name != LOG)
     return ""
+
+
+def _scored(there: Path) -> dict[str, Any]:
+    return (read_sealed(there / "cell.json").get("config") or {}).get("score") or {}
 
 
 def _train(cell: dict[str, Any]) -> Any:
@@ -70,6 +75,7 @@ def _train(cell: dict[str, Any]) -> Any:
 
 def _copy(file: Path, to: Path, link: bool) -> None:
     """Atomically; a file that nobody changes may be one file under two names."""
+    to.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=to.parent, prefix=".taken-"))
     try:
         if link:
