@@ -46,7 +46,7 @@ def by_setting(studies: Studies, key: str, form: str) -> Table | None:
     at = KEYS.index(key)
     for study, run in studies.items():
         for dataset, backbone, part in parts(run):
-            values = sorted({control.setting[at] for control in part.controls}, key=str)
+            values = sorted({control.setting[at] for control in part.controls})
             if len(values) < 2 or len(part.objectives) < 2:
                 continue
             found = {v: part.part(lambda control, v=v: control.setting[at] == v) for v in values}  # type: ignore[misc]

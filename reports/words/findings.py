@@ -9,7 +9,7 @@ from reports.words.anatomy import anatomy
 from reports.words.answer import answer
 from reports.words.claims import claims
 from reports.words.conditions import Studies
-from reports.words.document import Block, Bullets, Code, Heading, Link, Paragraph, Table, Text, table
+from reports.words.document import Block, Bullets, Code, Fold, Heading, Link, Paragraph, Table, Text, table
 from reports.words.fewsteps import few_steps, is_about
 from reports.words.opening import facts, ranks
 from reports.words.published import study as sd3
@@ -40,6 +40,7 @@ SURVIVED = (
     "The order of each study, ranked again with another measure and without one of its seeds. A tau near 1: the same "
     "order. These are attempts to refute the order, and what they leave of it."
 )
+VERDICTS = ("agrees", "contradicts", "cannot be told", "too few runs")
 PUBLISHED = (
     "Each claim is that the first of a pair has the lower FID. Agrees: the whole interval is below 0; contradicts: all "
     "of it is above 0. The papers trained large networks for long, so that a contradiction here refutes nothing there."
@@ -121,13 +122,22 @@ def _renamed(blocks: Sequence[Block], title: str) -> list[Block]:
 
 
 def _published(rows: list[list[Text]]) -> list[Block]:
+    """A row for each claim and pair, how often it agrees; and, folded, every comparison."""
     if not rows:
         return []
     header = ["claim", "pair", "study", "difference in FID", "here"]
     counts = Counter(str(row[-1]) for row in rows)
     told = ", ".join(f"{what} {counted(count, 'time')}" for what, count in counts.most_common())
+    claims: list[tuple[list[Text], Counter[str]]] = []
+    for row in rows:
+        if row[0]:
+            claims.append((row[:2], Counter()))
+        claims[-1][1][str(row[-1])] += 1
+    verdicts = [word for word in VERDICTS if counts[word]]
+    short = [[*said, *(f"{count[word]}" for word in verdicts)] for said, count in claims]
     return [
         Heading("Beside published studies"),
         Paragraph(f"{PUBLISHED} Over {counted(len(rows), 'comparison')}: {told}."),
-        table(header, rows, names=3),
+        table(["claim", "pair", *verdicts], short, names=2),
+        Fold("Every comparison, by study, backbone and start", (table(header, rows, names=3),)),
     ]

@@ -12,7 +12,7 @@ from eval.ranks.effects import Difference
 from reports import publish
 from reports.read import archive
 from reports.read.load import load
-from reports.words import conditions
+from reports.words import conditions, findings
 from reports.words.document import plain
 from tests.reports.test_reports import write_run
 from zoo.base.errors import ZooError
@@ -127,6 +127,21 @@ def test_verdicts():
     assert conditions.verdict(Difference(0, -1, 1, 3)) == "cannot be told"
     assert conditions.verdict(Difference(-2, -3, -1, 1)) == "too few runs"
     assert conditions.verdict(None) == "too few runs"
+
+
+def test_numbers_of_steps_stand_by_size(tmp_path):
+    write_run(tmp_path, steps=(25, 1, 4), guidance=(1.0,))
+    rows = conditions.by_setting({"one": load(tmp_path)}, "steps", "{}").rows
+    assert [row[2] for row in rows] == ["1", "4", "25"] * 2
+
+
+def test_verdicts_are_counted_by_claim():
+    rows = [["a", "x", "s", "-1", "agrees"], ["", "", "t", "+1", "contradicts"], ["b", "y", "s", "-1", "agrees"]]
+    _, text, found, fold = findings._published(rows)
+    assert plain(text.text).endswith("Over 3 comparisons: agrees 2 times, contradicts 1 time.")
+    assert found.header[2:] == ("agrees", "contradicts")
+    assert [row[2:] for row in found.rows] == [("1", "1"), ("1", "0")]
+    assert len(fold.blocks[0].rows) == 3
 
 
 def test_the_readme_tells_every_study_with_its_command(run, place):
