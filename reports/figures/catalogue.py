@@ -68,7 +68,8 @@ PLOTS = {
     ),
     "fid-seconds": Plot(
         "Comparison",
-        "FID of the final scores against seconds of training, means over seeds; bars are {spread} in FID.",
+        "FID of the final scores, means over seeds, against seconds of training, with teachers' runs, the median over "
+        "seeds; bars are {spread} in FID.",
         effort.seconds,
         eight=True,
     ),

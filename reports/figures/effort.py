@@ -26,6 +26,7 @@ from reports.figures.plotting import (
 from reports.read.run import Run
 from reports.read.setting import Setting
 from reports.words.fewsteps import by_count, is_about
+from reports.words.fewsteps import seconds as of_training
 from zoo.base.counts import counted
 from zoo.base.figure import GREY, PALETTE, panels, short
 
@@ -126,14 +127,14 @@ def guidance(run: Run) -> Figure | None:
 
 
 def seconds(run: Run) -> Figure | None:
-    """FID of the final scores against seconds of training, where these differ."""
+    """FID of the final scores against seconds of training with those of the teachers, where these differ."""
     styles, points = looks(run), {}
     for b in run.backbones:
         for o in run.objectives:
             stat = run.stat(b, o, run.headline[0], "fid") if run.headline else None
-            took = [c.result["train"]["seconds"] for c in run.group(b, o) if c.result]
-            if stat and took:
-                points[b, o] = fmean(took), stat
+            took = of_training(run, b, o)
+            if stat and took is not None:
+                points[b, o] = took, stat
     apart = [[x for (b, _), (x, _) in points.items() if b == backbone] for backbone in run.backbones]
     if not any(len(found) > 1 and max(found) > APART * min(found) for found in apart):
         return None
@@ -148,7 +149,7 @@ def seconds(run: Run) -> Figure | None:
         if found:
             _log_where_wide(ax, "y", [stat.mean for _, stat in found.values()])
             _log_where_wide(ax, "x", [x for x, _ in found.values()])
-        ax.set_xlabel("seconds of training, wall clock")
+        ax.set_xlabel("seconds of training, wall clock, the median")
         ax.set_ylabel(f"{run.fid_name}, {run.label(run.headline[0])}")
         ax.margins(0.12)
         ax.set_xlim(ax.get_xlim())
