@@ -44,6 +44,7 @@ def least(
         f"{counted(len(losses), 'point')}"
     )
     manifest, tensors = checkpoint.read(kept[best["step"]]) if best["step"] != last else ({}, final)
+    ranks.same(best["step"], "the step of least loss")  # all have read the weights, too
     if ranks.leads():
         shutil.rmtree(folder / checkpoint.SELECTED, ignore_errors=True)
     if best["step"] == last:
