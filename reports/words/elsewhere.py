@@ -14,11 +14,11 @@ from reports.words.document import Code, Table, Text, table
 
 ABOUT = (
     "Kendall's tau between the orders of the objectives that two places have in common, over each place's own control "
-    "settings. A pair is told apart where its 95% interval leaves out 0, uncorrected: it is reversed where both places "
-    "tell it apart, with the other one ahead. An order that is about objectives, and not about one network and one "
-    "kind of image, has few reversed pairs."
+    "settings. Two objectives are distinguished where the 95% interval of their difference leaves out 0, without a "
+    "correction for the number of pairs. A pair is reversed where both places distinguish it, each with the other one "
+    "ahead. An order that is about objectives, and not about one network and one kind of image, has few of these."
 )
-HEADER = ["place", "another place", "objectives", "Kendall's tau", "first there", "pairs told apart by both",
+HEADER = ["place", "another place", "objectives", "Kendall's tau", "first there", "pairs distinguished by both",
           "of them reversed"]  # fmt: skip
 MOST = 3  # reversed pairs that are named
 
@@ -50,7 +50,7 @@ def _row(a: tuple[str, Scores], b: tuple[str, Scores]) -> list[Text] | None:
 
 
 def ahead(scores: Scores, a: str, b: str) -> str | None:
-    """Which of two objectives has the lower FID; None where that cannot be told."""
+    """Which of two objectives has the lower FID; None where they cannot be distinguished."""
     found = paired(scores, "fid", a, b)
     if found is None or not found.beyond or found.seeds < 2:
         return None

@@ -27,8 +27,8 @@ ABOUT = (
     "FID in as many network evaluations an image as the column says, without guidance; of several samplers the one of "
     "the lowest FID for each objective. The sampler map takes the steps of an objective's own map, and Euler's where "
     "it has none. Seconds: of training, those of the teachers' runs added, the median over seeds; and over the seconds "
-    "of {usual}. Two objectives are told apart by the difference of their runs with equal seeds; the two best are "
-    "compared as if they had been chosen before."
+    "of {usual}. The two best are compared by the difference of their runs with equal seeds, without a correction for "
+    "having been chosen as the best."
 )
 VARIETY = (
     "Recall of the same samples: the share of real images that lie among the samples. In one step an objective without "

@@ -1,4 +1,4 @@
-"""Orders in two places: tau beside scipy's, and pairs that were planted reversed, or too close to be told apart."""
+"""Orders in two places: tau beside scipy's, and pairs that were planted reversed, or too close to be distinguished."""
 
 import pytest
 from scipy import stats
@@ -27,7 +27,7 @@ def test_a_pair_that_is_reversed_is_named(monkeypatch):
     assert [plain(cell) for cell in row[4:]] == ["a", "6", "1 (there b behind c)"]
 
 
-def test_runs_that_differ_more_than_objectives_tell_nothing_apart(monkeypatch):
+def test_runs_that_differ_more_than_objectives_distinguish_nothing(monkeypatch):
     close = {"a": 0.0, "b": -0.01, "c": 0.01, "d": 0.02}
     row = table(monkeypatch, ("here", scores(HERE, 0.01)), ("there", scores(close, 0.5, seed=1))).rows[0]
     assert int(plain(row[5])) <= 1

@@ -95,6 +95,13 @@ def test_over_seeds_the_interval_is_student_s(tmp_path):
     assert seconds(run, "dit", "ect") == pytest.approx(230.0)
 
 
+def test_one_run_on_a_busy_machine_does_not_change_the_seconds(tmp_path):
+    made(tmp_path, (0, 1, 2))
+    (busy,) = tmp_path.rglob("o2/seed1/result.json")  # ect's: 130 s, and 100 of its teacher
+    edit(busy, lambda result: result["train"].update(seconds=1300.0))
+    assert seconds(load(tmp_path), "dit", "ect") == pytest.approx(230.0)
+
+
 def test_each_objective_is_taken_under_its_best_sampler(tmp_path):
     run = made(tmp_path, (0,))
 

@@ -144,12 +144,16 @@ def _check_token() -> None:
 
 def answers(address: str) -> bool:
     """Whether somebody takes connections at HOST:PORT."""
-    host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
+        _connect(address)
     except OSError:
         return False
     return True
+
+
+def _connect(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
 
 
 def _reach(address: str) -> None:
@@ -158,7 +162,7 @@ def _reach(address: str) -> None:
     if not colon or not host or not port.isdecimal():
         raise ZooError(f"--ray-address {address!r} is no HOST:PORT, as in 10.0.0.1:6379")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
+        _connect(address)
     except (OSError, OverflowError) as error:
         raise ZooError(
             f"--ray-address {address}: nobody answers there ({error}). Start the head with: ray start --head "
@@ -207,7 +211,9 @@ def _reason(text: str, status: int | None) -> str:
     if "Version mismatch" in text:
         theirs, ours = (re.findall(rf"{name}: (\S+)", text)[:2] for name in ("Ray", "Python"))
         pairs = [
-            f"{name} {two[0]} there and {two[1]} here" for name, two in (("Ray", theirs), ("Python", ours)) if two[1:]
+            f"{name} {two[0]} there and {two[1]} here"
+            for name, two in (("Ray", theirs), ("Python", ours))
+            if len(set(two)) > 1
         ]
         return f"other versions ({', '.join(pairs)}): install the same on every node"
     if "node_ip_address" in text or "expects this IP address" in text or "no raylet" in text.lower():

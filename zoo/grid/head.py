@@ -1,4 +1,4 @@
-"""The head of a Ray cluster that may be gone: it is told in a sentence, and before Ray ends this process.
+"""The head of a Ray cluster, which may be lost: an error message says so before Ray ends this process.
 
 Ray's own calls to a head that is gone do not come back. After 60 s they end the process, without a word to the user.
 """

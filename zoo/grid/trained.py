@@ -11,11 +11,9 @@ import shutil
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from zoo.base.counts import counted
 from zoo.base.errors import ZooError
-from zoo.base.files import read_json
 from zoo.base.progress import say
 from zoo.base.sealed import read_sealed
 from zoo.grid.cell import Cell
@@ -45,32 +43,24 @@ def take(plan: Plan, source: Path) -> None:
 
 def _take(cell: Cell, there: Path, here: Path) -> str:
     """Link a cell's newest checkpoint into its folder here, and the selected one; the reason why not, or ""."""
-    found = max(there.glob("step-*.json"), default=None)
+    found = max(there.glob("step-*.json"), key=lambda path: (len(path.name), path.name), default=None)
     if found is None:
         return "there are no weights there"
     try:
-        config, manifest = _train(read_sealed(there / "cell.json")), read_json(found)
+        config, manifest = read_sealed(there / "cell.json").get("config") or {}, read_sealed(found)
     except ZooError as error:
         return str(error)
-    if config != cell.config.train.model_dump(mode="json"):
+    if config.get("train") != cell.config.train.model_dump(mode="json"):
         return "it is trained otherwise there"
     if manifest.get("step", 0) < cell.config.train.steps:
         return "it is not trained to its end there"
-    if cell.config.score.select != _scored(there).get("select", "last"):
+    if cell.config.score.select != (config.get("score") or {}).get("select", "last"):
         return "another step is scored there, and those before the last are kept no longer"
     chosen = sorted((there / SELECTED).glob("step-*"), reverse=True)
     for file in (*chosen, there / LOG, found.with_suffix(".safetensors"), found):  # manifests last: they count
         if file.is_file():
             _copy(file, here / file.relative_to(there), link=file.name != LOG)
     return ""
-
-
-def _scored(there: Path) -> dict[str, Any]:
-    return (read_sealed(there / "cell.json").get("config") or {}).get("score") or {}
-
-
-def _train(cell: dict[str, Any]) -> Any:
-    return (cell.get("config") or {}).get("train")
 
 
 def _copy(file: Path, to: Path, link: bool) -> None:
