@@ -124,6 +124,26 @@ def test_a_folder_is_read_whole_in_the_order_of_its_numbers(digits, tmp_path):
         read_images(folder, SIDE)
 
 
+def test_a_folder_of_a_whole_disk_is_searched_for_a_bounded_time(tmp_path, monkeypatch):
+    """`eval.fid /` once walked the disk before it answered."""
+    looked = 0
+    entries = Path.rglob
+
+    def counting(self, pattern):
+        nonlocal looked
+        for entry in entries(self, pattern):
+            looked += 1
+            yield entry
+
+    monkeypatch.setattr(Path, "rglob", counting)
+    monkeypatch.setattr("zoo.data.images.LOOKED", 50)
+    for number in range(200):
+        (tmp_path / "disk" / str(number)).mkdir(parents=True)
+    with pytest.raises(ZooError, match="holds no PNG"):
+        read_images(tmp_path, SIDE)
+    assert looked == 50
+
+
 def test_a_set_is_at_distance_0_from_itself_in_every_form_and_scores_alike(digits, cpu, tmp_path):
     images, labels = digits.test[:, 0].numpy(), digits.test_labels.numpy()
     np.savez(tmp_path / "labels.npz", arr_0=images[..., None], arr_1=labels)

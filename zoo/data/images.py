@@ -5,6 +5,7 @@ that are not read, and images in folders below it, are refused by name. Hidden f
 """
 
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from zoo.data.imagefile import read_image
 from zoo.data.npz import read_npz
 from zoo.data.spec import Spec
 
+LOOKED = 10_000  # entries of a folder within the folder that are searched for images: the path may be a whole disk
 DIM = 128  # half of white: a set whose brightest pixel is below was hardly scaled to 255
 
 
@@ -70,7 +72,7 @@ def _read_folder(path: Path, image_shape: tuple[int, int, int]) -> tuple[np.ndar
             continue
         suffix = entry.suffix.lower()
         if entry.is_dir():
-            below += [entry] if any(is_image(file) for file in entry.rglob("*")) else []
+            below += [entry] if any(is_image(file) for file in islice(entry.rglob("*"), LOOKED)) else []
         elif suffix in SUFFIXES:
             files.append(entry)
         elif is_image(entry):
