@@ -32,6 +32,7 @@ class Law:
     beta: float
     beta_ends: tuple[float, float]
     floor: float
+    floor_error: float  # half the 95% interval of floor, from that of its logarithm
     residual: float
 
 
@@ -68,4 +69,5 @@ def law(parameters: Sequence[float], images: Sequence[float], loss: Sequence[flo
     left = y / scale - model(np.stack([n, d]), *best)
     ends = [(float(best[i] - half[i]), float(best[i] + half[i])) for i in (3, 4)]
     residual = float(np.sqrt((left**2).sum() / freedom))
-    return Law(float(best[3]), ends[0], float(best[4]), ends[1], float(np.exp(best[0]) * scale), residual)
+    floor = float(np.exp(best[0]) * scale)
+    return Law(float(best[3]), ends[0], float(best[4]), ends[1], floor, floor * float(half[0]), residual)

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from eval.ranks.effects import student
-from eval.ranks.scaling import law
+from eval.ranks.scaling import Law, law
 from reports.read.cell import Cell
 from reports.read.run import Run
 from reports.words.document import Block, Bold, Heading, Paragraph, Table, Text, table
@@ -23,9 +23,11 @@ SCALING = (
 )
 LAW = (
     "A power law of all runs, L = E + A N^-alpha + B D^-beta in parameters N and images seen D (arXiv 2203.15556), has "
-    "alpha = {alpha} and beta = {beta} (95% intervals) and leaves E = {floor:.4f} at infinite size and training; the "
-    "runs lie within {residual:.1%} of it (standard deviation)."
+    "alpha = {alpha} and beta = {beta} (95% intervals); the runs lie within {residual:.1%} of it (standard deviation). "
 )
+FLOOR = "At infinite size and training it leaves E = {floor:.4f}."
+NO_FLOOR = "E cannot be distinguished from 0: these runs do not show where the loss would level off."
+NO_EXPONENT = " The interval of {names} holds 0: these runs do not show that loss follows a power of {what}."
 NO_LAW = "A power law in parameters and images seen cannot be fitted to these runs: they do not fix its exponents."
 SWITCHES = (
     "Images per second of training and the largest memory of a run (on a GPU what was allocated, on a CPU the "
@@ -125,13 +127,27 @@ def _scaling(run: Run, where: str, pictures: Sequence[Block]) -> list[Block]:
 def _law(run: Run) -> str:
     known = [(cell.facts["train"], loss) for cell in run.done if (loss := validation_loss(cell)) is not None]
     found = law([t["parameters"] for t, _ in known], [t["images"] for t, _ in known], [loss for _, loss in known])
+    return sentence(found)
+
+
+def sentence(found: Law | None) -> str:
+    """A law in words, and what of it the runs do not show."""
     if found is None:
         return NO_LAW
     ends = [
         f"{value:.2f} ({low:.2f} to {high:.2f})"
         for value, (low, high) in ((found.alpha, found.alpha_ends), (found.beta, found.beta_ends))
     ]
-    return LAW.format(alpha=ends[0], beta=ends[1], floor=found.floor, residual=found.residual)
+    told = LAW.format(alpha=ends[0], beta=ends[1], residual=found.residual)
+    told += FLOOR.format(floor=found.floor) if found.floor > found.floor_error else NO_FLOOR
+    unknown = {
+        name: what
+        for name, what, (low, _) in (("alpha", "size", found.alpha_ends), ("beta", "images seen", found.beta_ends))
+        if low <= 0
+    }
+    if unknown:
+        told += NO_EXPONENT.format(names=" and of ".join(unknown), what=" or of ".join(unknown.values()))
+    return told
 
 
 def _switches(run: Run, where: str, pictures: Sequence[Block]) -> list[Block]:

@@ -104,10 +104,10 @@ def test_loss_and_quality_that_go_together_are_related_and_others_are_not(over):
     assert correlation(histories(0, 1), over).low < 0 < correlation(histories(0, 1), over).high
 
 
-def runs(noise: float) -> tuple[list[float], list[float], list[float]]:
+def runs(noise: float, floor: float = 0.4) -> tuple[list[float], list[float], list[float]]:
     rng = np.random.default_rng(2)
     sizes = [(n, d) for n in (1e5, 8e5, 2.7e6, 6.4e6) for d in (6e3, 1.2e4, 2.4e4) for _ in range(3)]
-    loss = [0.4 + 0.2 * (n / 1e6) ** -0.4 + 0.3 * (d / 1e4) ** -0.6 for n, d in sizes]
+    loss = [floor + 0.2 * (n / 1e6) ** -0.4 + 0.3 * (d / 1e4) ** -0.6 for n, d in sizes]
     return [n for n, _ in sizes], [d for _, d in sizes], [y * float(np.exp(noise * rng.normal())) for y in loss]
 
 
@@ -118,6 +118,13 @@ def test_a_power_law_is_found_again():
     assert noisy.alpha_ends[0] < 0.4 < noisy.alpha_ends[1]
     assert noisy.beta_ends[0] < 0.6 < noisy.beta_ends[1]
     assert noisy.residual == pytest.approx(0.002, rel=0.4)
+    assert noisy.floor > noisy.floor_error
+
+
+def test_a_loss_that_falls_to_nothing_has_no_floor():
+    found = law(*runs(0.002, floor=0.0))
+    assert found.floor < max(found.floor_error, 0.05)
+    assert not found.floor > found.floor_error
 
 
 def test_what_does_not_fix_a_power_law_gives_none():

@@ -1,14 +1,16 @@
 """The pages of claims, scaling and switches, from runs whose answers are known."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
+from eval.ranks.scaling import Law
 from reports.page import build, page
 from reports.read.load import load
 from reports.words.claims import answers, claims, lead
 from reports.words.document import Heading, Paragraph, Table, plain
-from reports.words.scaling import latents, studied
+from reports.words.scaling import latents, sentence, studied
 from tests.reports.test_reports import edit, write_run
 from zoo.base.sealed import read_sealed, write_sealed
 
@@ -146,3 +148,17 @@ def test_the_page_tells_what_an_auto_encoder_loses_and_warns_of_two(tmp_path):
     assert "latents of different auto-encoders" in text
     assert "8 in 0a1b0a1b0a1b and 1 in ffffffffffff" in text  # of the variant `base`, which three objectives have
     assert text.count("was trained once, in 412 s") == 2
+
+
+def test_the_sentence_on_a_power_law_says_what_the_runs_do_not_show():
+    known = Law(0.3, (0.2, 0.4), 0.6, (0.5, 0.7), floor=0.4, floor_error=0.1, residual=0.01)
+    assert "leaves E = 0.4000" in sentence(known) and "0: these" not in sentence(known)
+    short = replace(known, floor=1e-9, floor_error=0.5)
+    assert "E cannot be distinguished from 0" in sentence(short) and "leaves E" not in sentence(short)
+    wide = replace(known, alpha_ends=(-0.1, 0.7))
+    assert sentence(wide).endswith(
+        "The interval of alpha holds 0: these runs do not show that loss follows a power of size."
+    )
+    both = replace(wide, beta_ends=(-0.1, 1.3))
+    assert "alpha and of beta holds 0" in sentence(both) and "size or of images seen" in sentence(both)
+    assert "cannot be fitted" in sentence(None)
