@@ -2,8 +2,11 @@
 fused attention. What a GPU records and replays: test_capture.py.
 """
 
+import re
+
 import pytest
 import torch
+from torch._inductor.utils import run_and_get_code
 
 from tests.backbones.test_backbones import SMALL, awake
 from tests.test_crash import FAMILIES
@@ -49,6 +52,26 @@ def test_fast_training_is_plain_training(backbone, how, loss_error, gradient_err
         fast_loss, fast_gradient = loss_and_gradient(net, forward, name, precision)
         assert fast_loss == pytest.approx(loss, rel=loss_error), family
         assert (fast_gradient - gradient).norm() <= gradient_error * gradient.norm(), family
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_compiled_block_is_its_products_and_one_kernel_between_two(precision):
+    """adaLN's norm, scale and shift, and the gated sum before them; queries' and keys' norm and rotation; softmax."""
+    block = dit.Block(64, heads=4)
+    angle = dit.rotary_table(4, 4, 16)
+
+    def forward(h, condition):
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            return block(h, condition, angle.cos(), angle.sin())
+
+    with torch.no_grad():
+        _, (code,) = run_and_get_code(torch.compile(forward), torch.randn(2, 17, 64), torch.randn(2, 64))
+    kernels = re.findall(r"^(cpp_fused\w*) = async_compile", code, re.MULTILINE)
+    products = 7  # modulation, qkv, q k^T, softmax v, out, and the perceptron's two
+    assert len(kernels) == products + 1, kernels
+    norms = [name for name in kernels if "layer_norm" in name]
+    assert len(norms) == 2 and all("mul" in name and "add" in name for name in norms)
 
 
 def fused(net, monkeypatch) -> None:
