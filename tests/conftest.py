@@ -1,6 +1,7 @@
 """What the tests share: a tiny run, and the command line in a process of its own."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # several tests at once: threads would 
     os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported, here and in the processes that tests start
 
 os.environ.setdefault("COLUMNS", "160")  # tables of commands, unless a test is about a terminal's width
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's & leaves it, here and in what tests start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 import torch
