@@ -27,7 +27,7 @@ LAW = (
 )
 FLOOR = "At infinite size and training it leaves E = {floor:.4f}."
 NO_FLOOR = "E cannot be distinguished from 0: these runs do not show where the loss would level off."
-NO_EXPONENT = " The interval of {names} holds 0: these runs do not show that loss follows a power of {what}."
+NO_EXPONENT = " The interval of {names} contains 0: these runs do not fix how fast loss falls with {what}."
 NO_LAW = "A power law in parameters and images seen cannot be fitted to these runs: they do not fix its exponents."
 SWITCHES = (
     "Images per second of training and the largest memory of a run (on a GPU what was allocated, on a CPU the "
@@ -146,7 +146,7 @@ def sentence(found: Law | None) -> str:
         if low <= 0
     }
     if unknown:
-        told += NO_EXPONENT.format(names=" and of ".join(unknown), what=" or of ".join(unknown.values()))
+        told += NO_EXPONENT.format(names=" and of ".join(unknown), what=" and with ".join(unknown.values()))
     return told
 
 

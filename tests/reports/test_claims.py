@@ -157,8 +157,8 @@ def test_the_sentence_on_a_power_law_says_what_the_runs_do_not_show():
     assert "E cannot be distinguished from 0" in sentence(short) and "leaves E" not in sentence(short)
     wide = replace(known, alpha_ends=(-0.1, 0.7))
     assert sentence(wide).endswith(
-        "The interval of alpha holds 0: these runs do not show that loss follows a power of size."
+        "The interval of alpha contains 0: these runs do not fix how fast loss falls with size."
     )
     both = replace(wide, beta_ends=(-0.1, 1.3))
-    assert "alpha and of beta holds 0" in sentence(both) and "size or of images seen" in sentence(both)
+    assert "alpha and of beta contains 0" in sentence(both) and "size and with images seen" in sentence(both)
     assert "cannot be fitted" in sentence(None)
