@@ -23,7 +23,6 @@ from zoo.base.files import read_json, write_atomic, write_json
 from zoo.base.lock import exclusive
 from zoo.config.cell import MIN_SAMPLES
 from zoo.data.dataset import Dataset
-from zoo.data.sets import short
 
 VERSION = "v1"
 SKILL = 0.4  # 0 is a judge that always says the largest class, 1 one that is always right
@@ -81,9 +80,8 @@ def required(dataset: Dataset) -> float:
 
 
 def name_of(dataset: Dataset, version: str, seed: int) -> str:
-    """A judge's name: `mnist-v1-seed0`, or with the images' hash, `cats-1c2d3e4f-0a1b2c3d4e5f-v1-seed0`."""
-    mark = "" if dataset.fixed else f"-{dataset.sha256[:12]}"
-    return f"{short(dataset.name)}{mark}-{version}-seed{seed}"
+    """A judge's name: `mnist-v1-seed0`, or with the images' hash, `folder-flips-0a1b2c3d4e5f-v1-seed0`."""
+    return f"{dataset.label}-{version}-seed{seed}"
 
 
 def read_judge(folder: Path, name: str, dataset: Dataset, sha256: str | None = None) -> Judge:

@@ -68,6 +68,17 @@ def test_the_hash_is_of_the_pixels_and_not_of_the_names(folder):
     assert load(folder).sha256 != before
 
 
+def test_a_moved_folder_keeps_the_name_of_what_is_trained_on_it_once(folder):
+    """A judge took 13 minutes again after its folder was renamed."""
+    before = load(folder).label
+    assert before == f"folder-{load(folder).sha256[:12]}"
+    assert load(folder.rename(folder.parent / "elsewhere")).label == before
+    moved = folder.parent / "elsewhere"
+    others = {load(moved, f"size=8,{option}").label for option in ("flips=true", "blanks=true", "channels=1")}
+    assert len(others | {before}) == 4  # what else a judge is trained by, or other pixels
+    assert load(moved, "size=8,flips=true").label == f"folder-flips-{load(moved).sha256[:12]}"
+
+
 def test_what_is_converted_is_told(folder, capsys):
     rgba = np.dstack([np.full((8, 8, 3), 200, np.uint8), np.zeros((8, 8), np.uint8)])
     rgba[:4, :, 3] = 255

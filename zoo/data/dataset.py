@@ -53,6 +53,17 @@ class Dataset:
         """(C, H, W)."""
         return self.spec.image_shape
 
+    @property
+    def label(self) -> str:
+        """Names what is trained once on these images: `mnist`, or by their hash, `folder-flips-0a1b2c3d4e5f`.
+
+        A folder that is moved or copied keeps it.
+        """
+        if self.fixed:
+            return sets.short(self.name)
+        options = ["flips"] * self.flips + ["blanks"] * bool(self.spec.blank)
+        return "-".join([sets.word(self.name), *options, self.sha256[:12]])
+
     @cached_property
     def augmented(self) -> tuple[Tensor, Tensor]:
         """(images, labels) of the training set, the blank images behind it if there are any."""

@@ -92,6 +92,11 @@ def short(name: str) -> str:
     return f"{last}-{mark}" if last and SLUG.fullmatch(last) else f"{word}-{mark}"
 
 
+def word(name: str) -> str:
+    """A data set's name without its path and options: `folder`."""
+    return _parts(name)[0]
+
+
 def _parts(name: str, more: Sequence[str] = ()) -> tuple[str, str | None, list[tuple[str, str]]]:
     """(word, path, options). What is in brackets and is no list of options belongs to the path."""
     match = NAME.fullmatch(name.strip())

@@ -57,7 +57,7 @@ def stem(name: str, data: Dataset) -> str:
     """What the files of an auto-encoder on these images are called."""
     recipe = [name, vars(kind(name))]  # with what the name leaves to defaults
     mark = digest([VERSION, SCHEMA_VERSION, recipe, data.sha256, data.spec.plain()])[:MARK]
-    return f"{short(data.name)}-{slug(name)}-{mark}"
+    return f"{data.label}-{slug(name)}-{mark}"
 
 
 def opened(name: str, data: Dataset, device: torch.device) -> Coder:
