@@ -115,7 +115,7 @@ def _errors(points: Sequence[Point], y: np.ndarray, solve: np.ndarray, within: S
     by_run = _sums(runs, solve * centred) ** 2
     known = list(dict.fromkeys(runs))
     weights = np.array([times[run] / (times[run] - 1) if times[run] > 1 else 0.0 for run, _ in known])
-    share = len(known) / max((weights > 0).sum(), 1)  # a run without another seed has the others' mean error
+    share = len(known) / max(int((weights > 0).sum()), 1)  # a run without another seed has the others' mean error
     inside = by_run @ weights * share * len(repeated) / max(len(repeated) - 1, 1)
     across = (_sums([point.seed for point in points], solve * deviation) ** 2).sum(1) * len(seeds) / (len(seeds) - 1)
     halves: list[float | None] = []

@@ -105,16 +105,12 @@ def metadata(
 
 
 def eval_results(config: dict[str, Any], result: dict[str, Any] | None, rows: list[dict[str, Any]]) -> str | None:
-    """.eval_results/*.yaml, checked by huggingface_hub; None without scores, on data that the hub does not
-    have, or where huggingface_hub is too old for it."""
+    """.eval_results/*.yaml, checked by huggingface_hub; None without scores, and on data that the hub does not have."""
     if not rows or not result or config["dataset"] not in HUB_DATA:
         return None
     import yaml
+    from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
-    try:
-        from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
-    except ImportError:  # a huggingface_hub from before there was such a file
-        return None
     entries = []
     for row in rows:
         told = f"{row['setting']}, judge {result['judge']['sha256'][:12]}"
