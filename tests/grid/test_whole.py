@@ -21,7 +21,7 @@ SECTIONS = {  # grid -> (images seen by a cell, a heading of its page)
 def test_the_grid_runs_whole(command, tmp_path, name):
     images, heading = SECTIONS[name]
     out = tmp_path / name
-    asked = ["--dataset", "digits", "--seeds", "1", "--budget", str(images), "--jobs", "1", "--out", str(out)]
+    asked = ["--dataset", "digits", "--seeds", "1", "--budget", str(images), "--out", str(out), "--set", "score.n=260"]
     done = command("run_all.py", "--grid", name, *asked)
     assert done.returncode == 0, done.stderr
     grid = json.loads((out / "grid.json").read_text())
