@@ -19,6 +19,7 @@ from zoo.base.figure import GREY, PALETTE, panels, short
 LINES = ("-", "--")  # a second way to distinguish neighbours
 MARKERS = "oDs^vP"
 LOG_FROM = 8  # a range wider than this gets a logarithmic axis
+LABEL = 0.45  # inches: the room of a tick's label, four digits, beside the next
 LEADER = {"arrowstyle": "-", "shrinkA": 0}  # the line from a label to what it names
 SHORT, FEW = 3, 2  # characters of a name that fits everywhere; longer names of an axis that still do
 WIDEST = 10.9  # inches: a page's column at DPI
@@ -204,9 +205,13 @@ def wide(values: Sequence[float]) -> bool:
 
 
 def log_axis(ax: Axes, which: str, ratio: float) -> None:
+    """A logarithmic axis over values of this ratio, with as many labels as stand side by side in the panel."""
+    room = ax.get_window_extent().width / ax.figure.dpi if which == "x" else math.inf  # inches
+    dense: list[tuple[int, ...]] = [(1, 2, 5), (1, 3)] if ratio < 300 else []
+    subs = next((subs for subs in dense if math.log10(ratio) * len(subs) * LABEL <= room), (1,))
     getattr(ax, f"set_{which}scale")("log")
     axis = getattr(ax, f"{which}axis")
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if ratio < 300 else (1,)))
+    axis.set_major_locator(LogLocator(subs=subs))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 

@@ -4,7 +4,7 @@ import io
 import json
 import re
 import shutil
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -507,3 +507,17 @@ def test_epochs_show_one_sample_of_each_class_by_both_kinds_of_weights(styled, t
     assert epochs.epochs(run, BACKBONES[0]) is not None
     assert epochs.epochs(run, "nobody") is None
     assert "Samples after every epoch" in build(tmp_path).read_text()
+
+
+@pytest.mark.parametrize("low_high", [(56, 13_595), (60, 650), (1, 299), (2, 20), (0.1, 31)])
+@pytest.mark.parametrize("width", [1.5, 2.9, 5.0])
+def test_labels_of_a_logarithmic_axis_do_not_touch(styled, width, low_high):
+    figure, axes = figure_style.panels(1, 1, width, 2.0, margins=(0.5, 0.2, 0.4, 0.4))
+    axes[0, 0].set_xlim(*low_high)
+    plotting.plain_ticks(axes[0, 0], "x", low_high)
+    figure.canvas.draw()
+    low, high = axes[0, 0].get_xlim()
+    labels = [label for label in axes[0, 0].get_xticklabels() if low <= float(label.get_text()) <= high]
+    assert labels
+    boxes = [label.get_window_extent() for label in labels]
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
