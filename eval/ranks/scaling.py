@@ -3,7 +3,8 @@
     L(N, D) = E + A (N / N0)^-alpha + B (D / D0)^-beta        N parameters, D images seen
 
 (arXiv 2203.15556, equation 2), by nonlinear least squares (scipy). N0 and D0 are the geometric means, so that A and B
-are losses. E, A and B are kept positive as exponentials. Intervals are Student's, from the curvature at the optimum;
+are losses. A and B are kept positive as exponentials, E by a bound: as an exponential near 0 its derivative vanished,
+and the intervals of the exponents depended on rounding. Intervals are Student's, from the curvature at the optimum;
 seeds count as runs of their own. Where the data do not fix the five numbers the errors are large or infinite, and no
 law is reported.
 """
@@ -32,7 +33,7 @@ class Law:
     beta: float
     beta_ends: tuple[float, float]
     floor: float
-    floor_error: float  # half the 95% interval of floor, from that of its logarithm
+    floor_error: float  # half the 95% interval of floor
     residual: float
 
 
@@ -49,11 +50,11 @@ def law(parameters: Sequence[float], images: Sequence[float], loss: Sequence[flo
 
     def model(at: np.ndarray, floor: float, a: float, b: float, alpha: float, beta: float) -> np.ndarray:
         with np.errstate(over="ignore"):
-            found: np.ndarray = np.exp(floor) + np.exp(a) * at[0] ** -alpha + np.exp(b) * at[1] ** -beta
+            found: np.ndarray = floor + np.exp(a) * at[0] ** -alpha + np.exp(b) * at[1] ** -beta
         return found
 
-    start = (np.log(0.8), np.log(0.1), np.log(0.1), 0.5, 0.5)
-    bounds = ([-20, -20, -20, 0, 0], [5, 5, 5, 5, 5])
+    start = (0.8, np.log(0.1), np.log(0.1), 0.5, 0.5)
+    bounds = ([0, -20, -20, 0, 0], [5, 5, 5, 5, 5])
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optimize.OptimizeWarning)  # an infinite covariance is looked at below
@@ -69,5 +70,5 @@ def law(parameters: Sequence[float], images: Sequence[float], loss: Sequence[flo
     left = y / scale - model(np.stack([n, d]), *best)
     ends = [(float(best[i] - half[i]), float(best[i] + half[i])) for i in (3, 4)]
     residual = float(np.sqrt((left**2).sum() / freedom))
-    floor = float(np.exp(best[0]) * scale)
-    return Law(float(best[3]), ends[0], float(best[4]), ends[1], floor, floor * float(half[0]), residual)
+    floor, floor_error = float(best[0] * scale), float(half[0] * scale)
+    return Law(float(best[3]), ends[0], float(best[4]), ends[1], floor, floor_error, residual)
