@@ -1,6 +1,7 @@
 """The grids of claims and studies run whole through the command line, each cell on a few images."""
 
 import json
+import os
 
 import pytest
 
@@ -13,6 +14,7 @@ SECTIONS = {  # grid -> (images seen by a cell, a heading of its page)
     "switches": (128, "Switches"),
     "nine": (64, "Comparison"),
     "fewsteps": (192, "Few steps"),
+    **({"resolution": (64, "Resolution")} if "ZOO_MIRROR" in os.environ else {}),  # of MNIST alone
 }
 
 
@@ -21,7 +23,8 @@ SECTIONS = {  # grid -> (images seen by a cell, a heading of its page)
 def test_the_grid_runs_whole(command, tmp_path, name):
     images, heading = SECTIONS[name]
     out = tmp_path / name
-    asked = ["--dataset", "digits", "--seeds", "1", "--budget", str(images), "--out", str(out), "--set", "score.n=260"]
+    datasets = "mnist(size=14),mnist" if name == "resolution" else "digits"
+    asked = ["--dataset", datasets, "--seeds", "1", "--budget", str(images), "--out", str(out), "--set", "score.n=260"]
     done = command("run_all.py", "--grid", name, *asked)
     assert done.returncode == 0, done.stderr
     grid = json.loads((out / "grid.json").read_text())
