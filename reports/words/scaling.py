@@ -22,8 +22,9 @@ SCALING = (
     "forward passes for each image seen. Loss is the EMA weights' validation loss."
 )
 LAW = (
-    "A power law of all runs, L = E + A N^-alpha + B D^-beta in parameters N and images seen D (arXiv 2203.15556), has "
-    "alpha = {alpha} and beta = {beta} (95% intervals); the runs lie within {residual:.1%} of it (standard deviation). "
+    "The law of all runs is L = E + A N^-alpha + B D^-beta, N parameters and D images seen (arXiv 2203.15556). It "
+    "has alpha = {alpha} and beta = {beta} (95% intervals). The runs lie within {residual:.1%} of it (standard "
+    "deviation). "
 )
 FLOOR = "At infinite size and training it leaves E = {floor:.4f}."
 NO_FLOOR = "E cannot be distinguished from 0: these runs do not show where the loss would level off."
