@@ -39,7 +39,7 @@ def test_a_variant_multiplies_the_budget_s_rate_and_images(tmp_path):
     base, fast, *_ = grid.cells(loaded, "digits", loaded.budgets[0])
     assert fast.config.train.learning_rate == 4 * base.config.train.learning_rate
     assert (base.config.train.images, fast.config.train.images) == (100, 50)
-    assert fast.seconds == base.seconds / 2
+    assert base.seconds == 1.0 > fast.seconds > 0.5  # it is scored like the others
     assert not hasattr(fast.config.train, "times_rate")
     other = grid.cells(loaded, "digits", loaded.budgets[0], images=7)
     assert [cell.config.train.images for cell in other[:2]] == [7, 4]

@@ -8,12 +8,14 @@ import pytest
 
 from eval import pace
 from eval.pace import Pace
+from zoo import registry
 from zoo.base.completion import script
 from zoo.base.errors import ZooError
 from zoo.base.sealed import read_sealed, write_sealed
 from zoo.config.cell import BestCase, CellConfig, ScoreConfig, TrainConfig
 from zoo.config.control import Sampling
-from zoo.grid import files, listing, plan, record, speed, wishes
+from zoo.grid import estimate, files, listing, plan, record, speed, wishes
+from zoo.sampling.model import evaluations
 
 
 def options(**given):
@@ -47,7 +49,7 @@ def test_a_share_and_fields_reach_every_cell_and_the_record(tmp_path):
         assert cell.config.train.weight_decay == 0.2
         assert cell.config.score.n == 300
         assert cell.folder == other.folder
-        assert cell.seconds == pytest.approx(other.seconds / 2)
+        assert cell.seconds == pytest.approx(other.seconds * _evaluations(cell) / _evaluations(other))
     record.write_grid(made, asked)
     grid = read_sealed(tmp_path / "grid.json")
     assert grid["set"] == ["train.weight_decay=0.2", "score.n=300"]
@@ -55,6 +57,34 @@ def test_a_share_and_fields_reach_every_cell_and_the_record(tmp_path):
     assert "--budget 0.5x" in grid["command"]
     assert "--set train.weight_decay=0.2 score.n=300" in grid["command"]
     assert "--set" not in record.reproduce(usual, asked)
+
+
+def _evaluations(cell) -> float:
+    return estimate.evaluations(cell.config.train.images, cell.config.score)
+
+
+def test_an_estimate_counts_what_is_drawn(tmp_path):
+    """By hand: 3 an image of training, two settings of 10 and 20, a snapshot of 10, two tries and a best case of 15."""
+    score = ScoreConfig(
+        n=512, n_few=256, snapshots=1, settings=(Sampling(steps=10), Sampling(steps=10, guidance=2.0)),
+        best=BestCase(start=(-10.0,), guidance=(1.0, 2.0), sampler=("euler",), steps=10, tries=2),
+    )  # fmt: skip
+    drawn = 512 * (10 + 20) + 256 * (10 + 2 * 15) + 512 * 15
+    assert estimate.evaluations(1000, score) == 3000 + drawn
+    assert estimate.evaluations(0, score.model_copy(update={"weights": ("ema", "raw")})) == drawn + 512 * 30
+    chosen = score.model_copy(update={"select": "validation"})  # of 8 steps; the last is measured anyway
+    assert estimate.evaluations(0, chosen) == drawn + 7 * 64 * 512
+    assert estimate.seconds(60.0, (1000, score), 1000, score) == 60.0
+    assert estimate.seconds(60.0, (1000, score), 1, score) == pytest.approx(60.0 * (3 + drawn) / (3000 + drawn))
+
+
+@pytest.mark.parametrize("sampler", ["euler", "heun", "ancestral", "dpmpp_2m", "euler_a", "renoise"])
+@pytest.mark.parametrize("guidance", [1.0, 2.0])
+def test_an_estimate_knows_each_sampler(sampler, guidance):
+    """Against the calls of a network that counts them."""
+    sampling = Sampling(sampler=sampler, steps=7, guidance=guidance)
+    score = ScoreConfig(n=300, settings=(sampling,))
+    assert estimate.evaluations(0, score) == 300 * evaluations(registry.objective("rf").path, sampling)
 
 
 def test_a_field_that_variants_are_about_is_not_set(tmp_path):
@@ -81,7 +111,7 @@ def test_time_becomes_a_share(tmp_path, monkeypatch, capsys):
 
 
 def test_what_a_cell_takes_besides_training():
-    """By hand: two settings of 10 and 19 evaluations, a snapshot, a try, one best case."""
+    """By hand: two settings of 10 and 20 evaluations, a snapshot, a try, one best case."""
     known = Pace(setup=1.0, image=9.9, evaluation=0.001, measure=2.0, validate=4.0, judge=8.0)
     score = ScoreConfig(
         n=512, n_few=256, snapshots=1, settings=(Sampling(steps=10), Sampling(steps=10, guidance=2.0)),

@@ -26,6 +26,7 @@ from zoo.config.control import Sampling, Setting
 from zoo.config.schema import Count, Frozen, checked, distinct, explain
 from zoo.data import sets
 from zoo.grid import claims as asked
+from zoo.grid import estimate
 from zoo.grid.budgets import Budget, Variant, changed
 from zoo.grid.cell import Cell, with_teachers
 from zoo.grid.claims import Claim, Triple
@@ -161,7 +162,8 @@ def cells(
         raise ZooError(f"{counted(count, 'cell')} are more than {MAX_CELLS:,}: lower --seeds or split the grid")
     made = []
     own = {} if grid.settings is None else {"settings": grid.settings, "best": None}
-    score = changes_of(budget.score.model_copy(update=own), (fields or {}).get("score", {}), "score")
+    usual = budget.score.model_copy(update=own)
+    score = changes_of(usual, (fields or {}).get("score", {}), "score")
     chosen = range(grid.first_seed, grid.first_seed + (seeds or grid.seeds))
     for seed, (name, objective, variant) in product(chosen, triples):
         size, changes = budget.sizes[name], grid.variants[variant]
@@ -175,7 +177,7 @@ def cells(
             images=max(1, round((images or max(1, round(share * size.images))) * changes.times_images)),
         )
         train = changes_of(train, (fields or {}).get("train", {}), "train")
-        seconds = size.seconds * train.images / size.images
+        seconds = estimate.seconds(size.seconds, (size.images, usual), train.images, score)
         made.append(Cell(CellConfig(train=train, score=score), seconds, variant))
     folder, times = Counter(cell.folder for cell in made).most_common(1)[0]
     if times > 1:

@@ -110,6 +110,7 @@ SAMPLERS: dict[str, Sampler] = {
     "map": flow_map,
     "renoise": renoise,
 }
+TWICE = frozenset({"heun"})  # those with two denoiser calls a step but in the last
 
 
 def start(path: Path, t: "Tensor", noise: "Tensor") -> "Tensor":
