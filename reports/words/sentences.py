@@ -27,7 +27,8 @@ def title(run: Run) -> str:
     recipes = len({cell.variant for cell in run.cells if cell.variant})
     sizes = counted(len({name.partition(" [")[0] for name in run.objectives}), "diffusion objective")
     sizes += f" with {counted(recipes, 'recipe')}" if recipes else ""
-    sizes += f" on {counted(len(run.backbones), 'backbone')}"
+    each = max((len(run.on(dataset).backbones) for dataset in run.datasets), default=0)  # a size for each data set
+    sizes += f" on {counted(each, 'backbone')}"
     return f"{' and '.join(run.datasets)}: {sizes} (grid {run.grid.get('name')})"
 
 

@@ -20,7 +20,7 @@ from reports.read.load import load
 from reports.words import pairs
 from tests.reports.test_reports import BACKBONES, edit, fail, write_run
 from zoo.base import figure as figure_style
-from zoo.base.figure import png, style
+from zoo.base.figure import png, short, style
 from zoo.objectives.families import DEFAULT, SD3
 from zoo.solvers.sampler import picked
 
@@ -521,3 +521,11 @@ def test_labels_of_a_logarithmic_axis_do_not_touch(styled, width, low_high):
     assert labels
     boxes = [label.get_window_extent() for label in labels]
     assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+
+
+def test_a_short_name_keeps_what_a_family_s_names_differ_in():
+    names = [f"rf/lognorm(0,1)+shift({k})" for k in (1.5, 2, 3)]
+    assert [short(name, 20)[-8:] for name in names] == ["ift(1.5)", "shift(2)", "shift(3)"]
+    assert short(names[0], 20) == "rf/lognor…shift(1.5)"
+    assert short("rf", 2) == "rf"
+    assert short("a\nb" * 99, 7) == "a b…a b" and len(short("x" * 99)) == 40

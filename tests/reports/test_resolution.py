@@ -7,6 +7,7 @@ from reports.page import build, page
 from reports.read.load import load
 from reports.words.document import Heading, Table, plain
 from reports.words.resolution import lead, pairings, resolution
+from reports.words.sentences import title
 from tests.eval.test_resolution import left
 from tests.reports.test_reports import edit, write_run
 
@@ -68,3 +69,15 @@ def test_one_seed_is_a_sketch_and_other_runs_have_no_such_section(tmp_path):
         edit(path, lambda result: result.pop("validation"))
     assert lead(load(folder)) == []
     assert plain(resolution(load(folder))[2].rows[0][3]) == "-"
+
+
+def test_a_size_of_its_own_for_each_data_set_is_one_backbone(tmp_path):
+    sizes = dict(zip(SETS, ("dit(patch=2)", "dit(patch=4)"), strict=True))
+    write_run(tmp_path, objectives=NAMES, backbones=[*sizes.values()], datasets=SETS)
+    edit(
+        tmp_path / "grid.json",
+        lambda grid: grid.update(cells=[one for one in grid["cells"] if one["backbone"] == sizes[one["dataset"]]]),
+    )
+    run = load(tmp_path)
+    assert run.backbones == [*sizes.values()]
+    assert title(run).startswith("mnist(size=14) and mnist: 2 diffusion objectives on 1 backbone (")

@@ -153,6 +153,7 @@ def _code(colours: np.ndarray) -> np.ndarray:
 
 
 def short(name: object, limit: int = 40) -> str:
-    """A name fit for a figure: one line, printable, not endless."""
+    """A name fit for a figure: one line, printable, not endless. Both ends are kept, as names differ there."""
     text = "".join(c if c.isprintable() else " " for c in str(name))
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+    last = limit // 2
+    return text if len(text) <= limit else f"{text[: limit - 1 - last]}…{text[len(text) - last :]}"
