@@ -35,11 +35,14 @@ def require_disk(path: Path, least: int, what: str, remedy: str) -> None:
 def require_writable(path: Path, flag: str) -> None:
     """Raise ZooError for a file that cannot be written there: a folder of its name, or no right to its folder."""
     try:
-        if path.is_dir():
-            raise ZooError(f"{flag} {path} is a folder. Give the name of a file")
-        place = _existing(path)
+        path.stat()  # is_dir() says False instead of why, from Python 3.14 on
+    except (FileNotFoundError, NotADirectoryError):
+        pass
     except OSError as error:  # such as a name that is too long
         raise ZooError(f"{flag} {str(path)[:60]!r} cannot be written: {error.strerror}. Choose another name") from None
+    if path.is_dir():
+        raise ZooError(f"{flag} {path} is a folder. Give the name of a file")
+    place = _existing(path)
     if not place.is_dir():
         raise ZooError(f"{flag} {path} cannot be written: {place} is a file. Choose another folder")
     if not os.access(place, os.W_OK | os.X_OK):
