@@ -47,7 +47,9 @@ def recipes(run: Run) -> tuple[list[Text], list[Block]]:
         for variant in variants
     }
     rows = [(variant, *map(rank_words.place, found)) for variant, found in ranks.items()]
-    return [_lead(found), _order(ranks, names)], [
+    alone = _edge(found, cells)
+    each = _each(cells, variants) if len(run.backbones) > 1 else [alone] if alone else []
+    return [_lead(found), *each, _order(ranks, names)], [
         *blocks,
         Paragraph(ORDER),
         table(["variant", *names], rows),
@@ -96,6 +98,39 @@ def _lead(found: dict[str, Any]) -> Text:
         Bold(row["objective"]),
         f"{text}over {places}.{alike}{sketch}",
     )
+
+
+def _each(cells: list[tuple[Cell, str]], variants: list[str]) -> list[Text]:
+    """For each backbone the recipe that serves its objectives best, and whether its rate is inside what was tried."""
+    told: list[Text] = []
+    for backbone in dict.fromkeys(cell.backbone for cell, _ in cells):
+        own = [(cell, name) for cell, name in cells if cell.backbone == backbone]
+        found = board([_entry(cell, name, cell.variant) for cell, name in own], variants)
+        row = found["rows"][0]
+        if row["rank"] is not None:
+            alike = f", and cannot be distinguished from {rank_words.alike_text(row['alike'])}" if row["alike"] else ""
+            edge = _edge(found, own)
+            told.append((f"On {backbone} ", Bold(row["objective"]), f" serves them best{alike}.", edge and f" {edge}"))
+    return told
+
+
+def _edge(found: dict[str, Any], cells: list[tuple[Cell, str]]) -> str:
+    """Whether the best recipe's rate is inside of those that were tried with its optimiser; "" for one rate."""
+    tried: dict[str, set[float]] = {}
+    of: dict[str, tuple[str, float]] = {}
+    for cell, _ in cells:
+        train = (cell.facts.get("cell") or {}).get("train") or {}
+        if "optimizer" in train and "learning_rate" in train:
+            tried.setdefault(train["optimizer"], set()).add(train["learning_rate"])
+            of[cell.variant] = train["optimizer"], train["learning_rate"]
+    optimizer, rate = of.get(found["rows"][0]["objective"], ("", 0.0))
+    rates = sorted(tried.get(optimizer, ()))
+    if len(rates) < 2:
+        return ""
+    if rates[0] < rate < rates[-1]:
+        return f"Its learning rate lies inside those tried with {optimizer}, {rates[0]:g} to {rates[-1]:g}."
+    end, other = ("lowest", "lower") if rate == rates[0] else ("highest", "higher")
+    return f"Its learning rate is the {end} tried with {optimizer}: a {other} one may serve them better."
 
 
 def _order(ranks: dict[str, list[float | None]], names: list[str]) -> Text:

@@ -9,7 +9,7 @@ from reports.words.recipes import recipes
 from tests.reports.test_reports import BACKBONES, edit, write_run
 from zoo.base.sealed import read_sealed, write_sealed
 
-NAMES, VARIANTS = ["eps/cosine", "rf"], ["slow", "fast"]
+NAMES = ["eps/cosine", "rf"]
 FIDS = {  # (objective, variant) -> FID on the two backbones
     ("eps/cosine", "slow"): (20.0, 30.0), ("eps/cosine", "fast"): (10.0, 35.0),
     ("rf", "slow"): (15.0, 25.0), ("rf", "fast"): (5.0, 8.0),
@@ -18,16 +18,20 @@ FIDS = {  # (objective, variant) -> FID on the two backbones
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Two objectives x two variants x two backbones, whose accuracy falls with FID."""
-    folder = tmp_path_factory.mktemp("recipes")
-    labels = [f"{name} [{variant}]" for name in NAMES for variant in VARIANTS]
+    return written(tmp_path_factory.mktemp("recipes"), {"slow": 1e-3, "fast": 4e-3})
+
+
+def written(folder, rates):
+    """Two objectives x variants at these rates x two backbones, whose accuracy falls with FID; "wild" is bad."""
+    labels = [f"{name} [{variant}]" for name in NAMES for variant in rates]
     grid = write_run(folder, objectives=labels, backbones=BACKBONES[:2], size=8)
     for cell in grid["cells"]:
         name, _, variant = cell["objective"].removesuffix("]").partition(" [")
-        fid = FIDS[name, variant][BACKBONES.index(cell["backbone"])]
+        fid = FIDS.get((name, variant), (90.0, 95.0))[BACKBONES.index(cell["backbone"])]
+        train = {"objective": name, "optimizer": "muon", "learning_rate": rates[variant]}
 
-        def known(result: dict, name: str = name, fid: float = fid) -> None:
-            result["cell"]["train"]["objective"] = name
+        def known(result: dict, train: dict = train, fid: float = fid) -> None:
+            result["cell"]["train"] |= train
             for row in result["scores"]:
                 row.update(fid=fid, acc=1 - fid / 100)
 
@@ -45,7 +49,31 @@ def test_variants_are_ranked_over_all_pairings(run):
     expected = {"fast": 1.0, "slow": 2.0}  # fast is first in three of the four pairings and second in the other
     assert {row[0]: float(row[1].split()[0]) for row in board.rows} == expected
     assert plain(lead[0]).startswith("fast serves the objectives best of 2 recipes: its rank is 1")
-    assert plain(lead[1]) == "Among the objectives ranks first, of 2 recipes: rf under 2."
+    assert [plain(text) for text in lead[1:3]] == [
+        f"On {backbone} fast serves them best. Its learning rate is the highest tried with muon: "
+        "a higher one may serve them better."
+        for backbone in BACKBONES[:2]
+    ]
+    assert plain(lead[3]) == "Among the objectives ranks first, of 2 recipes: rf under 2."
+
+
+@pytest.mark.parametrize(
+    ("rates", "told"),
+    [
+        ({"slow": 4e-3, "fast": 1e-3}, "is the lowest tried with muon: a lower one may serve them better."),
+        ({"slow": 1e-3, "fast": 4e-3, "wild": 8e-3}, "lies inside those tried with muon, 0.001 to 0.008."),
+    ],
+)
+def test_the_best_rate_is_inside_or_at_an_end(tmp_path, rates, told):
+    lead, _ = recipes(written(tmp_path, rates))
+    assert [plain(text) for text in lead[1:3]] == [
+        f"On {backbone} fast serves them best. Its learning rate {told}" for backbone in BACKBONES[:2]
+    ]
+
+
+def test_recipes_of_one_rate_are_at_no_end(tmp_path):
+    lead, _ = recipes(written(tmp_path, {"slow": 1e-3, "fast": 1e-3}))
+    assert plain(lead[1]) == f"On {BACKBONES[0]} fast serves them best."
 
 
 def test_the_page_says_it_first_and_keeps_variants_apart(run):
@@ -54,4 +82,4 @@ def test_the_page_says_it_first_and_keeps_variants_apart(run):
     assert plain(blocks[1].text).startswith("fast serves")
     tables = [block for block in blocks if isinstance(block, Table)]
     names = {plain(row[0]) for row in tables[0].rows}
-    assert names == {f"{name} [{variant}]" for name in NAMES for variant in VARIANTS}
+    assert names == {f"{name} [{variant}]" for name in NAMES for variant in ("slow", "fast")}
