@@ -36,8 +36,9 @@ from zoo.base.files import write_atomic
 from zoo.data import sets
 
 COST = (
-    "Means over the seeds that are done; seconds of wall clock. Start: imports and data; setup: building the network "
-    "and compiling; scoring: all but drawing the images. For GFLOP/s, training an image counts as three forward passes."
+    "Medians over the seeds that are done, as runs share the machine; seconds of wall clock. Start: imports and data; "
+    "setup: building the network and compiling; scoring: all but drawing the images. For GFLOP/s, training an "
+    "image counts as three forward passes."
 )
 RANKS = (
     "An objective's FID is averaged on a logarithmic scale over seeds and {count}. Its rank is one more than the "

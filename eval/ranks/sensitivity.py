@@ -55,13 +55,7 @@ def sensitivity(scores: Scores) -> dict[str, float | None]:
     `sampling_error` that of its standard error, `sampling_share` the share of sampling in the variance between runs.
     """
     main = levels(scores.values["level"])
-    found = {
-        "KID": _tau(main, levels(_like_fid(scores))),
-        "second judge": _tau(main, levels(scores.values["level2"])),
-        "mean Pareto fronts of FID and accuracy": _tau(main, mean_fronts(scores)),
-        "fronts without ties": _tau(main, mean_fronts(scores, ties=False)),
-        "fronts with pixel distance as a third axis": _tau(main, mean_fronts(scores, ("level", "miss", "pfd"))),
-    }
+    found = {name: _tau(main, other) for name, other in orders(scores).items()}
     fid = np.where(np.isfinite(scores.values["fid"]), scores.values["fid"], np.nan)
     several = fid[(~np.isnan(fid)).sum(2) > 1]
     spread = np.nanstd(several, axis=-1, ddof=1) if len(several) else np.array([])
@@ -70,6 +64,17 @@ def sensitivity(scores: Scores) -> dict[str, float | None]:
     found["sampling_error"] = float(np.median(errors)) if len(errors) else None
     found["sampling_share"] = sampling_share(scores)
     return found
+
+
+def orders(scores: Scores) -> dict[str, np.ndarray]:
+    """What other choices rank the objectives by, [objective] each; low is good, nan unknown."""
+    return {
+        "KID": levels(_like_fid(scores)),
+        "second judge": levels(scores.values["level2"]),
+        "mean Pareto fronts of FID and accuracy": mean_fronts(scores),
+        "fronts without ties": mean_fronts(scores, ties=False),
+        "fronts with pixel distance as a third axis": mean_fronts(scores, ("level", "miss", "pfd")),
+    }
 
 
 def _like_fid(scores: Scores) -> np.ndarray:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from reports.figures import effort
 from reports.figures.catalogue import PLOTS, arguments
 from reports.read.run import Run
 from reports.read.setting import Setting
@@ -62,7 +63,7 @@ def _samples(run: Run, backbone: str, setting: Setting) -> str:
 
 
 def _strip(run: Run) -> str:
-    return f"Small sample images, one of each class, for each objective, by rank: {', '.join(run.ranked[:8])}."
+    return f"Small sample images, one of each class, for each objective, the best first: {', '.join(run.ranked[:8])}."
 
 
 def _lines(what: str) -> Callable[..., str]:
@@ -74,8 +75,16 @@ def _lines(what: str) -> Callable[..., str]:
 
 
 def _guidance(run: Run) -> str:
-    ends = "; ".join(f"at {run.label(setting)} {_extremes(run, setting)}" for setting in run.shown)
-    return f"Lines of FID against guidance, one an objective: {ends}."
+    parts: list[str] = []
+    for backbone in run.backbones:
+        curves = {o: dict(zip(*effort.by_guidance(run, backbone, o), strict=True)) for o in run.objectives}
+        for value in sorted({value for curve in curves.values() for value in curve}):
+            fids = {o: curve[value] for o, curve in curves.items() if value in curve}
+            low, high = min(fids, key=fids.__getitem__), max(fids, key=fids.__getitem__)
+            parts.append(
+                f"on {backbone} at guidance {value:g} lowest {low} ({fids[low]:.1f}), highest {high} ({fids[high]:.1f})"
+            )
+    return f"Lines of FID against guidance, one an objective, each at its best start and sampler: {'; '.join(parts)}."
 
 
 def _weights(run: Run) -> str:

@@ -38,8 +38,8 @@ class Plot:
 PLOTS = {
     "strip": Plot(
         "Opening",
-        "One sample of each class under the highest guidance, on the backbone that draws best; the objectives by rank, "
-        "real test images first. Same noise and labels for all.",
+        "One sample of each class under the highest guidance, on the backbone that draws best; real test images "
+        "first, then the objectives as in the table above. Same noise and labels for all.",
         strip.strip,
         whole=True,
         greys=GREYS,
@@ -61,8 +61,8 @@ PLOTS = {
     ),
     "pareto": Plot(
         "Fronts",
-        "The Pareto fronts of every control setting, from which the ranks come: means over seeds; no objective is "
-        "better in both than one on the first front (blue). Later fronts are grey, the later the fainter.",
+        "The Pareto fronts of every control setting, from which the mean front comes: means over seeds; no objective "
+        "is better in both than one on the first front (blue). Later fronts are grey, the later the fainter.",
         fronts.pareto,
         backbones,
     ),

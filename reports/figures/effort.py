@@ -120,7 +120,7 @@ def guidance(run: Run) -> Figure | None:
     """FID against guidance, a line an objective: of several other choices (start, sampler) the lowest FID of each."""
     styles, plots = looks(run), []
     for backbone in run.backbones:
-        curves = [(o, styles[o], *_by_guidance(run, backbone, o)) for o in run.objectives]
+        curves = [(o, styles[o], *by_guidance(run, backbone, o)) for o in run.objectives]
         if any(len(x) > 1 for _, _, x, _ in curves):
             plots.append((short(backbone), curves))
     return _lines(run, plots, "guidance (1: none)") if plots else None
@@ -220,7 +220,7 @@ def _course(run: Run, backbone: str, objective: str) -> tuple[list[float], list[
     return [images / 1000 for images in sorted(points)], [fmean(points[images]) for images in sorted(points)]
 
 
-def _by_guidance(run: Run, backbone: str, objective: str) -> tuple[list[float], list[float]]:
+def by_guidance(run: Run, backbone: str, objective: str) -> tuple[list[float], list[float]]:
     """(guidance, FID): over the candidates of the best case where there are such, else over the compared settings."""
     points: dict[float, list[float]] = {}
     for cell in run.group(backbone, objective):

@@ -1,10 +1,12 @@
 """Whether the order is the same by another score, on another backbone or data set, and earlier in training."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import combinations
 
 import numpy as np
 
+from eval.ranks.board import KEYS
 from eval.ranks.fronts import mean_fronts
 from eval.ranks.ranking import Ranking, ranking
 from eval.ranks.sensitivity import agreement
@@ -93,6 +95,40 @@ def varies(scores: Scores, key: Callable[[Control], str], what: str) -> Text:
                  f" has rank {ranks[a][i]:.0f} on {a} and {ranks[b][i]:.0f} on {b}"]  # fmt: skip
         text.append(_surely(rankings[a], rankings[b], i))
     return tuple(text)
+
+
+def by_guidance(scores: Scores) -> Text | None:
+    """Who is first without and with guidance, and who cannot be distinguished from that; None where it is the same."""
+    at = KEYS.index("guidance")
+    values = sorted({float(control.setting[at]) for control in scores.controls})
+    if len(values) < 2 or len(scores.objectives) < 2:
+        return None
+    parts = [ranking(scores.part(partial(_has, at, value)), expected=0) for value in values]
+    firsts = [np.flatnonzero(found.rank == np.nanmin(found.rank)).tolist() for found in parts]
+    alike = [found.alike(first[0]) if len(first) else [] for found, first in zip(parts, firsts, strict=True)]
+    if not all(firsts) or len({tuple(sorted({*x, *y})) for x, y in zip(firsts, alike, strict=True)}) == 1:
+        return None
+    who = len({tuple(first) for first in firsts}) > 1
+    text: list[Mark] = [
+        "Who is first depends on guidance" if who else "How clear the first place is depends on guidance"
+    ]
+    for value, found, first, others in zip(values, parts, firsts, alike, strict=True):
+        text += ["; without it " if value == 1 else f"; at guidance {value:g} ", *_marks(scores, first)]
+        text.append(" is first" if len(first) == 1 else " share the first place")
+        if rest := [i for i in others if i not in first]:
+            text += [", and cannot be distinguished from ", *_marks(scores, rest)]
+        elif len(first) == 1 and not np.isnan(found.low[first[0]]):
+            text.append(" alone")
+    text[1] = ": " + str(text[1]).removeprefix("; ")
+    return (*text, ".")
+
+
+def _has(at: int, value: object, control: Control) -> bool:
+    return bool(control.setting[at] == value)
+
+
+def _marks(scores: Scores, chosen: Sequence[int]) -> list[Mark]:
+    return list(names([scores.objectives[i] for i in chosen]))
 
 
 def _agree(ranks: dict[str, np.ndarray], what: str) -> list[str]:

@@ -12,7 +12,7 @@ from eval.ranks.table import Entry, scores_of
 from eval.ranks.text import interval_text
 from reports.read.run import Run
 from reports.read.setting import Setting
-from reports.words.agreement import by_fronts, over_training, varies
+from reports.words.agreement import by_fronts, by_guidance, over_training, varies
 from reports.words.best import at_best
 from reports.words.document import Block, Bold, Bullets, Code, Mark, Paragraph, Text
 from reports.words.fewsteps import one_step
@@ -72,6 +72,7 @@ def sentences(run: Run, entries: Sequence[Entry], objectives: Sequence[str], fou
         told.append(by_fronts(scores, lead, found["sensitivity"].get("mean Pareto fronts of FID and accuracy")))
         fids = {row["objective"]: row["fid"] for row in rows if row["fid"] is not None}
         told.append(at_best(run, entries, objectives, fids))
+        told.append(by_guidance(scores))
     told.append(varies(scores, lambda control: scores.families[control.backbone], "backbone"))
     if len(found["datasets"]) > 1:
         told.append(varies(scores, lambda control: control.dataset, "data set"))
@@ -108,8 +109,11 @@ def _untrained(run: Run) -> list[Block]:
     blocks: list[Block] = []
     for part in (run.on(dataset) for dataset in run.datasets):
         for backbone in part.backbones:
-            found = [part.stat(backbone, name, setting, "acc") for name in part.objectives for setting in part.settings]
-            best = max((stat.mean for stat in found if stat), default=None)
+            found = {
+                name: [stat.mean for setting in part.settings if (stat := part.stat(backbone, name, setting, "acc"))]
+                for name in part.objectives
+            }
+            best = max((max(shares) for shares in found.values() if shares), default=None)
             if best is not None and best < 2 * CHANCE:
                 text = (
                     f"{backbone} on {part.datasets[0]} has not learned to draw what it is asked for, whatever the "
@@ -117,6 +121,14 @@ def _untrained(run: Run) -> list[Block]:
                     "mean little."
                 )
                 blocks.append(Paragraph(text, "warning"))
+            elif weak := [name for name, shares in found.items() if shares and min(shares) < 2 * CHANCE]:
+                told: Text = (
+                    f"On {backbone} on {part.datasets[0]} ", *names(weak), " hardly draw what they are asked for under "
+                    f"every setting: accuracy is as low as {100 * min(min(found[name]) for name in weak):.0f}%, and "
+                    f"chance is {100 * CHANCE:.0f}%. Differences between them there are between runs that have learned "
+                    "little.",
+                )  # fmt: skip
+                blocks.append(Paragraph(told, "warning"))
     return blocks
 
 
@@ -143,6 +155,7 @@ def _leader(found: dict[str, Any]) -> Text:
     over = f"over {counted(found['settings'], 'control setting')} ({', '.join(found['families'])}; "
     over += f"{', '.join(found['datasets'])})"
     if len(ties) > 1:
+        ends = _shared(rows[: len(ties)])
         text = (
             Bold("No clear winner."),
             " ",
@@ -167,6 +180,20 @@ def _leader(found: dict[str, Any]) -> Text:
     if found["seeds"] < FEW:
         text += (f". {counted(found['seeds'], 'seed is', 'seeds are')} too few to claim an order",)
     return (*text, ". ", *_apart(Code(lead["objective"]), alike, [name for name in others if name not in alike]))
+
+
+def _shared(rows: Sequence[dict[str, Any]]) -> str:
+    """` (95% confidence sets 1 to 2 and 1 to 3, chances of first place 70% and 22%)` of objectives of one rank."""
+    if any(row["low"] is None for row in rows):
+        return ""
+    sets = [interval_text(row) for row in rows]
+    told = f"set of its rank: {sets[0]}" if len(set(sets)) == 1 else f"sets of their ranks: {_listed(sets)}"
+    chances = [percent(row["first"]) for row in rows if row["first"] is not None]
+    return f" (95% confidence {told}{f'; chances of first place of {_listed(chances)}' if chances else ''})"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def _apart(lead: Code, alike: Sequence[str], behind: Sequence[str]) -> tuple[Mark, ...]:

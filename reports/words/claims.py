@@ -16,11 +16,11 @@ from reports.read.cell import Cell
 from reports.read.run import Run
 from reports.words.document import Block, Bold, Bullets, Heading, Paragraph, Table, Text, table
 from reports.words.forms import NONE, acc_mean, fid_at, fid_mean
+from reports.words.losses import elsewhere, histories, settings_of
 from reports.words.pairs import common, difference_text
 from zoo.base.counts import counted
-from zoo.base.errors import ZooError
-from zoo.registry import objective
 
+TOO_FEW = "too few kinds of runs with a validation loss"
 ARMS = "all arms"  # the one place at which all arms are compared, whatever their backbones
 HOW = (
     "Each claim compares runs that differ in one thing, paired by seed and averaged over {settings}. FID's ratio is "
@@ -34,8 +34,9 @@ RULES = (
     "difference remains after the correction.",
 )
 LOSS = (
-    "A claim of loss: its rank correlation with FID (Spearman's; 1 if both always rise together) has the interval of "
-    "resampled kinds of runs. It holds if that lies above 0, and does not hold if it lies below 0.3. Loss is the EMA "
+    "A claim of loss: its rank correlation with FID (Spearman's; 1 if both always rise together), over cells under the "
+    "first of these settings and over time at the points of training that were scored. Its interval is that of "
+    "resampled kinds of runs: it holds if that lies above 0, and does not hold if it lies below 0.3. Loss is the EMA "
     "weights' validation loss; runs whose loss has another unit (another target, pixels of another scale, or latents) "
     "are left out."
 )
@@ -73,7 +74,7 @@ def claims(run: Run, where: str = "") -> list[Block]:
     blocks.append(
         table(["claim", "verdict", "effect (95% interval)", "FID", "accuracy, points", "runs"], rows, names=2)
     )
-    if any(_train(cell).get("standardise") is False for cell in run.done):
+    if any(settings_of(cell).get("standardise") is False for cell in run.done):
         blocks.append(Paragraph(UNSCALED, "note"))
     return [*blocks, Paragraph("The runs that the claims are about, means over seeds:"), arms_table(run)]
 
@@ -95,7 +96,7 @@ def answers(run: Run) -> list[Found]:
         return []
     scores = arms_scores(run)
     effects = [
-        correlation(histories(run), claim["over"])
+        correlation(histories(run, claim["over"]), claim["over"])
         if claim["over"]
         else contrast(scores, arm(claim["changed"]), arm(claim["against"]))
         for claim in asked
@@ -111,7 +112,7 @@ def answers(run: Run) -> list[Found]:
 
 def _answer(run: Run, scores: Scores, claim: dict[str, Any], effect: Difference | None, p: float | None) -> Found:
     if claim["over"]:
-        why = "" if effect and effect.low is not None else "too few kinds of runs with a validation loss"
+        why = elsewhere(run, claim["over"]) if effect and effect.low is not None else TOO_FEW
         return Found(claim, related(effect), effect, why=why)
     names = arm(claim["changed"]), arm(claim["against"])
     groups = [run.group(claim[side]["backbone"], claim[side]["objective"]) for side in ("changed", "against")]
@@ -160,39 +161,6 @@ def arms_scores(run: Run) -> Scores:
         rows = [row for setting, row in cell.by_setting.items() if setting in settings]
         entries.append(Entry(cell.dataset, ARMS, name, cell.seed, cell.status, rows, cell.ceiling))
     return scores_of(entries, KEYS)
-
-
-def histories(run: Run) -> list[list[list[tuple[float, float]]]]:
-    """By arm its cells' points of training as (validation loss, FID), the end last; where the loss has one unit.
-
-    The last point's FID is the mean over the common settings of the scores on all images.
-    """
-    cells = [cell for cell in run.done if _unit(cell) == _unit(run.done[0])]
-    found: dict[tuple[str, str], list[list[tuple[float, float]]]] = {}
-    for cell in cells:
-        points = [(p["loss"], p["fid"]) for p in cell.facts.get("snapshots") or [] if p.get("loss") is not None]
-        loss = ((cell.facts.get("validation") or {}).get("ema") or {}).get("val_target")
-        fids = [row["fid"] for setting in common(run) if (row := cell.score(setting))]
-        if loss is not None and fids and math.isfinite(loss):
-            points = [*points, (loss, fmean(fids))] if not points else [*points[:-1], (loss, fmean(fids))]
-        if points:
-            found.setdefault((cell.backbone, cell.objective), []).append(points)
-    return list(found.values())
-
-
-def _unit(cell: Cell) -> object:
-    """What the validation loss is measured in: target, path, and the scale of pixels or the auto-encoder."""
-    try:
-        made = objective(cell.objective.partition(" [")[0])
-    except ZooError:
-        return cell.objective.partition(" [")[0]
-    seen = _train(cell).get("standardise", True), _train(cell).get("latents")
-    return made.target, made.path, *seen
-
-
-def _train(cell: Cell) -> dict[str, Any]:
-    found: dict[str, Any] = (cell.facts.get("cell") or {}).get("train") or {}
-    return found
 
 
 def _row(one: Found) -> tuple[Text, ...]:

@@ -1,8 +1,10 @@
 """Under which conditions an order of objectives holds: by control setting, by held-out loss, by judge and by seed."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -11,12 +13,12 @@ from eval.ranks.board import KEYS, board
 from eval.ranks.effects import Difference
 from eval.ranks.ranking import levels
 from eval.ranks.scale import Asinh
-from eval.ranks.sensitivity import agreement, paired
+from eval.ranks.sensitivity import agreement, orders, paired
 from eval.ranks.table import Scores, scores_of
 from reports.read.run import Run
 from reports.read.setting import Setting
-from reports.words.document import Code, Table, Text, table
-from reports.words.forms import NONE, number
+from reports.words.document import Code, Mark, Table, Text, table
+from reports.words.forms import NONE, names, number
 from reports.words.pairs import difference_text
 
 Studies = Mapping[str, Run]
@@ -38,7 +40,7 @@ def parts(run: Run) -> Iterator[tuple[str, str, Scores]]:
 
 
 def by_setting(studies: Studies, key: str, form: str) -> Table | None:
-    """What a field of the control settings does: the mean FID, the first objective, and how the order changes.
+    """What a field of the control settings does: FID on average, the first objective, and how the order changes.
 
     tau is Kendall's, with the order under the field's first value. None where no study varies the field.
     """
@@ -60,7 +62,8 @@ def by_setting(studies: Studies, key: str, form: str) -> Table | None:
                 rows.append([study, f"{backbone} on {dataset}", form.format(v), number(float(mean)), Code(first), tau])
     if not rows:
         return None
-    return table(["study", "backbone", key, "mean FID", "lowest FID", "tau with the first"], rows, names=3)
+    header = ["study", "backbone", key, "FID, geometric mean", "lowest FID", "tau with the first"]
+    return table(header, rows, names=3)
 
 
 def by_loss(studies: Studies) -> Table | None:
@@ -89,25 +92,38 @@ def _error(run: Run, backbone: str, name: str, key: str) -> float | None:
 
 
 def survived(studies: Studies) -> Table | None:
-    """How the order over all settings changes with another measure, and with one seed left out."""
+    """How the order over all settings changes with another measure, and with one seed left out, and who is first then.
+
+    Who is first with one seed left out: the objectives that share rank 1, and for how many of the seeds they do.
+    """
     rows: list[list[Text]] = []
     for study, run in studies.items():
         found = run.board
         if len(found["rows"]) < LEAST:
             continue
-        lead = found["rows"][0]["objective"]
+        others = orders(scores_of(run.entries, KEYS, run.objectives))
         for what, tau in found["sensitivity"].items():
-            if "_" not in what and tau is not None:
-                rows.append([study, what, f"{tau:.2f}", NONE])
+            if what in others and tau is not None:
+                lowest = np.flatnonzero(others[what] == np.nanmin(others[what])).tolist()
+                rows.append([study, what, f"{tau:.2f}", names([run.objectives[i] for i in lowest])])
         seeds = sorted({cell.seed for cell in run.done})
         if len(seeds) < 3:
             continue
         left = [board([e for e in run.entries if e.seed != seed], run.objectives) for seed in seeds]
-        firsts = [one["rows"][0]["objective"] for one in left]
+        firsts = Counter(map(_firsts, left))
         taus = [same["tau"] for one in left if (same := _same(found, one))]
         low = f"{min(taus):.2f}" if taus else NONE
-        rows.append([study, "one seed left out, the least agreement", low, f"{firsts.count(lead)} of {len(seeds)}"])
-    return table(["study", "instead", "Kendall's tau with the order", "same first"], rows, names=2) if rows else None
+        told: list[Mark] = []
+        for first, count in firsts.most_common():
+            told += [*names(first), f" ({count} of {len(seeds)}), "]
+        told[-1] = f" ({firsts.most_common()[-1][1]} of {len(seeds)})"
+        rows.append([study, "one seed left out, the least agreement", low, tuple(told)])
+    header = ["study", "instead", "Kendall's tau with the order", "first then"]
+    return table(header, rows, names=2) if rows else None
+
+
+def _firsts(found: Mapping[str, list[dict[str, Any]]]) -> tuple[str, ...]:
+    return tuple(row["objective"] for row in found["rows"] if row["rank"] == found["rows"][0]["rank"])
 
 
 def _same(a: Mapping[str, list[dict[str, float]]], b: Mapping[str, list[dict[str, float]]]) -> dict[str, float] | None:

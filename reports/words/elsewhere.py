@@ -5,15 +5,16 @@ from itertools import combinations
 
 import numpy as np
 
-from eval.ranks.ranking import levels
+from eval.ranks.ranking import Ranking, ranking
 from eval.ranks.sensitivity import agreement, paired
 from eval.ranks.table import Scores
 from reports.read.run import Run
 from reports.words.conditions import LEAST, parts
 from reports.words.document import Code, Table, Text, table
+from reports.words.forms import NONE
 
 ABOUT = (
-    "Kendall's tau between the orders of the objectives that two places have in common, over each place's own control "
+    "Kendall's tau between the ranks of the objectives that two places have in common, over each place's own control "
     "settings. Two objectives are distinguished where the 95% interval of their difference leaves out 0, without a "
     "correction for the number of pairs. A pair is reversed where both places distinguish it, each with the other one "
     "ahead. An order that is about objectives, and not about one network and one kind of image, has few of these."
@@ -25,7 +26,8 @@ MOST = 3  # reversed pairs that are named
 
 def orders(studies: Mapping[str, Run]) -> Table | None:
     """One row for every two places (study, backbone, data set); None where no two share enough objectives."""
-    rows = [row for a, b in combinations(list(_places(studies)), 2) if (row := _row(a, b))]
+    ranked = [(place, ranking(scores, expected=0)) for place, scores in _places(studies)]
+    rows = [row for a, b in combinations(ranked, 2) if (row := _row(a, b))]
     return table(HEADER, rows, names=2) if rows else None
 
 
@@ -35,18 +37,21 @@ def _places(studies: Mapping[str, Run]) -> Iterator[tuple[str, Scores]]:
             yield f"{study}: {backbone} on {dataset}", scores
 
 
-def _row(a: tuple[str, Scores], b: tuple[str, Scores]) -> list[Text] | None:
-    (here, first), (there, second) = a, b
-    known = [dict(zip(s.objectives, levels(s.values["level"]), strict=True)) for s in (first, second)]
-    common = [name for name in first.objectives if all(np.isfinite(one.get(name, np.nan)) for one in known)]
-    same = agreement(*([one[name] for name in common] for one in known)) if len(common) >= LEAST else None
-    if same is None:
+def _row(a: tuple[str, Ranking], b: tuple[str, Ranking]) -> list[Text] | None:
+    (here, one), (there, other) = a, b
+    first, second = one.scores, other.scores
+    ranks = [dict(zip(found.scores.objectives, found.rank, strict=True)) for found in (one, other)]
+    fids = [dict(zip(found.scores.objectives, found.level, strict=True)) for found in (one, other)]
+    common = [name for name in first.objectives if all(np.isfinite(known.get(name, np.nan)) for known in fids)]
+    if len(common) < LEAST:
         return None
+    same = agreement(*([known[name] for name in common] for known in ranks))
+    tau = f"{same['tau']:.2f}" if same else NONE  # where all share one rank there is no order
     told = [(first_ahead, second_ahead) for pair in combinations(common, 2)
             if (first_ahead := ahead(first, *pair)) and (second_ahead := ahead(second, *pair))]  # fmt: skip
     turned = [(x, y) for x, y in told if x != y]
-    best = min(common, key=known[1].__getitem__)
-    return [here, there, f"{len(common)}", f"{same['tau']:.2f}", Code(best), f"{len(told)}", _reversed(turned)]
+    best = min(common, key=fids[1].__getitem__)
+    return [here, there, f"{len(common)}", tau, Code(best), f"{len(told)}", _reversed(turned)]
 
 
 def ahead(scores: Scores, a: str, b: str) -> str | None:

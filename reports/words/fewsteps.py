@@ -26,9 +26,10 @@ LITTLE = 0.5  # of real images' recall, below which samples are said to be alike
 ABOUT = (
     "FID in as many network evaluations an image as the column says, without guidance; of several samplers the one of "
     "the lowest FID for each objective. The sampler map takes the steps of an objective's own map, and Euler's where "
-    "it has none. Seconds: of training, those of the teachers' runs added, the median over seeds; and over the seconds "
-    "of {usual}. The two best are compared by the difference of their runs with equal seeds, without a correction for "
-    "having been chosen as the best."
+    "it has none. Seconds: of training, those of the teachers' runs added, the median over seeds; and over those of "
+    "{usual} with the same seed, the median of these ratios. Runs share the machine, so both are rough. The two best "
+    "are compared by the difference of their runs with equal seeds, without a correction for having been chosen as the "
+    "best."
 )
 VARIETY = (
     "Recall of the same samples: the share of real images that lie among the samples. In one step an objective without "
@@ -73,8 +74,20 @@ def interval(stat: Stat) -> tuple[float, float]:
 
 def seconds(run: Run, backbone: str, objective: str) -> float | None:
     """Seconds of training with those of the teachers: the median over seeds, as some may have shared their cores."""
-    took = [c.result["train"] for c in run.group(backbone, objective) if c.result]
-    return median(one["seconds"] + one.get("teacher_seconds", 0.0) for one in took) if took else None
+    took = _seconds(run, backbone, objective)
+    return median(took.values()) if took else None
+
+
+def times(run: Run, backbone: str, objective: str, usual: str) -> float | None:
+    """Its seconds over those of another objective: the median over seeds of the ratio, as either may have waited."""
+    took, base = (_seconds(run, backbone, name) for name in (objective, usual))
+    ratios = [took[seed] / base[seed] for seed in took.keys() & base.keys() if base[seed]]
+    return median(ratios) if ratios else None
+
+
+def _seconds(run: Run, backbone: str, objective: str) -> dict[int, float]:
+    took = {cell.seed: cell.result["train"] for cell in run.group(backbone, objective) if cell.result}
+    return {seed: one["seconds"] + one.get("teacher_seconds", 0.0) for seed, one in took.items()}
 
 
 def few_steps(run: Run, where: str, pictures: list[Picture]) -> list[Block]:
@@ -201,7 +214,7 @@ def _table(run: Run, usual: str) -> Table:
     header = ["objective", *(f"{count}" for count in counts), "training s", f"over {usual}'s"]
     groups = []
     for backbone in run.backbones:
-        base, rows = seconds(run, backbone, usual), []
+        rows = []
         fids = {o: by_count(run, backbone, o) for o in run.objectives}
         lowest = {c: min(found[c][1].mean for found in fids.values() if c in found) for c in _counts(run, backbone)}
         order = sorted((o for o in fids if fids[o]), key=lambda o: min(stat.mean for _, stat in fids[o].values()))
@@ -212,7 +225,8 @@ def _table(run: Run, usual: str) -> Table:
                 stat = fids[o][count][1] if count in fids[o] else None
                 text = fid_text(stat)
                 cells.append(Bold(text) if stat and stat.mean == lowest[count] else text)
-            times = f"{took / base:.1f}" if took and base else NONE
-            rows.append([o, *cells, NONE if took is None else f"{took:,.{decimals(took / 10, 1)}f}", times])
+            ratio = times(run, backbone, o, usual)
+            over = NONE if ratio is None else f"{ratio:.1f}"
+            rows.append([o, *cells, NONE if took is None else f"{took:,.{decimals(took / 10, 1)}f}", over])
         groups.append((backbone, rows))
     return grouped(header, groups)

@@ -9,7 +9,7 @@ from reports.words.anatomy import anatomy
 from reports.words.answer import answer
 from reports.words.claims import claims
 from reports.words.conditions import Studies
-from reports.words.document import Block, Bullets, Code, Fold, Heading, Link, Paragraph, Table, Text, table
+from reports.words.document import Block, Bullets, Code, Fold, Heading, Link, Paragraph, Table, Text, plain, table
 from reports.words.fewsteps import few_steps, is_about
 from reports.words.opening import facts, ranks
 from reports.words.published import study as sd3
@@ -32,6 +32,10 @@ START = (
     "what looks like an effect of the objective is one of the sampler's first step. Both starts are control settings."
 )
 GUIDANCE = "Guidance 1 is none. Where tau is low, the best objective depends on the guidance that you will use."
+STEPS = (
+    "Over all samplers and guidances that were scored with as many steps; where objectives have maps of their own, the "
+    "best sampler of each is under Few steps."
+)
 LOSS = (
     "Over the objectives of a study: does a lower held-out error go with a lower FID? A correlation near 1 would make "
     "the error a cheap substitute for FID; objectives are few, so that most of these correlations are uncertain."
@@ -43,7 +47,8 @@ SURVIVED = (
 VERDICTS = ("agrees", "contradicts", "cannot be told", "too few runs")
 PUBLISHED = (
     "Each claim is that the first of a pair has the lower FID. Agrees: the whole interval is below 0; contradicts: all "
-    "of it is above 0. The papers trained large networks for long, so that a contradiction here refutes nothing there."
+    "of it is above 0, without a correction for their number. The papers trained large networks for long, so that a "
+    "contradiction here refutes nothing there. The starts of one place are two ways to draw from the same networks."
 )
 
 
@@ -63,7 +68,7 @@ def page(studies: Studies) -> list[Block]:
             blocks += [Heading(name, 3), Bullets(tuple(told)), *ranks(run)]
     blocks += _section("Where sampling starts", START, conditions.by_setting(plain, "start", "{:g}"))
     blocks += _section("Guidance", GUIDANCE, conditions.by_setting(plain, "guidance", "{:g}"))
-    blocks += _section("Steps", "", conditions.by_setting(plain, "steps", "{}"))
+    blocks += _section("Steps", STEPS, conditions.by_setting(plain, "steps", "{}"))
     blocks += _section("EMA and raw weights", "", conditions.by_setting(plain, "weights", "{}"))
     for name, run in studies.items():
         blocks += _asked(name, run)
@@ -126,18 +131,22 @@ def _published(rows: list[list[Text]]) -> list[Block]:
     if not rows:
         return []
     header = ["claim", "pair", "study", "difference in FID", "here"]
-    counts = Counter(str(row[-1]) for row in rows)
-    told = ", ".join(f"{what} {counted(count, 'time')}" for what, count in counts.most_common())
     claims: list[tuple[list[Text], Counter[str]]] = []
+    found: dict[tuple[str, str], str] = {}  # (pair, place and start): two papers may claim the same of one pair
     for row in rows:
         if row[0]:
             claims.append((row[:2], Counter()))
         claims[-1][1][str(row[-1])] += 1
+        found[plain(claims[-1][0][1]), str(row[2])] = str(row[-1])
+    counts = Counter(found.values())
+    told = ", ".join(f"{what} {counted(count, 'time')}" for what, count in counts.most_common())
+    networks = len({(pair, place.rpartition(", start")[0]) for pair, place in found})
+    over = f"Over {counted(len(found), 'comparison')} of {counted(networks, 'pair', 'pairs')} of networks"
     verdicts = [word for word in VERDICTS if counts[word]]
     short = [[*said, *(f"{count[word]}" for word in verdicts)] for said, count in claims]
     return [
         Heading("Beside published studies"),
-        Paragraph(f"{PUBLISHED} Over {counted(len(rows), 'comparison')}: {told}."),
+        Paragraph(f"{PUBLISHED} {over}: {told}."),
         table(["claim", "pair", *verdicts], short, names=2),
         Fold("Every comparison, by study, backbone and start", (table(header, rows, names=3),)),
     ]

@@ -53,7 +53,8 @@ def how_to_read(run: Run) -> Paragraph:
     seeds = max(len(run.group(b, o)) for b in run.backbones for o in run.objectives)
     several = "mean over seeds (min..max)" if seeds > 1 else "value ± one standard error of sampling"
     parts: list[Mark] = [
-        f"{judge(run)} Rows by rank. fid: Frechet distance of the judge's features, lower is better, {several}; "
+        f"{judge(run)} Rows by {'rank' if run.ranks_objectives else 'FID'}. fid: Frechet distance of the judge's "
+        f"features, lower is better, {several}; "
     ]
     if any(setting.n < FULL for setting in run.headline):
         parts += [Code("fid@N"), f" marks fewer than {FULL:,} samples: not comparable with a fid at another N; "]
@@ -92,7 +93,7 @@ def _under(run: Run) -> str:
 def _leader(run: Run, backbone: str) -> tuple[Mark, ...]:
     """`On dit rf leads with fid 5.80 ± 0.30, next is ..`, and who leads under the other settings."""
     parts: list[Mark] = []
-    first = ""
+    named = ""  # the one that "it" is
     for setting in run.headline:
         found = {o: stat for o in run.objectives if (stat := run.stat(backbone, o, setting, "fid"))}
         order = sorted(found, key=lambda o: found[o].mean)
@@ -100,13 +101,14 @@ def _leader(run: Run, backbone: str) -> tuple[Mark, ...]:
             continue
         best, how = order[0], acc_text(run.stat(backbone, order[0], setting, "acc"))
         if not parts:
-            first, leads = best, "leads" if len(order) > 1 else "is the only one scored,"
+            named, leads = best, "leads" if len(order) > 1 else "is the only one scored,"
             parts += [f"On {backbone} ({setting.kind} weights, {run.label(setting)}) ", Bold(best)]
             parts += [f" {leads} with {fid_at(setting)} {fid_text(found[best])} and accuracy {how}"]
             parts += [f"{_behind(found, order)}."]
             continue
         who = "it has" if len(order) == 1 else "it leads too, with"
-        again = len(order) == 1 or best == first
+        again = best == named
+        named = best
         parts += [f" At {run.label(setting)} ", *([who] if again else [Bold(best), " leads with"])]
         parts += [f" {fid_text(found[best])} and {how}."]
     return tuple(parts)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from statistics import fmean
+from statistics import median
 from typing import Any
 
 from reports.read.cell import Cell
@@ -85,7 +85,7 @@ def per_class(run: Run) -> Table:
 
 
 def cost(run: Run) -> Table:
-    """What every row took; means over the seeds that are done, and the total of all."""
+    """What every row took; medians over the seeds that are done, as some may have waited, and the total of all."""
     columns: dict[str, tuple[str | tuple[str, str], str, float]] = {
         **{f"{word} s": (("seconds", part), "{:,.0f}", 1) for part, word in SECONDS.items()},
         "images/s": ("images_per_s", "{:,.0f}", 1),
@@ -95,14 +95,14 @@ def cost(run: Run) -> Table:
 
     def row(backbone: str, name: str) -> list[Text]:
         cells = run.group(backbone, name)
-        numbers = [_mean(cells, key, form, unit) for key, form, unit in columns.values()]
+        numbers = [_median(cells, key, form, unit) for key, form, unit in columns.values()]
         speed = [
             flop * rate * TRAINING / 1e9
             for cell in cells
             if (flop := _train(cell, "flop_per_image")) is not None
             and (rate := _train(cell, "images_per_s")) is not None
         ]
-        return [name, *numbers, f"{fmean(speed):,.0f}" if speed else NONE]
+        return [name, *numbers, f"{median(speed):,.0f}" if speed else NONE]
 
     totals = {f"{word} s": f"{spent:,.0f}" for word, spent in time_spent(run.done).items()}
     total: list[Text] = [Bold("all that are done"), *(totals.get(name, "") for name in columns), ""]
@@ -177,9 +177,9 @@ def _train(cell: Cell, key: str | tuple[str, str]) -> float | None:
     return found
 
 
-def _mean(cells: list[Cell], key: str | tuple[str, str], form: str, unit: float = 1) -> str:
+def _median(cells: list[Cell], key: str | tuple[str, str], form: str, unit: float = 1) -> str:
     values = [value for cell in cells if (value := _train(cell, key)) is not None]
-    return form.format(fmean(values) / unit) if values else NONE
+    return form.format(median(values) / unit) if values else NONE
 
 
 def _same(cells: list[Cell], key: str) -> str:

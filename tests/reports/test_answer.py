@@ -72,8 +72,11 @@ def test_the_numbers_are_those_of_the_board(tmp_path):
     rows = board(run.entries, run.objectives)["rows"]
     lead, *_ = told(tmp_path)
     assert rows[0]["low"] < rows[0]["high"]
-    assert f"(95% confidence set of its rank: {rows[0]['low']:.0f} to {rows[0]['high']:.0f}, a chance" in lead
-    assert f"a chance of first place of {100 * rows[0]['first']:.0f}%" in lead
+    tied = [row for row in rows if row["rank"] == rows[0]["rank"]]
+    assert len(tied) > 1
+    assert f"(95% confidence set of its rank: {rows[0]['low']:.0f} to {rows[0]['high']:.0f}; chances of" in lead
+    chances = [f"{100 * row['first']:.0f}%" for row in tied]
+    assert f"first place of {' and '.join(chances)})" in lead
     (bullets,) = (block for block in answer(run) if isinstance(block, Bullets))
     names = [part.text for part in bullets.items[0] if isinstance(part, Code)]
     assert rows[0]["alike"]
@@ -113,6 +116,37 @@ def test_one_seed_is_a_sketch_that_speaks_of_sampling_alone(tmp_path):
         f"not so {NAMES[1]}."  # 0.2 is less than 1.96 times 0.1 times the root of two
     )
     assert "resamples" not in backbones
+
+
+def test_a_first_place_that_guidance_moves_is_told(tmp_path):
+    def turned(cell, guidance):
+        place = NAMES.index(cell["objective"])
+        return 5 + (6 * place if guidance == 1 else 2.0 * (4 - place)) + 0.1 * cell["seed"]
+
+    made(tmp_path / "turned", turned, seeds=(0, 1, 2))
+    sentence = (
+        f"Who is first depends on guidance: without it {NAMES[0]} is first alone; at guidance 2 {NAMES[4]} is first"
+    )
+    assert any(text.startswith(sentence) and text.endswith(" alone.") for text in told(tmp_path / "turned"))
+
+    def tight(cell, guidance):  # with guidance two take turns
+        place = NAMES.index(cell["objective"])
+        return 10 + 8 * place if guidance == 1 or place > 1 else 10 + (-1) ** (cell["seed"] + place)
+
+    made(tmp_path / "tight", tight, seeds=(0, 1, 2, 3))
+    (sentence,) = (text for text in told(tmp_path / "tight") if "depends on guidance" in text)
+    assert f"without it {NAMES[0]} is first alone; at guidance 2 " in sentence
+    assert "share the first place" in sentence or "cannot be distinguished from" in sentence
+    made(tmp_path / "same", order, seeds=(0, 1, 2))
+    assert not any("depends on guidance" in text for text in told(tmp_path / "same"))
+
+
+def test_runs_that_learned_little_are_named_beside_those_that_learned(tmp_path):
+    made(tmp_path, lambda cell, guidance: 20 if cell["objective"] != NAMES[1] else 88, seeds=(0, 1))  # accuracy 12%
+    found = [text for text in told(tmp_path) if "hardly draw" in text]
+    assert len(found) == len(BACKBONES)
+    assert all(f"{NAMES[1]} hardly draw" in text and "as low as 12%" in text for text in found)
+    assert not any("has not learned" in text for text in told(tmp_path))
 
 
 @pytest.mark.parametrize(("others", "words"), [

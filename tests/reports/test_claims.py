@@ -77,6 +77,33 @@ def test_every_claim_has_the_verdict_that_its_runs_give(run):
     assert found["Loss is quality."].effect.mean > 0.9
 
 
+def test_a_claim_of_loss_says_where_it_does_not_hold(tmp_path):
+    """Loss falls with images seen, and FID with it; among the longest runs FID under guidance rises as loss falls."""
+    written(tmp_path, claims={"mnist": ASKED})
+    names = list(LEVELS)
+    for cell in load(tmp_path).cells:
+        k = names.index(cell.objective)
+        longest = k > 1
+
+        def known(result: dict, k: int = k, longest: bool = longest, seed: int = cell.seed) -> None:
+            result["cell"]["train"]["images"] = 2000 if longest else 1000
+            loss = (0.2 if longest else 0.8) + 0.01 * k
+            result["validation"]["ema"]["val_target"] = loss
+            for row in result["scores"]:
+                turned = longest and row["guidance"] == 2
+                row.update(fid=100 * loss + 0.001 * seed if not turned else 30 - 100 * (loss - 0.2) + 0.001 * seed)
+
+        edit(tmp_path / cell.folder / "result.json", known)
+    run = load(tmp_path)
+    (found,) = (one for one in answers(run.on("mnist")) if one.claim["over"] == "cells")
+    assert found.verdict == "holds"
+    assert found.why.startswith(f"{found.effect.mean:.2f} under no guidance; ")
+    assert "among the runs that saw the most images" in found.why
+    parts = found.why.split("among the runs that saw the most images ")[1]
+    no, with_guidance = (float(part.split(" under ")[0]) for part in parts.split(" and "))
+    assert no > 0.8 and with_guidance < -0.8
+
+
 def test_the_page_says_it_first_and_leaves_out_which_recipe_is_best(run):
     blocks = page(run, [])
     assert plain(blocks[1].text).startswith("Of 6 claims 3 hold, 2 do not hold and 1 cannot be told. Holds: Fast is")

@@ -8,7 +8,7 @@ from scipy import stats
 from reports.figures.effort import few_steps as drawn
 from reports.read.load import load
 from reports.words.document import Bullets, Heading, Table, plain
-from reports.words.fewsteps import by_count, few_steps, interval, one_step, seconds
+from reports.words.fewsteps import by_count, few_steps, interval, one_step, seconds, times
 from tests.reports.test_reports import edit, leave_one_out, write_run
 
 NAMES = ("rf", "meanflow", "ect")
@@ -40,6 +40,20 @@ def test_a_run_without_maps_has_no_such_section(tmp_path):
     run = made(tmp_path, (0,), sampler="euler")
     assert few_steps(run, "", []) == one_step(run) == []
     assert drawn(run) is None
+
+
+def test_a_ratio_of_seconds_is_that_of_runs_side_by_side(tmp_path):
+    """rf waited under seed 0 with ect, ect alone under seed 2: the ratio of both medians would be 2.0."""
+    run = made(tmp_path, (0, 1, 2))
+    took = {("rf", 0): 300, ("rf", 1): 100, ("rf", 2): 100, ("ect", 0): 300, ("ect", 1): 110, ("ect", 2): 200}
+    for cell in run.cells:
+        if own := took.get((cell.objective, cell.seed)):
+            path = tmp_path / cell.folder / "result.json"
+            edit(path, lambda found, own=own: found["train"].update(seconds=own, teacher_seconds=0.0))
+    run = load(tmp_path)
+    assert seconds(run, "dit", "ect") / seconds(run, "dit", "rf") == 2.0
+    assert times(run, "dit", "ect", "rf") == pytest.approx(1.1)
+    assert times(run, "dit", "rf", "rf") == 1.0
 
 
 def test_the_best_at_every_count_is_named_with_its_interval(tmp_path):

@@ -136,12 +136,16 @@ def test_numbers_of_steps_stand_by_size(tmp_path):
 
 
 def test_verdicts_are_counted_by_claim():
-    rows = [["a", "x", "s", "-1", "agrees"], ["", "", "t", "+1", "contradicts"], ["b", "y", "s", "-1", "agrees"]]
+    rows = [
+        ["a", "x", "dit, start -10", "-1", "agrees"], ["", "", "dit, start -5.4", "+1", "contradicts"],
+        ["b", "y", "dit, start -10", "-1", "agrees"],
+        ["c", "x", "dit, start -10", "-1", "agrees"],  # another paper's claim of the same pair: no further evidence
+    ]  # fmt: skip
     _, text, found, fold = findings._published(rows)
-    assert plain(text.text).endswith("Over 3 comparisons: agrees 2 times, contradicts 1 time.")
+    assert plain(text.text).endswith("Over 3 comparisons of 2 pairs of networks: agrees 2 times, contradicts 1 time.")
     assert found.header[2:] == ("agrees", "contradicts")
-    assert [row[2:] for row in found.rows] == [("1", "1"), ("1", "0")]
-    assert len(fold.blocks[0].rows) == 3
+    assert [row[2:] for row in found.rows] == [("1", "1"), ("1", "0"), ("1", "0")]
+    assert len(fold.blocks[0].rows) == 4
 
 
 def test_the_readme_tells_every_study_with_its_command(run, place):
