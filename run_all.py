@@ -21,7 +21,10 @@ class Options(Watched):
     """Run a grid."""
 
     grid: str = option(
-        "default", "default, sd3, beyond, fewsteps, nine, samplers, recipe, smoke, or a TOML file", metavar="GRID"
+        "default",
+        "anatomy, beyond, claims, clipping, default, fewsteps, nine, practice, qknorm, recipe, resolution, samplers, "
+        "scaling, sd3, smoke, switches, or a TOML file",
+        metavar="GRID",
     )
     only: str | None = option(
         None, "only cells whose name contains this; * and ? stand for any text, any letter", metavar="TEXT"

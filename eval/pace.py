@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from zoo.base.children import follow
 from zoo.base.counts import counted
 from zoo.base.errors import ZooError, run_main
 from zoo.base.progress import progress_shown, say
@@ -133,7 +134,7 @@ def _measured(configs: list[CellConfig], plan: plans.Plan, options: Any) -> list
     """The pace of each configuration, the mean over the processes that measure at once."""
     specification = {
         "configs": [config.model_dump(mode="json") for config in configs], "data_dir": options.data_dir,
-        "mirror": options.mirror, "device": options.device, "plugin": options.plugin,
+        "mirror": options.mirror, "device": options.device, "plugin": options.plugin, "parent": os.getpid(),
     }  # fmt: skip
     count = min(plan.jobs, len(plan.chosen))
     threads = {} if plan.kind == "gpu" else {"OMP_NUM_THREADS": str(max(1, cores() // count))}
@@ -216,6 +217,7 @@ def main() -> None:
     from zoo import plugins
     from zoo.base.environment import pick_device
 
+    follow(given["parent"])
     plugins.load(given["plugin"])
     device, start = pick_device(given["device"]), time.perf_counter() - began
     with progress_shown(False):

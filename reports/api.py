@@ -1,7 +1,6 @@
 """The Python API of grids: run one with its page, and compare what a folder holds."""
 
 import contextlib
-import json
 import signal
 import sys
 import threading
@@ -16,6 +15,7 @@ from zoo.api import PathLike
 from zoo.base.environment import data_folder, mirror_place
 from zoo.base.errors import ZooError
 from zoo.base.progress import progress_shown
+from zoo.config.changes import text_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +106,7 @@ def run_grid(
 ) -> GridRun:
     """Train, score and compare the cells of a grid: the same cells, files and page as `python run_all.py`.
 
-    grid: a name (default, sd3, beyond, samplers, recipe, smoke) or a TOML file. only: cells whose name contains this.
+    grid: a name, as `python run_all.py --help` lists them, or a TOML file. only: cells whose name contains this.
     budget: auto, cpu, gpu, the number of images that each cell sees, a share of the grid's ("0.5x"), or a time for all
     cells ("45min"). changes: fields of every cell's configuration, {"train.learning_rate": 1e-3}. out: the folder
     (default: runs/GRID). weights: another run's folder, whose cells that were trained alike are only scored here, in
@@ -123,12 +123,19 @@ def run_grid(
     from zoo import plugins
     from zoo.training.track import check_tracker
 
+    _check_types(
+        seeds=(seeds, int | None), jobs=(jobs, int | None), timeout=(timeout, int | float), only=(only, str | None),
+        backbone=(backbone, str | None), changes=(changes, Mapping | None), ranks=(ranks, int | None),
+        accumulate=(accumulate, int), cpus_per_cell=(cpus_per_cell, int | float),
+        gpus_per_cell=(gpus_per_cell, int | float | None), dataset=(dataset, str | Sequence | None),
+        **{f"dataset[{i}]": (name, str) for i, name in enumerate(dataset or ()) if not isinstance(dataset, str)},
+    )  # fmt: skip
     plugins.load(None if plugin is None else str(plugin))
     check_tracker(track)
     options = SimpleNamespace(
         grid=str(grid), dataset=dataset if dataset is None or isinstance(dataset, str) else ",".join(dataset),
         seeds=seeds, only=only, backbone=backbone, budget=str(budget), budget_asked=None,
-        set=tuple(f"{name}={json.dumps(value)}" for name, value in (changes or {}).items()),
+        set=tuple(text_of(name, value) for name, value in (changes or {}).items()),
         out=None if out is None else str(out), weights=None if weights is None else str(weights),
         retry="failed" if retry_failed else None, jobs=jobs, timeout=timeout, device=device, verbose=False,
         data_dir=str(data_folder(data_dir)), mirror=mirror_place(mirror), track=track,
@@ -140,6 +147,14 @@ def run_grid(
         return run(plan_of(options), options)
 
 
+def _check_types(**given: tuple[Any, Any]) -> None:
+    """Raises ZooError for an argument that is not of its type; True and False are no numbers."""
+    for name, (value, kind) in given.items():
+        if not isinstance(value, kind) or isinstance(value, bool):
+            words = str(getattr(kind, "__name__", kind)).replace("collections.abc.", "").replace("typing.", "")
+            raise ZooError(f"{name} = {value!r} should be {words}, and is {type(value).__name__}")
+
+
 def plan_of(options: Any, fetch: bool = True, device: bool = True) -> "Plan":
     """The plan for run_all's options, with the arguments of `plan.make`.
 
@@ -148,6 +163,7 @@ def plan_of(options: Any, fetch: bool = True, device: bool = True) -> "Plan":
     """
     from zoo.grid import plan, speed, wishes
 
+    wishes.one_number(options.budget, options.set)
     if (seconds := wishes.seconds_of(options.budget)) is not None:
         from eval import pace
 

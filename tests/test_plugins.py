@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
+import zoo
 from tests.conftest import ROOT
-from zoo import registry
+from zoo import plugins, registry
 from zoo.base.errors import ZooError
 
 
@@ -108,6 +109,7 @@ MISTAKES = {  # what stands in the example in place of `return logsnr / 2` -> wh
     "an error of its own": ("return logsnr.halved()", "--plugin {}, line {}: AttributeError: "),
     "nothing given back": ("logsnr / 2", "the weight SqrtSNR gives NoneType for logsnr of shape"),
     "one number for a batch": ("return logsnr.mean().reshape(1, 1)", "the weight SqrtSNR gives [1, 1] for logsnr of"),
+    "no number": ("return logsnr.sqrt()", "the weight of v/cosine+sqrtsnr is no number at logsnr -12"),
 }
 
 
@@ -134,6 +136,21 @@ def test_a_class_that_is_unlike_its_kind_is_one_message(text, other, said, examp
     status, err, _ = inside_plugin(example.read_text().replace(text, other))
     assert status == 2
     assert said in err
+
+
+def test_another_file_of_a_name_is_refused_and_the_same_is_not_loaded_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(plugins, "LOADED", {})
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mine.py").write_text(f"import zoo\nzoo.seen_{name} = 1\n")
+    plugins.load(str(tmp_path / "a" / "mine.py"))
+    monkeypatch.delattr(zoo, "seen_a")
+    plugins.load(str(tmp_path / "a" / "mine.py"))
+    assert not hasattr(zoo, "seen_a")
+    with pytest.raises(ZooError, match="another mine.py was loaded by this process"):
+        plugins.load(str(tmp_path / "b" / "mine.py"))
+    with pytest.raises(ZooError, match="No such file"):
+        plugins.load(str(tmp_path / "none" / "mine.py"))
 
 
 @pytest.fixture

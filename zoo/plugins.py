@@ -19,7 +19,8 @@ LOADED: dict[str, str] = {}  # file or entry point -> SHA-256 of the file, or th
 def load(file: str | None = None) -> None:
     """Load every installed entry point, and a file if one is given; each once in a process.
 
-    Raises ZooError for a file that cannot be read or run, and for a word that is taken.
+    Raises ZooError for a file that cannot be read or run, for a word that is taken, and for a file of the name of
+    another one that was loaded, or of one that has changed since: results name it, and its classes are in use.
     """
     from importlib.metadata import entry_points  # takes a while, and --help needs none of it
 
@@ -28,15 +29,22 @@ def load(file: str | None = None) -> None:
         if entry.value not in LOADED:
             _run(f"entry point {entry.name} = {entry.value}", entry.load)
             LOADED[entry.value] = entry.dist.version if entry.dist else "unknown version"
-    if file is None or Path(file).name in LOADED:
+    if file is None:
         return
     path = Path(file)
     try:
         text = path.read_bytes()
     except OSError as error:
         raise ZooError(f"--plugin {file}: {error.strerror}. Give a file that calls zoo.registry.register") from None
-    _run(f"--plugin {file}", lambda: _module(path))
-    LOADED[path.name] = hashlib.sha256(text).hexdigest()
+    found = hashlib.sha256(text).hexdigest()
+    if LOADED.get(path.name, found) != found:
+        raise ZooError(
+            f"--plugin {file}: another {path.name} was loaded by this process, or it has changed since. Restart "
+            "Python, or give the file another name"
+        )
+    if path.name not in LOADED:
+        _run(f"--plugin {file}", lambda: _module(path))
+        LOADED[path.name] = found
 
 
 def _module(path: Path) -> None:

@@ -2,10 +2,14 @@
 
 import json
 import os
+import signal
+import tomllib
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+import run_all
 from eval import pace
 from eval.pace import Pace
 from zoo import registry
@@ -13,6 +17,7 @@ from zoo.base.completion import script
 from zoo.base.errors import ZooError
 from zoo.base.sealed import read_sealed, write_sealed
 from zoo.config.cell import BestCase, CellConfig, ScoreConfig, TrainConfig
+from zoo.config.changes import text_of
 from zoo.config.control import Sampling
 from zoo.grid import estimate, files, listing, plan, record, speed, wishes
 from zoo.sampling.model import evaluations
@@ -87,6 +92,51 @@ def test_an_estimate_knows_each_sampler(sampler, guidance):
     assert estimate.evaluations(0, score) == 300 * evaluations(registry.objective("rf").path, sampling)
 
 
+def test_a_number_of_images_is_given_once():
+    for budget in ("64", "0.5x", "45min"):
+        with pytest.raises(ZooError, match="both say how many images"):
+            wishes.one_number(budget, ["train.images=100"])
+    wishes.one_number("cpu", ["train.images=100"])
+    wishes.one_number("64", ["train.batch=8"])
+
+
+@pytest.mark.parametrize("text", ["9" * 400 + "x", "9" * 23, "1e3", "0.0x"])
+def test_a_budget_that_is_a_mistake_is_refused(text):
+    with pytest.raises(ZooError, match="is none of"):
+        wishes.budget(text, "cpu")
+
+
+@pytest.mark.parametrize("value", [
+    1e-3, 2, True, "muon", [{"steps": 2, "guidance": 1.5}], ["lean", "ahead"], {"a": 1, "b": [1.0, 2.0]}, 'a "b" \\ c',
+])  # fmt: skip
+def test_a_python_value_comes_back_from_its_text(value):
+    """Through TOML's own parser."""
+    name, _, text = text_of("score.settings", value).partition("=")
+    assert tomllib.loads(f"value = {text}")["value"] == value
+    assert name == "score.settings"
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert text_of("train.clip", np.float32(0.5)) == "train.clip=0.5"
+    with pytest.raises(ZooError, match="give a number"):
+        text_of("train.clip", np.zeros(3))
+
+
+def test_what_cannot_be_read_is_not_to_be_done(tmp_path, capsys):
+    made = plan.make(options(out=str(tmp_path)), fetch=False)
+    for cell in made.chosen:
+        made.folder(cell).mkdir(parents=True)
+        (made.folder(cell) / "result.json").write_text("{")
+    listing.show(made)
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"0 done, {len(made.chosen)} unreadable: delete the files named below" in told
+
+
+def test_help_names_every_grid(inside):
+    text = inside(run_all.main, "--help")
+    assert all(name in text for name in files.names())
+
+
 def test_a_field_that_variants_are_about_is_not_set(tmp_path):
     with pytest.raises(ZooError, match="compares variants"):
         wishes.changes(["train.learning_rate=1e-3"], files.load("recipe"))
@@ -159,10 +209,14 @@ def test_the_measuring_process_measures(tmp_path, command):
     from tests.conftest import ROOT
 
     given = {"configs": [config.model_dump(mode="json")], "data_dir": str(tmp_path), "mirror": None, "device": "cpu",
-             "plugin": None}  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-m", "eval.pace"], input=json.dumps(given), capture_output=True, text=True, cwd=ROOT,
-    )  # fmt: skip
+             "plugin": None, "parent": os.getpid()}  # fmt: skip
+
+    def measure(**other):
+        line = [sys.executable, "-m", "eval.pace"]
+        return subprocess.run(line, input=json.dumps(given | other), capture_output=True, text=True, cwd=ROOT)  # noqa: S603
+
+    done, gone = measure(), measure(parent=1)  # 1: of a driver that has ended, where nothing is measured
+    assert (gone.returncode, gone.stdout) == (128 + signal.SIGTERM, "")
     assert done.returncode == 0, done.stderr
     (found,) = json.loads(done.stdout)
     assert set(found) == set(pace.row_keys())

@@ -3,8 +3,10 @@
 A value is written as in TOML; a word that is none there is a text. torch is not imported here.
 """
 
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -63,6 +65,26 @@ def read(texts: Sequence[str], parts: Sequence[str] = ("train", "score")) -> Cha
             place = place.setdefault(part, {})
         place[last] = _value(value)
     return found
+
+
+def text_of(name: str, value: Any) -> str:
+    """A field and a Python value as `--set` takes them. Raises ZooError for a value that TOML has no word for."""
+    return f"{name}={_toml(value, name)}"
+
+
+def _toml(value: Any, name: str) -> str:
+    value = value.item() if hasattr(value, "item") and not getattr(value, "shape", ()) else value  # numpy's, torch's
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str | Path):
+        return json.dumps(str(value), ensure_ascii=False)
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{key} = {_toml(inner, name)}' for key, inner in value.items())} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_toml(inner, name) for inner in value)}]"
+    raise ZooError(f"{name} = {value!r}: give a number, a text, True, False, or a list or dictionary of these")
 
 
 def _value(text: str) -> Any:

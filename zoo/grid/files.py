@@ -181,7 +181,9 @@ def cells(
         made.append(Cell(CellConfig(train=train, score=score), seconds, variant))
     folder, times = Counter(cell.folder for cell in made).most_common(1)[0]
     if times > 1:
-        raise ZooError(f"two cells would share the folder {folder}; give the backbones different sizes")
+        names = {cell.variant for cell in made if cell.folder == folder}
+        what = "the variants other names" if len(names) > 1 else "the backbones different sizes"
+        raise ZooError(f"two cells would share the folder {folder}; give {what}")
     return with_teachers(made, {cell.folder: cell for cell in made})
 
 

@@ -8,7 +8,7 @@ from zoo.grid.plan import UNREADABLE, Plan, check
 from zoo.grid.speed import until_the_last
 from zoo.objectives.families import SD3
 
-ENDED = ("done", "failed", "diverged")  # what a run skips
+ENDED = ("done", "failed", "diverged", UNREADABLE)  # what a run skips
 
 
 def show(plan: Plan) -> None:
@@ -46,8 +46,12 @@ def _left(plan: Plan) -> str:
     if all(state == "done" for state in states):
         return "all done"
     if all(state in ENDED for state in states):
-        bad = len(states) - states.count("done")
-        return f"{states.count('done')} done, {bad} failed or diverged: --retry failed tries these again"
+        unreadable = states.count(UNREADABLE)
+        bad = len(states) - states.count("done") - unreadable
+        parts = [f"{states.count('done')} done"]
+        parts += [f"{bad} failed or diverged: --retry failed tries these again"] if bad else []
+        parts += [f"{unreadable} unreadable: delete the files named below"] if unreadable else []
+        return ", ".join(parts)
     needed = size(to_write(plan))
     basis = f", at this machine's {plan.pace:.2g} times the grid's seconds" if plan.pace else ""
     time = until_the_last(left, [0.0] * plan.jobs)

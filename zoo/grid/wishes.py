@@ -18,6 +18,7 @@ from zoo.grid.files import Grid
 
 SHARE = re.compile(r"(\d+\.?\d*|\.\d+)x")
 TIME = re.compile(r"(\d+\.?\d*)\s*(s|sec|min|h)")
+MOST, DIGITS = 1e6, 16  # a share, and the digits of a number of images, beyond which they are mistakes
 SECONDS = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0}
 ALLOWED = (
     "auto, cpu, gpu, a number of images seen by each cell, a share of the grid's as in 0.5x, or a time as in 45min"
@@ -46,11 +47,17 @@ def budget(text: str, device: str) -> Wish:
         return Wish(here)
     if text in ("cpu", "gpu"):
         return Wish(text)
-    if text.isdecimal() and int(text) > 0:
+    if text.isdecimal() and len(text) < DIGITS and int(text) > 0:
         return Wish(here, images=int(text))
-    if (found := SHARE.fullmatch(text)) and float(found[1]) > 0:
+    if (found := SHARE.fullmatch(text)) and 0 < float(found[1]) <= MOST:
         return Wish(here, share=float(found[1]))
     raise ZooError(f"--budget {text!r} is none of {ALLOWED}")
+
+
+def one_number(budget: str, texts: Sequence[str]) -> None:
+    """Raise ZooError where --budget and --set both say how many images a cell sees."""
+    if budget not in ("auto", "cpu", "gpu") and "images" in read(texts).get("train", {}):
+        raise ZooError(f"--budget {budget} and --set train.images both say how many images a cell sees. Give one")
 
 
 def changes(texts: Sequence[str], grid: Grid) -> Changes:

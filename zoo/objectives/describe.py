@@ -9,7 +9,7 @@ from zoo.base.counts import counted
 from zoo.base.texttable import paragraph, table
 from zoo.objectives.core import Objective, unwrap
 from zoo.objectives.families import SD3
-from zoo.objectives.fingerprint import quantiles
+from zoo.objectives.fingerprint import quantiles, require_numbers
 from zoo.objectives.match import Match
 from zoo.objectives.sentences import sentences
 
@@ -24,6 +24,7 @@ def describe(chosen: Objective, width: int | None = None) -> str:
 
     width: of the terminal in columns; None: lines are as long as they are.
     """
+    require_numbers(chosen)
     published = SD3.get(chosen.name)
     lines = [chosen.name]
     if published:

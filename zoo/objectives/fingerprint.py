@@ -2,6 +2,7 @@
 
 import math
 
+from zoo.base.errors import ZooError
 from zoo.objectives.core import Objective
 
 SPAN = 12.0  # of logsnr, to either side, in the curves
@@ -31,6 +32,21 @@ def fingerprint(chosen: Objective) -> dict[str, list[float | None]]:
     curves = {"density": density, "weight": weight}
     found = {name: [_six(value) for value in curve.tolist()] for name, curve in curves.items()}
     return {"logsnr": logsnr.tolist(), **found}
+
+
+def require_numbers(chosen: Objective) -> None:
+    """Raise ZooError where the effective weight is no number at a level that can be drawn, as a user's class may be."""
+    import torch
+
+    if chosen.scheme and not chosen.scheme.weighed:
+        return
+    logsnr = torch.linspace(-SPAN, SPAN, POINTS, dtype=torch.float64)
+    bad = logsnr[chosen.effective_weight(logsnr).isnan()]
+    if len(bad):
+        raise ZooError(
+            f"the weight of {chosen.name} is no number at logsnr {float(bad[0]):g}: {type(chosen.weight).__name__} "
+            "should give the logarithm of a factor, which is finite, or -inf for a factor of 0"
+        )
 
 
 def _six(value: float) -> float | None:
