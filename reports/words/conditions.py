@@ -123,7 +123,7 @@ def survived(studies: Studies) -> Table | None:
 
 
 def _firsts(found: Mapping[str, list[dict[str, Any]]]) -> tuple[str, ...]:
-    return tuple(row["objective"] for row in found["rows"] if row["rank"] == found["rows"][0]["rank"])
+    return tuple(sorted(row["objective"] for row in found["rows"] if row["rank"] == found["rows"][0]["rank"]))
 
 
 def _same(a: Mapping[str, list[dict[str, float]]], b: Mapping[str, list[dict[str, float]]]) -> dict[str, float] | None:

@@ -3,6 +3,7 @@
 Variants are ranked as objectives are elsewhere, every pairing of objective and backbone being one more control.
 """
 
+from collections import Counter
 from typing import Any
 
 from eval.ranks import text as rank_words
@@ -141,9 +142,8 @@ def _order(ranks: dict[str, list[float | None]], names: list[str]) -> Text:
     leaders = [[name for name, rank in zip(names, found, strict=True) if rank == min(found)] for found in whole]
     alone = {name: sum(first == [name] for first in leaders) for name in names}
     parts = [f"{name} under {count}" for name, count in sorted(alone.items(), key=lambda one: -one[1]) if count]
-    if shared := sum(len(first) > 1 for first in leaders):
-        equal = dict.fromkeys(name for first in leaders if len(first) > 1 for name in first)
-        parts.append(f"a tie under {shared} ({' and '.join(equal)})")
+    ties = Counter(tuple(first) for first in leaders if len(first) > 1)
+    parts += [f"a tie of {' and '.join(first)} under {count}" for first, count in ties.most_common()]
     return f"Among the objectives ranks first, of {counted(len(whole), 'recipe')}: {', '.join(parts)}."
 
 

@@ -5,7 +5,7 @@ import pytest
 from reports.page import page
 from reports.read.load import load
 from reports.words.document import Table, plain
-from reports.words.recipes import recipes
+from reports.words.recipes import _order, recipes
 from tests.reports.test_reports import BACKBONES, edit, write_run
 from zoo.base.sealed import read_sealed, write_sealed
 
@@ -83,3 +83,11 @@ def test_the_page_says_it_first_and_keeps_variants_apart(run):
     tables = [block for block in blocks if isinstance(block, Table)]
     names = {plain(row[0]) for row in tables[0].rows}
     assert names == {f"{name} [{variant}]" for name in NAMES for variant in ("slow", "fast")}
+
+
+def test_each_tie_of_objectives_is_told_by_itself():
+    ranks = {"a": [1.0, 1.0, 3.0], "b": [1.0, 1.0, 3.0], "c": [1.0, 1.0, 1.0], "d": [2.0, 1.0, 3.0]}
+    assert _order(ranks, ["x", "y", "z"]) == (
+        "Among the objectives ranks first, of 4 recipes: y under 1, a tie of x and y under 2, a tie of x and y and z "
+        "under 1."
+    )
