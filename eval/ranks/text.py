@@ -12,6 +12,8 @@ def page(found: dict[str, Any], width: int | None = None) -> str:
     """The board as text for a terminal of so many columns; None: its table is as wide as it is."""
     lead = f"{counted(len(found['rows']), 'objective')}, {counted(found['settings'], 'control setting')} on "
     lead += ", ".join(found["datasets"])
+    if not found["settings"]:
+        lead = f"{counted(len(found['rows']), 'objective')}, of which none has a score: run the grid again"
     families = found["families"] if len(found["families"]) > 1 else []
     steps = found["steps"] if len(found["steps"]) > 1 else []
     header = [

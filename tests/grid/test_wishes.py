@@ -122,6 +122,12 @@ def test_numbers_of_numpy_are_numbers():
         text_of("train.clip", np.zeros(3))
 
 
+@pytest.mark.parametrize("text", ["[lean]", "[1, 2", "{ steps = }"])
+def test_a_list_that_is_no_toml_says_how_to_quote(text):
+    with pytest.raises(ZooError, match="Words in a list stand in quotes"):
+        wishes.changes([f"train.speedups={text}"], files.load("smoke"))
+
+
 def test_what_cannot_be_read_is_not_to_be_done(tmp_path, capsys):
     made = plan.make(options(out=str(tmp_path)), fetch=False)
     for cell in made.chosen:

@@ -63,7 +63,7 @@ def read(texts: Sequence[str], parts: Sequence[str] = ("train", "score")) -> Cha
         *path, last = name.split(".")
         for part in path:
             place = place.setdefault(part, {})
-        place[last] = _value(value)
+        place[last] = _value(name, value)
     return found
 
 
@@ -87,12 +87,16 @@ def _toml(value: Any, name: str) -> str:
     raise ZooError(f"{name} = {value!r}: give a number, a text, True, False, or a list or dictionary of these")
 
 
-def _value(text: str) -> Any:
+def _value(name: str, text: str) -> Any:
     if text in WORDS:
         return WORDS[text]
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except tomllib.TOMLDecodeError as error:
+        if text[0] in "[{":
+            raise ZooError(
+                f'--set {name}={text} cannot be read: {error}. Words in a list stand in quotes, as in \'["a", "b"]\''
+            ) from None
         return text
 
 
