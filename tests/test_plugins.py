@@ -124,6 +124,16 @@ def test_a_mistake_in_a_part_s_method_is_one_message(body, said, example, inside
     assert "Traceback" not in err
 
 
+def test_a_weight_that_is_no_number_is_not_trained(example, command, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(example.read_text().replace("return logsnr / 2", "return logsnr.sqrt()"))
+    size = ["--backbone", "dit(width=32,depth=1,heads=1)", "--dataset", "digits", "--images", "640"]
+    train = ["--objective", "v/cosine+sqrtsnr", *size, "--out", str(tmp_path / "mine")]
+    done = command("-m", "zoo.train", "--plugin", str(path), *train)
+    assert done.returncode == 2
+    assert "the weight of v/cosine+sqrtsnr is no number" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("text", "other", "said"),
     [

@@ -20,6 +20,7 @@ from zoo.base.files import write_atomic
 from zoo.base.progress import Progress, say
 from zoo.config.cell import TrainConfig, differences
 from zoo.data.dataset import Dataset
+from zoo.objectives.fingerprint import require_numbers
 from zoo.spaces.space import Space, restored, space_of
 from zoo.training import checkpoint
 from zoo.training.runlog import StopSignal
@@ -90,6 +91,7 @@ def train(
         refuse_other_images(data, found[0]["data_sha256"], folder)
         if found[0]["step"] >= config.steps:
             return found[0]
+    require_numbers(registry.objective(config.objective))
     taught = taught_by(config, folder, data, device, teacher)
     if found and taught and found[0]["teacher"]["sha256"] != taught[0]["sha256"]:
         raise ZooError(f"{folder} was begun with another teacher than the run in {teacher or folder / TEACHER} now")

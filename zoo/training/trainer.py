@@ -19,7 +19,6 @@ from zoo.base.environment import exact_device, pick_precision
 from zoo.base.progress import say
 from zoo.config.cell import TrainConfig
 from zoo.data.dataset import Dataset, affine
-from zoo.objectives.fingerprint import require_numbers
 from zoo.spaces.space import Space, space_of
 from zoo.training import checkpoint, noise
 from zoo.training.ahead import Ahead
@@ -113,7 +112,6 @@ class Trainer:
         self.config, self.steps = config, config.steps
         self.space = space or space_of(config.latents, config.standardise, data, device)
         self.objective = registry.objective(config.objective)
-        require_numbers(self.objective)
         self.module = initialise(config, data.spec, device)
         if teacher:
             self.module.load_state_dict(checkpoint.part(teacher, "ema"))
