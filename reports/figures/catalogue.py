@@ -39,7 +39,7 @@ PLOTS = {
     "strip": Plot(
         "Opening",
         "One sample of each class under the highest guidance, on the backbone that draws best; real test images "
-        "first, then the objectives as in the table above. Same noise and labels for all.",
+        "first, then the objectives, the best first. Same noise and labels for all.",
         strip.strip,
         whole=True,
         greys=GREYS,

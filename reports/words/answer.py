@@ -122,12 +122,14 @@ def _untrained(run: Run) -> list[Block]:
                 )
                 blocks.append(Paragraph(text, "warning"))
             elif weak := [name for name, shares in found.items() if shares and min(shares) < 2 * CHANCE]:
+                verb = "draws what it is" if len(weak) == 1 else "draw what they are"
                 told: Text = (
-                    f"On {backbone} on {part.datasets[0]} ", *names(weak), " hardly draw what they are asked for under "
-                    f"every setting: accuracy is as low as {100 * min(min(found[name]) for name in weak):.0f}%, and "
-                    f"chance is {100 * CHANCE:.0f}%. Differences between them there are between runs that have learned "
-                    "little.",
-                )  # fmt: skip
+                    f"{backbone} on {part.datasets[0]}: ",
+                    *names(weak),
+                    f" hardly {verb} asked for under every setting: accuracy is as low as "
+                    f"{100 * min(min(found[name]) for name in weak):.0f}%, and chance is {100 * CHANCE:.0f}%. Such "
+                    "runs have learned little, and differences between them say little.",
+                )
                 blocks.append(Paragraph(told, "warning"))
     return blocks
 

@@ -143,9 +143,9 @@ def test_a_first_place_that_guidance_moves_is_told(tmp_path):
 
 def test_runs_that_learned_little_are_named_beside_those_that_learned(tmp_path):
     made(tmp_path, lambda cell, guidance: 20 if cell["objective"] != NAMES[1] else 88, seeds=(0, 1))  # accuracy 12%
-    found = [text for text in told(tmp_path) if "hardly draw" in text]
+    found = [text for text in told(tmp_path) if "hardly draws what it is asked for" in text]
     assert len(found) == len(BACKBONES)
-    assert all(f"{NAMES[1]} hardly draw" in text and "as low as 12%" in text for text in found)
+    assert all(f": {NAMES[1]} hardly" in text and "as low as 12%" in text for text in found)
     assert not any("has not learned" in text for text in told(tmp_path))
 
 
