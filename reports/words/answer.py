@@ -126,7 +126,7 @@ def _untrained(run: Run) -> list[Block]:
                 told: Text = (
                     f"{backbone} on {part.datasets[0]}: ",
                     *names(weak),
-                    f" hardly {verb} asked for under every setting: accuracy is as low as "
+                    f" hardly {verb} asked for under some settings: accuracy is as low as "
                     f"{100 * min(min(found[name]) for name in weak):.0f}%, and chance is {100 * CHANCE:.0f}%. Such "
                     "runs have learned little, and differences between them say little.",
                 )
