@@ -128,8 +128,9 @@ def run_grid(
         backbone=(backbone, str | None), changes=(changes, Mapping | None), ranks=(ranks, int | None),
         accumulate=(accumulate, int), cpus_per_cell=(cpus_per_cell, int | float),
         gpus_per_cell=(gpus_per_cell, int | float | None), dataset=(dataset, str | Sequence | None),
-        **{f"dataset[{i}]": (name, str) for i, name in enumerate(dataset or ()) if not isinstance(dataset, str)},
     )  # fmt: skip
+    if dataset is not None and not isinstance(dataset, str):
+        _check_types(**{f"dataset[{i}]": (name, str) for i, name in enumerate(dataset)})
     plugins.load(None if plugin is None else str(plugin))
     check_tracker(track)
     options = SimpleNamespace(

@@ -195,6 +195,7 @@ BAD = {
     "jobs as a text": (lambda out: zoo.run_grid("smoke", out=out, jobs="2"), "jobs = '2' should be int"),
     "a time as a text": (lambda out: zoo.run_grid("smoke", out=out, timeout="10"), "timeout = '10'"),
     "a data set of none": (lambda out: zoo.run_grid("smoke", out=out, dataset=["digits", None]), "dataset[1] = None"),
+    "a data set as a number": (lambda out: zoo.run_grid("smoke", out=out, dataset=5), "dataset = 5 should be str"),
     "changes in a list": (lambda out: zoo.run_grid("smoke", out=out, changes=["train.clip=3"]), "changes = ["),
     "a change to nothing": (
         lambda out: zoo.run_grid("smoke", out=out, changes={"train.warmup_steps": None}),

@@ -185,7 +185,7 @@ def _leader(found: dict[str, Any]) -> Text:
 
 
 def _shared(rows: Sequence[dict[str, Any]]) -> str:
-    """` (95% confidence sets 1 to 2 and 1 to 3, chances of first place 70% and 22%)` of objectives of one rank."""
+    """` (95% confidence sets of their ranks: 1 to 2 and 1 to 3; chances of first place of 70% and 22%)`."""
     if any(row["low"] is None for row in rows):
         return ""
     sets = [interval_text(row) for row in rows]
