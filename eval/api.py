@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from zoo.api import PathLike, Run
 from zoo.base.environment import data_folder, mirror_place, pick_device
 from zoo.base.errors import ZooError
+from zoo.base.plain import plain
 from zoo.base.progress import progress_shown
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ def score(
     where = pick_device(device)
     if dataset is not None:
         dataset = check_name(dataset)
+    n, batch, judge_seed = plain(n), plain(batch), plain(judge_seed)
     if n < 1 or batch < 1 or judge_seed not in (0, 1):
         raise ZooError(f"n = {n} and batch = {batch} must be at least 1, judge_seed = {judge_seed} is 0 or 1")
     asked = Asked(n, dataset, data_folder(data_dir), mirror_place(mirror), judge_seed, batch, trust_remote_code)

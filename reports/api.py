@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.api import PathLike
 from zoo.base.environment import data_folder, mirror_place
 from zoo.base.errors import ZooError
+from zoo.base.plain import plain
 from zoo.base.progress import progress_shown
 from zoo.config.changes import text_of
 
@@ -123,6 +124,8 @@ def run_grid(
     from zoo import plugins
     from zoo.training.track import check_tracker
 
+    seeds, jobs, ranks, accumulate = map(plain, (seeds, jobs, ranks, accumulate))
+    timeout, cpus_per_cell, gpus_per_cell = map(plain, (timeout, cpus_per_cell, gpus_per_cell))
     _check_types(
         seeds=(seeds, int | None), jobs=(jobs, int | None), timeout=(timeout, int | float), only=(only, str | None),
         backbone=(backbone, str | None), changes=(changes, Mapping | None), ranks=(ranks, int | None),
@@ -162,7 +165,7 @@ def plan_of(options: Any, fetch: bool = True, device: bool = True) -> "Plan":
     A budget in time becomes a share of the grid's images, by measuring this machine, or as it was found when the run in
     the folder began. Raises ZooError for what is not allowed.
     """
-    from zoo.grid import plan, speed, wishes
+    from zoo.grid import plan, speed, trained, wishes
 
     wishes.one_number(options.budget, options.set)
     if (seconds := wishes.seconds_of(options.budget)) is not None:
@@ -170,7 +173,10 @@ def plan_of(options: Any, fetch: bool = True, device: bool = True) -> "Plan":
 
         options.budget_asked = options.budget
         options.budget = pace.share_for(seconds, options, fetch)
-    return speed.scaled(plan.make(options, fetch, device), Path(options.data_dir))
+    made = plan.make(options, fetch, device)
+    if options.weights:
+        trained.check(made, Path(options.weights))
+    return speed.scaled(made, Path(options.data_dir))
 
 
 def run(made: "Plan", options: Any) -> GridRun:

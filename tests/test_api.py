@@ -92,6 +92,19 @@ def test_nothing_is_printed_unless_asked(tmp_path, data, capsys):
     assert "images/s" in capsys.readouterr().out
 
 
+def test_numbers_may_be_numpy_s(tmp_path, data):
+    run = zoo.train("rf", SIZE, dataset="digits", images=np.int64(64), seed=np.uint8(3), out=tmp_path / "a",
+                    learning_rate=np.float32(0.5), device="cpu")  # fmt: skip
+    assert (run.config.images, run.config.seed, run.config.learning_rate) == (64, 3, 0.5)
+    assert zoo.score(run, n=np.int64(256), steps=np.int32(1), data_dir=data, device="cpu").n == 256
+    (tmp_path / "tiny.toml").write_text(GRID)
+    how = {"seeds": np.int64(1), "jobs": np.int8(1), "timeout": np.float64(900), "budget": np.int64(64)}
+    grid = zoo.run_grid(tmp_path / "tiny.toml", out=tmp_path / "out", data_dir=data, only="rf", device="cpu", **how)
+    assert grid.not_done == ()
+    with pytest.raises(zoo.ZooError, match="seeds = array"):
+        zoo.run_grid(tmp_path / "tiny.toml", out=tmp_path / "out", seeds=np.array([1, 2]))
+
+
 def test_a_function_gets_the_rows_that_training_logs_and_nothing_is_printed(tmp_path, capsys):
     rows = []
     run = zoo.train("rf", SIZE, dataset="digits", images=640, out=tmp_path, device="cpu", progress=rows.append)

@@ -105,6 +105,15 @@ def test_faulty_plugins_are_one_message(code, said, command, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+def test_a_plugin_that_adds_no_name_is_told(example, command, tmp_path):
+    path = tmp_path / "mine.py"
+    for text, told in (("WEIGHTS = 1\n", True), (example.read_text(), False)):
+        path.write_text(text)
+        done = command("-m", "zoo.objective", "rf", "--plugin", str(path))
+        assert done.returncode == 0, done.stderr
+        assert ("mine.py adds no name: nothing in it calls zoo.registry.register" in done.stderr) == told
+
+
 MISTAKES = {  # what stands in the example in place of `return logsnr / 2` -> what is said of it
     "an error of its own": ("return logsnr.halved()", "--plugin {}, line {}: AttributeError: "),
     "nothing given back": ("logsnr / 2", "the weight SqrtSNR gives NoneType for logsnr of shape"),

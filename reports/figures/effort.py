@@ -25,7 +25,7 @@ from reports.figures.plotting import (
 )
 from reports.read.run import Run
 from reports.read.setting import Setting
-from reports.words.fewsteps import by_count, is_about
+from reports.words.fewsteps import FEW, by_count, is_about
 from reports.words.fewsteps import seconds as of_training
 from zoo.base.counts import counted
 from zoo.base.figure import GREY, PALETTE, panels, short
@@ -60,12 +60,19 @@ def evaluations(run: Run) -> Figure | None:
 
 
 def few_steps(run: Run) -> Figure | None:
-    """FID against network evaluations, each objective under its best sampler at as many, where maps were drawn from."""
+    """FID against network evaluations, each objective under its best sampler at as many, where maps were drawn from.
+
+    Named are those of the lowest FID in few evaluations.
+    """
     if not is_about(run):
         return None
-    styles, plots = looks(run), []
-    for backbone in run.backbones:
-        found = {o: by_count(run, backbone, o) for o in run.objectives}
+    tried = {backbone: {o: by_count(run, backbone, o) for o in run.objectives} for backbone in run.backbones}
+    lowest = {
+        o: min((s.mean for found in tried.values() for n, (_, s) in found[o].items() if n <= FEW), default=math.inf)
+        for o in run.objectives
+    }
+    styles, plots = looks(run, lowest), []
+    for backbone, found in tried.items():
         curves = [(o, styles[o], [*map(float, each)], [s.mean for _, s in each.values()]) for o, each in found.items()]
         plots.append((short(backbone), curves))
     return _lines(run, plots, "network evaluations an image", grid=True)

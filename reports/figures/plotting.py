@@ -1,7 +1,7 @@
 """What the figures of a run share: looks of objectives, labels beside what they name, heat maps, axes."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -101,13 +101,21 @@ def label_points(
         )  # fmt: skip
 
 
-def looks(run: Run) -> dict[str, tuple[str, str]]:
-    """Colour and line of each objective; beyond the palette's size only the best by FID keep one, the rest are grey."""
+def looks(run: Run, order: Mapping[str, float] | None = None) -> dict[str, tuple[str, str]]:
+    """Colour and line of each objective; beyond the palette's size only the best keep one, the rest are grey.
+
+    order: what the best have least of, where that is not FID under the first setting. An objective that is named either
+    way looks alike.
+    """
     named = run.objectives
     if len(named) > len(PALETTE):
         stats = {o: [run.stat(b, o, s, "fid") for b in run.backbones for s in run.compared[:1]] for o in named}
         best = {o: min((stat.mean for stat in found if stat), default=math.inf) for o, found in stats.items()}
         named = sorted(named, key=lambda o: best[o])[: len(PALETTE)]
+        if order is not None:
+            chosen = sorted(run.objectives, key=lambda o: order[o])[: len(PALETTE)]
+            new = iter([o for o in chosen if o not in named])
+            named = [o if o in chosen else next(new) for o in named]
     bright = {o: (PALETTE[i], LINES[i % 2]) for i, o in enumerate(named)}
     return {o: bright.get(o, (GREY, "-")) for o in run.objectives}
 

@@ -45,6 +45,11 @@ UNSCALED = (
     "one logsnr of the path the ratio of signal to noise is that of the pixels, lower for a data set of less variance, "
     "the network's input has another size, and sampling starts from noise without the pixels' mean."
 )
+RATE = (
+    "The learning rate of the other runs is not the best one: with {variant}, which is {times:g} times theirs, FID is "
+    "{ratio:.2f} times as high. The other claims were tested at the {side} rate. At the better one they may come out "
+    "differently."
+)
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,8 @@ def claims(run: Run, where: str = "") -> list[Block]:
     blocks.append(
         table(["claim", "verdict", "effect (95% interval)", "FID", "accuracy, points", "runs"], rows, names=2)
     )
+    if text := _better_rate(run, found):
+        blocks.append(Paragraph(text, "note"))
     if any(settings_of(cell).get("standardise") is False for cell in run.done):
         blocks.append(Paragraph(UNSCALED, "note"))
     return [*blocks, Paragraph("The runs that the claims are about, means over seeds:"), arms_table(run)]
@@ -192,6 +199,20 @@ def _counts(found: Sequence[Found]) -> str:
     words = {HOLDS: ("holds", "hold"), FAILS: ("does not hold", "do not hold"), OPEN: ("cannot be told",) * 2}
     parts = [f"{count} {words[word][count != 1]}" for word, count in each if count]
     return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]
+
+
+def _better_rate(run: Run, found: Sequence[Found]) -> str:
+    """What it means for the others that a claim of another learning rate alone holds; "" where none does."""
+    variants, better = run.grid.get("variants") or {}, []
+    for one in found:
+        variant = one.claim["changed"]["objective"].removesuffix("]").rpartition(" [")[2]
+        changes = variants.get(variant) or {}
+        if one.effect and one.verdict == HOLDS and not one.claim["over"] and [*changes] == ["times_rate"]:
+            better.append((one.effect.mean, variant, changes["times_rate"]))
+    effect, variant, times = min(better, default=(0.0, "", 1.0))
+    if effect >= 0:
+        return ""
+    return RATE.format(variant=variant, times=times, ratio=math.exp(effect), side="lower" if times > 1 else "higher")
 
 
 def _named(found: Sequence[Found]) -> str:

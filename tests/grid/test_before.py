@@ -157,9 +157,3 @@ def test_more_threads_than_cores_are_said(threads, jobs, slow, said, monkeypatch
     lines = said(jobs=jobs)
     assert ("Lower --jobs or OMP_NUM_THREADS" in lines[-1]) == slow
     assert len(lines) == 1 + slow
-
-
-def test_an_output_folder_below_a_file_is_refused(plan, said, tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(ZooError, match=r"cannot write .*file is a file. Choose another --out"):
-        said(out=tmp_path / "file" / "a" / "b")

@@ -45,6 +45,14 @@ def test_a_variant_multiplies_the_budget_s_rate_and_images(tmp_path):
     assert [cell.config.train.images for cell in other[:2]] == [7, 4]
 
 
+@pytest.mark.parametrize("twin", ["slow = { times_rate = 4.0, times_images = 0.5 }", "slow = { label_dropout = 0.1 }"])
+def test_variants_that_come_to_the_same_are_refused(twin, tmp_path):
+    """By what they change, or as one names the budget's own value: their cells would be one cell under two names."""
+    loaded = grid.load(write(tmp_path, STAR.replace("times_images = 0.5 } }", f"times_images = 0.5 }}, {twin} }}")))
+    with pytest.raises(ZooError, match=r"variants '(fast|base)' and 'slow' train and score rf in the same way"):
+        grid.cells(loaded, "digits", loaded.budgets[0])
+
+
 def test_claims_are_resolved_to_sizes_and_labels(tmp_path):
     loaded = grid.load(write(tmp_path, STAR))
     sizes = {name: size.size for name, size in loaded.budgets[0].sizes.items()}

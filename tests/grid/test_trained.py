@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from reports import api
 from tests.grid.nodes import alone, weights, write
 from tests.grid.test_wishes import options
 from zoo.base.errors import ZooError
@@ -121,3 +122,6 @@ def test_what_is_no_run_is_refused(first, tmp_path):
     made = plan.make(options(grid=str(first / "tiny.toml"), out=str(first / "out")), fetch=False)
     with pytest.raises(ZooError, match="choose another --out"):
         trained.take(made, first / "out")
+    for what in (tmp_path, tmp_path / "none"):  # told by --list already
+        with pytest.raises(ZooError, match="no run of a grid"):
+            api.plan_of(options(grid=str(first / "tiny.toml"), out=str(tmp_path / "out"), weights=str(what)))

@@ -128,6 +128,23 @@ def test_a_list_that_is_no_toml_says_how_to_quote(text):
         wishes.changes([f"train.speedups={text}"], files.load("smoke"))
 
 
+@pytest.mark.parametrize("below", ["", "a/b"])
+def test_an_output_folder_that_is_a_file_is_refused(below, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ZooError, match=r"cannot write .*file is a file. Choose another --out"):
+        plan.make(options(out=str(tmp_path / "file" / below)), fetch=False)
+
+
+def test_a_part_of_a_grid_is_repeated_by_its_pattern(tmp_path):
+    """Unless the folder holds the rest, too: then the whole grid gives the same."""
+    asked = options(only="dit*rf", out=str(tmp_path))
+    made = plan.make(asked, fetch=False)
+    assert len(made.chosen) < len(made.cells)
+    assert record.reproduce(made, asked).endswith(" --only 'dit*rf'")
+    whole = options(only="*", out=str(tmp_path))
+    assert "--only" not in record.reproduce(plan.make(whole, fetch=False), whole)
+
+
 def test_what_cannot_be_read_is_not_to_be_done(tmp_path, capsys):
     made = plan.make(options(out=str(tmp_path)), fetch=False)
     for cell in made.chosen:

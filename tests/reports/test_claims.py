@@ -125,6 +125,19 @@ def test_one_seed_tells_nothing_but_the_error_of_sampling(tmp_path):
     assert "[" in plain(claims(run.on("mnist"))[-3].rows[0][3])
 
 
+def test_a_claim_of_a_better_rate_is_a_warning_to_the_others(tmp_path):
+    """FID with `fast` is exp(-1) = .37 times that of base, with `slow` 1."""
+    rates = {"base": {}, "fast": {"times_rate": 4.0}, "slow": {"times_rate": 0.5}}
+    for i, (variants, told) in enumerate(((rates, True), (rates | {"fast": {"optimizer": "muon"}}, False))):
+        run = load(written(tmp_path / str(i), claims={"mnist": ASKED}, variants=variants)).on("mnist")
+        texts = [plain(block.text) for block in claims(run) if isinstance(block, Paragraph)]
+        found = [text for text in texts if "learning rate of the other runs is not the best" in text]
+        assert len(found) == told
+        if told:
+            assert "with fast, which is 4 times theirs, FID is 0.37 times as high" in found[0]
+            assert "tested at the lower rate" in found[0]
+
+
 def test_a_grid_without_claims_has_no_such_section(tmp_path):
     run = load(written(tmp_path))
     assert claims(run.on("mnist")) == studied(run.on("mnist")) == lead(run) == []

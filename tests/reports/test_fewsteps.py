@@ -6,10 +6,12 @@ import pytest
 from scipy import stats
 
 from reports.figures.effort import few_steps as drawn
+from reports.figures.plotting import looks
 from reports.read.load import load
 from reports.words.document import Bullets, Heading, Table, plain
 from reports.words.fewsteps import by_count, few_steps, interval, one_step, seconds, times
 from tests.reports.test_reports import edit, leave_one_out, write_run
+from zoo.base.figure import GREY
 
 NAMES = ("rf", "meanflow", "ect")
 # FID by objective and steps, under `map`; a second seed has 0.2 more
@@ -128,3 +130,25 @@ def test_each_objective_is_taken_under_its_best_sampler(tmp_path):
     setting, stat = by_count(again, "dit", "rf")[again.done[0].result["scores"][0]["evaluations"]]
     assert (setting.sampler, stat.mean) == ("dpmpp_2m", 1.5)
     assert drawn(run) is not None
+
+
+def test_the_figure_names_the_best_in_few_evaluations(tmp_path):
+    """Of nine, the last in 25 evaluations is the best in one; the fourth is the last in few, by 13 against 20 - 2 k."""
+    names = [f"rf+offset(0.{i})" for i in range(1, 10)]
+    how = {"seeds": (0,), "guidance": (1.0,), "steps": (25, 4, 1), "size": 8}
+    grid = write_run(tmp_path, objectives=names, backbones=("dit",), **how)
+    for cell in grid["cells"]:
+        place = names.index(cell["objective"])
+
+        def change(result, place=place):
+            for score in result["scores"]:
+                value = 10.0 + place if score["steps"] > 1 else 20.0 - 2 * place
+                score.update(fid=value, sampler="map", evaluations=score["steps"])
+
+        edit(tmp_path / cell["dir"] / "result.json", change)
+    run = load(tmp_path)
+    usual = looks(run)
+    assert usual[names[-1]][0] == GREY != usual[names[0]][0]
+    lines = {line.get_color() for line in drawn(run).axes[0].lines if len(line.get_xdata()) == 3}
+    assert {text.get_text() for text in drawn(run).axes[0].texts} == set(names) - {names[3]}
+    assert usual[names[0]][0] in lines  # an objective that is named either way keeps its colour

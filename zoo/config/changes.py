@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from zoo.base.errors import ZooError, choose
+from zoo.base.plain import plain
 from zoo.config.cell import ScoreConfig, TrainConfig
 from zoo.config.schema import model_in, validated
 
@@ -73,7 +74,7 @@ def text_of(name: str, value: Any) -> str:
 
 
 def _toml(value: Any, name: str) -> str:
-    value = value.item() if hasattr(value, "item") and not getattr(value, "shape", ()) else value  # numpy's, torch's
+    value = plain(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 
 from zoo.base.counts import counted
 from zoo.base.errors import ZooError, choose, nearest
+from zoo.base.plain import plain
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -59,9 +60,9 @@ def distinct(names: tuple[T, ...]) -> tuple[T, ...]:
 
 
 def validated(model: type[M], given: dict[str, Any], source: str) -> M:
-    """A checked configuration. Raises ZooError with every finding at once."""
+    """A checked configuration; a number may be numpy's. Raises ZooError with every finding at once."""
     try:
-        return model(**given)
+        return model(**{name: plain(value) for name, value in given.items()})
     except ValidationError as error:
         raise explain(error, model, source) from None
 

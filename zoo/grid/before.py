@@ -29,9 +29,6 @@ def check(plan: Plan, options: Any, say: Callable[[str], None] = say) -> None:
 
     Raises DiskFull where the estimate of what is left to write does not fit.
     """
-    there = next(folder for folder in (plan.out, *plan.out.parents) if folder.exists())
-    if not there.is_dir():
-        raise ZooError(f"cannot write {plan.out}: {there} is a file. Choose another --out")
     check_shares(plan, options)
     if why := unwritable(Path(options.data_dir)):
         say(

@@ -7,7 +7,7 @@ is not imported here.
 
 import tomllib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from itertools import product
 from pathlib import Path
@@ -154,7 +154,7 @@ def cells(
 
     A teacher that the grid does not name is a cell too. images: replaces the budget's number of images seen by a cell;
     share: of that number, otherwise. fields: those of every cell's configuration that are changed. Raises ZooError for
-    too many cells, and for names that would share a folder.
+    too many cells, for names that would share a folder, and for variants that come to the same.
     """
     triples = grid.triples
     count = (seeds or grid.seeds) * len(triples)
@@ -184,7 +184,20 @@ def cells(
         names = {cell.variant for cell in made if cell.folder == folder}
         what = "the variants other names" if len(names) > 1 else "the backbones different sizes"
         raise ZooError(f"two cells would share the folder {folder}; give {what}")
+    if twin := next((pair for pair in _twins(made)), None):
+        raise ZooError(
+            f"variants {twin[0].variant or 'of no name'!r} and {twin[1].variant!r} train and score "
+            f"{twin[0].config.train.objective} in the same way: leave one of them out"
+        )
     return with_teachers(made, {cell.folder: cell for cell in made})
+
+
+def _twins(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Cell]]:
+    """Pairs of cells that are the same under two names."""
+    seen: dict[str, Cell] = {}
+    for cell in cells:
+        if (other := seen.setdefault(cell.config.key, cell)) is not cell:
+            yield other, cell
 
 
 def select(cells: Sequence[Cell], pattern: str | None) -> list[Cell]:

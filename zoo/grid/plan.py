@@ -143,6 +143,9 @@ def make(options: Any, fetch: bool, device: bool = True) -> Plan:
         loaded = loaded.model_copy(update={"backbones": (options.backbone,)})
     name = Path(options.grid).stem
     out = Path(options.out) if options.out else Path("runs") / name
+    there = next(folder for folder in (out, *out.parents) if folder.exists())
+    if not there.is_dir():
+        raise ZooError(f"cannot write {out}: {there} is a file. Choose another --out")
     names = split(options.dataset, ",") if options.dataset else loaded.dataset
     wishes = [sets.check_name(name, more=(grid.AUTO,)) for name in names]
     wish = asked.budget(options.budget, options.device)

@@ -80,6 +80,9 @@ def reproduce(plan: Plan, options: Any) -> str:
     given = {"--grid": plan.name, "--dataset": shlex.quote(",".join(plan.budgets)), "--seeds": str(plan.seeds)}
     given["--budget"] = _budget(plan)
     given |= {"--backbone": options.backbone} if options.backbone else {}
+    others = [cell for cell in plan.cells if cell.folder not in plan.places]
+    partly = any(plan.status(cell) != "done" for cell in others)  # else the folder holds all of the grid
+    given |= {"--only": shlex.quote(options.only)} if partly else {}
     given |= {"--plugin": Path(options.plugin).name} if options.plugin else {}
     given |= {"--set": " ".join(shlex.quote(text) for text in plan.set)} if plan.set else {}
     return " ".join(["python run_all.py", *(f"{flag} {value}" for flag, value in given.items())])

@@ -23,16 +23,21 @@ LOG = "metrics.jsonl"  # the curves of training
 SELECTED = "selected"  # the folder of the step that was scored, where it is not the last
 
 
-def take(plan: Plan, source: Path) -> None:
-    """Give the plan's cells that are to do the weights of `source`, another run's folder; say of how many, and why not.
-
-    A cell is taken from the folder of its name there, if it was trained by the same configuration to its end. Another
-    one is trained. Raises ZooError if `source` is no run's folder, or is where the plan writes.
-    """
+def check(plan: Plan, source: Path) -> None:
+    """Raise ZooError if `source` is no run's folder, or is where the plan writes."""
     if not (source / "grid.json").is_file():
         raise ZooError(f"--weights {source} is no run of a grid: it holds no grid.json")
     if source.resolve() == plan.out.resolve():
         raise ZooError(f"--weights {source} is where this run writes: choose another --out")
+
+
+def take(plan: Plan, source: Path) -> None:
+    """Give the plan's cells that are to do the weights of `source`, another run's folder; say of how many, and why not.
+
+    A cell is taken from the folder of its name there, if it was trained by the same configuration to its end. Another
+    one is trained. Errors as `check`.
+    """
+    check(plan, source)
     waiting = [cell for cell in plan.chosen if plan.status(cell) == "to do"]
     why = Counter(_take(cell, source / cell.folder, plan.folder(cell)) for cell in waiting)
     if taken := why.pop("", 0):
