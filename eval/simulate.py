@@ -1,8 +1,9 @@
 """Are the intervals right? Simulations with a known truth: python -m eval.simulate
 
 Prints the tables that eval/README.md shows: how often tests of all pairs find a difference that is none, how often
-confidence sets hold the true ranks, what the jackknife does to a small FID, and the error of a difference of two FIDs
-that share their noise. Takes a few minutes on one core with the usual numbers.
+confidence sets hold the true ranks, what the jackknife does to a small FID, the error of a difference of two FIDs that
+share their noise, and how often intervals of the effects on FID are right, which a page of the grid `anatomy` shows.
+Takes a few minutes on one core with the usual numbers.
 """
 
 from collections.abc import Iterator
@@ -29,7 +30,8 @@ class Options:
 
 def tables(options: Options) -> Iterator[tuple[str, str]]:
     """(title, Markdown table) of each simulation, as it is done."""
-    from eval.ranks.trials import LAWS, TRUTHS, distinguished, trial  # NumPy and torch, which --help does without
+    from eval.ranks.effecttrials import trial as effects  # NumPy and torch, which --help does without
+    from eval.ranks.trials import LAWS, TRUTHS, distinguished, trial
     from eval.scores.trials import jackknife, paired_errors
 
     count, seed = options.replicates, options.seed
@@ -68,6 +70,15 @@ def tables(options: Options) -> Iterator[tuple[str, str]]:
         rows.append([n, *(f"{one[key]:.2f}" for key in ("true", "paired", "unpaired")), f"{100 * one['covered']:.0f}%"])
     header = ["n", "true error", "paired by block", "as if independent", "paired interval covers"]
     yield "The error of a difference of two FIDs with shared noise", _table(rows, header)
+
+    rows = []
+    for seeds in (2, 3, 5):
+        for spread in (0.1, 0.3):
+            each = effects(seeds, spread, count, seed)
+            shares = (each.false, each.found, each.covered)
+            rows.append([seeds, spread, f"{100 * shares[0]:.1f}", *(f"{100 * share:.0f}%" for share in shares[1:])])
+    header = ["seeds", "runs vary by", "false, all equal, %", "found of plain targets", "intervals cover"]
+    yield "Effects of target and density", _table(rows, header)
 
 
 def _table(rows: list[list[object]], header: list[str]) -> str:

@@ -92,7 +92,7 @@ def _asked(name: str, run: Run) -> list[Block]:
         blocks += _renamed(claims(part), f"Claims: {where}")
         blocks += _renamed(studied(part), f"{str(run.grid.get('study')).capitalize()}: {where}")
         if not any(cell.variant for cell in run.cells):
-            blocks += _renamed(anatomy(part), f"What FID is made of: {where}")
+            blocks += _renamed(anatomy(part), f"Effects on FID: {where}")
     told, variants = recipes(run)
     blocks += _renamed([*variants[:1], Bullets(tuple(told)), *variants[1:]] if told else [], f"Recipes: {name}")
     blocks += _renamed(resolution(run), f"Resolution: {name}")

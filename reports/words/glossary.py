@@ -18,6 +18,10 @@ TERMS = {
     "control setting": "One way to draw and score samples (data set, backbone, weights, sampler, steps, guidance), the "
     "same for every objective.",
     "controlled pair": "Two objectives that differ in one thing only, so that a difference in score is due to it.",
+    "density": "How often training draws each noise level: `lognorm(0,1)` mostly middle ones, `uniform` all alike "
+    "along the path, `cosmap` those of a cosine path.",
+    "effective weight": "How much an error at each noise level counts in the expected loss, by how often that level is "
+    "drawn and by the loss's weight there.",
     "EMA": "Exponential moving average: weights averaged over the last steps of training, which draw better than the "
     "last ones.",
     "FID": "Frechet distance between the judge's features of samples and of training images; 0: the same distribution, "
@@ -40,6 +44,8 @@ TERMS = {
     "seed": "The number that fixes a run's random choices; training again with another shows how much chance does.",
     "snapshot": "A score taken in the middle of training.",
     "standard error": "How far a number typically is from what endless samples (or runs) would give.",
+    "target": "What the network is trained to put out: the noise (eps), the clean image (x0), a mix of both (v), the "
+    "velocity from one to the other (flow), or EDM's scaled image (edm).",
     "x_hat": "The clean image that the network's prediction stands for, at any step.",
 }
 

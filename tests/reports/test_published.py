@@ -1,4 +1,4 @@
-"""The page's blocks on SD3's study, on the scored step, on sigma_data, and on what FID is made of."""
+"""The page's blocks on SD3's study, on the scored step, on sigma_data, and on what has effects on FID."""
 
 import dataclasses
 import itertools
@@ -8,8 +8,9 @@ import pytest
 
 from reports.page import page
 from reports.read.load import load
-from reports.words.anatomy import anatomy, crossed
-from reports.words.document import Heading, Paragraph, Table, plain
+from reports.words.anatomy import anatomy
+from reports.words.crossed import crossed
+from reports.words.document import Bullets, Heading, Paragraph, Table, plain
 from reports.words.published import family, notes, study
 from tests.reports.test_reports import write_run
 from zoo import registry
@@ -106,63 +107,125 @@ def test_crossed_factors_are_recognised():
     assert common == "rf/lognorm(0,1)"
     assert {part.target for part in parts.values()} == {"eps", "v", "x0", "flow", "edm"}
     assert {part.density for part in parts.values()} == {"uniform", "lognorm(0,1)", "cosmap"}
-    assert parts["rf/lognorm(0,1)"].weight == "matched"  # to itself
-    assert sum(part.weight == "plain" for part in parts.values()) == 14
+    assert parts["rf/lognorm(0,1)"].weights == ("plain", "matched")  # it is matched to itself
+    assert sum(part.weights == ("plain",) for part in parts.values()) == 14
+    assert sum(part.weights == ("matched",) for part in parts.values()) == 14
     without = [registry.objective(name) for name in ANATOMY if name != "eps/flow+match(rf/lognorm(0,1))"]
     assert crossed(without) == ({}, "")
     assert crossed([registry.objective(name) for name in registry.FAMILIES["default"]]) == ({}, "")
 
 
-TRUE = {
-    "target": {"v": -0.3, "x0": 0.4, "edm": -0.1, "flow": -0.5},
-    "density": {"cosmap": -0.2},
-    "weight": {"matched": 0.3},
-}
+TRUE = {"eps": 0.5, "v": 0.2, "x0": 0.4, "edm": -0.3, "cosmap": -0.2}  # log ratios to flow, to lognorm(0,1)
 
 
-def test_planted_effects_are_told(tmp_path):
-    """FIDs of the files replaced by known products: the table has their ratios, with intervals around them."""
-    run = made(tmp_path, objectives=list(ANATOMY), seeds=(0, 1, 2), guidance=(1.0, 2.0))
+def crossing(folder, change=lambda cell, result: result, **given):
+    """A run of the grid `anatomy` whose FIDs are known products: what is TRUE when plain, half of it when matched."""
+    run = made(folder, **{"objectives": list(ANATOMY), "seeds": (0, 1, 2), "guidance": (1.0, 2.0), **given})
     parts, _ = crossed([registry.objective(name) for name in ANATOMY])
 
     def fid(cell, share: float = 1.0) -> float:
-        part = vars(parts[cell.objective])
-        y = sum(TRUE[factor].get(level, 0.0) for factor, level in part.items())
-        shift = 0.01 * ((hash_of(cell.objective) + 7 * cell.seed) % 5)
-        return 300 * math.exp(y + shift + (0.0 if "dit" in cell.backbone else -1.0) + 0.8 * (1 - share))
+        part = parts[cell.objective]
+        plain = part.weights != ("matched",)
+        y = sum(TRUE.get(level, 0.0) for level in (part.target, part.density)) * (1 if plain else 0.5)
+        y += 0.01 * ((hash_of(cell.objective) + 7 * cell.seed) % 5)
+        return 300 * math.exp(y + (0.0 if "dit" in cell.backbone else -1.0) + 0.8 * (1 - share))
 
     def plant(cell, result):
+        if result is None:
+            return None
         rows = [{**row, "fid": fid(cell) * (0.5 if row["guidance"] == 2 else 1)} for row in result["scores"]]
-        course = [{**shot, "images": i, "fid": fid(cell, i / 4)} for i, shot in zip((2, 4), itertools.repeat({}))]
-        return {**result, "scores": rows, "snapshots": course}
+        course = [{**shot, "images": i, "fid": 2 * fid(cell, i / 4)} for i, shot in zip((2, 4), itertools.repeat({}))]
+        trained = {**result["train"], "clipped": 0.9 if parts[cell.objective].weights == ("matched",) else 0.1}
+        return change(cell, {**result, "scores": rows, "snapshots": course, "train": trained})
 
-    blocks = anatomy(changed(run, plant).on("mnist"), " on mnist")
+    return changed(run, plant).on("mnist")
+
+
+def tables(blocks) -> list[dict[tuple[str, str], list[str]]]:
+    """Each table's rows by factor and level."""
+    found = [block for block in blocks if isinstance(block, Table)]
+    return [{(plain(row[0]), plain(row[1])): [*map(plain, row[2:])] for row in one.rows} for one in found]
+
+
+def value(text: str) -> float:
+    return float(text.split(" (")[0])
+
+
+def test_planted_effects_are_told(tmp_path):
+    blocks = anatomy(crossing(tmp_path), " on mnist")
     assert headings(blocks) == ["Anatomy on mnist"]
-    whole, own = (block for block in blocks if isinstance(block, Table))
-    found = {(plain(row[0]), plain(row[1])): row for row in whole.rows}
-    for factor, levels in TRUE.items():
-        for level, effect in levels.items():
-            assert float(found[factor, level][2]) == pytest.approx(math.exp(effect), abs=0.03)
-    assert float(found["backbone", "unet(width=32,attention=1)"][2]) == pytest.approx(math.exp(-1), abs=0.01)
-    assert float(found["guidance", "2"][2]) == pytest.approx(0.5, abs=0.01)
-    assert float(found["images", "50%"][2]) == pytest.approx(math.exp(0.4), abs=0.02)
-    assert found["target", "eps"][2:] == ("1", "-")
-    assert " to " in found["target", "flow"][3]
-    assert {row[2] for row in own.rows} == {"plain", "matched"}
+    whole, by_setting, rest = tables(blocks)
+    for level, effect in TRUE.items():
+        kind = "density" if level == "cosmap" else "target"
+        plain_, matched, change, *clipped = whole[kind, level]
+        assert value(plain_) == pytest.approx(math.exp(effect), abs=0.03)
+        assert value(matched) == pytest.approx(math.exp(effect / 2), abs=0.03)
+        assert value(change) == pytest.approx(math.exp(-effect / 2), abs=0.03)
+        assert [" to " in text for text in (plain_, matched, change)] == [True] * 3
+        assert clipped == ["10%", "90%"]
+        assert [value(text) for text in by_setting[kind, level]] == [pytest.approx(value(matched), abs=0.011)] * 2
+    assert whole["target", "flow"] == [
+        "1",
+        "1",
+        "1",
+        "10%",
+        "63%",
+    ]  # one of three is the common objective, plain at once
+    assert value(rest["backbone", "unet(width=32,attention=1)"][0]) == pytest.approx(math.exp(-1), abs=0.01)
+    assert value(rest["guidance", "2"][0]) == pytest.approx(0.5, abs=0.01)
+    assert value(rest["images", "50%"][0]) == pytest.approx(math.exp(0.4), abs=0.02)  # not of the final scores
+    mean = -sum(TRUE.get(target, 0) for target in ("eps", "v", "x0", "edm")) / 5 / 2 + 0.2 / 3 / 2
+    assert value(rest["weight", "matched"][0]) == pytest.approx(math.exp(mean), abs=0.03)
+    (told,) = (block for block in blocks if isinstance(block, Bullets))
+    target, density, weight = map(plain, told.items)
+    assert "plain, the FID of eps is 2.2" in target  # exp(0.8)
+    assert "matched, the FID of eps is 1.4" in target  # exp(0.4)
+    assert target.endswith("Pairs that are distinguished, of 10: 10 plain, 10 matched.")
+    assert density.startswith("Density: plain, the FID of ")
+    assert weight.startswith(f"Loss weight: matching multiplies FID by {rest['weight', 'matched'][0]}")
+
+
+def test_one_seed_is_said_to_tell_little(tmp_path):
+    blocks = anatomy(crossing(tmp_path, seeds=(0,)))
     said = " ".join(plain(block.text) for block in blocks if isinstance(block, Paragraph))
-    assert "FID differs 2.5 times plain, 2.5 times matched" in said  # exp(0.4 + 0.5)
+    assert "One seed has no intervals" in said and "Holm" not in said
+    assert not any(" to " in text for one in tables(blocks) for row in one.values() for text in row)
+    (told,) = (block for block in blocks if isinstance(block, Bullets))
+    assert "distinguished" not in plain(told.items[0])
+
+
+def without(run, gone):
+    """The run with some cells changed to this status, without a result."""
+    cells = [dataclasses.replace(c, status=s, result=None) if (s := gone(c)) else c for c in run.cells]
+    return dataclasses.replace(run, cells=tuple(cells))
+
+
+def test_a_seed_that_is_not_whole_is_left_out_and_what_diverged_is_named(tmp_path):
+    whole = crossing(tmp_path, seeds=(0, 1))
+    started = without(whole, lambda c: "missing" if c.seed == 1 and c.objective == "rf" and "dit" in c.backbone else "")
+    said = " ".join(plain(block.text) for block in anatomy(started) if isinstance(block, Paragraph))
+    assert "of 87 runs (2 seeds)" in said  # of 116: the DiT's second seed is not whole
+    assert "Seeds in which objectives are still to come are left out" in said
+    lost = without(whole, lambda c: "diverged" if c.objective == "eps/flow" else "")
+    said = " ".join(plain(block.text) for block in anatomy(lost) if isinstance(block, Paragraph))
+    assert "Diverged and left out" in said and "eps/flow on dit" in said
+    assert "still to come" not in said
+
+
+@pytest.mark.parametrize("kept", ["eps/flow", "/flow+lognorm(0,1)", "nothing"])
+def test_too_few_levels_are_no_section(kept, tmp_path):
+    run = without(crossing(tmp_path, seeds=(0,)), lambda c: "" if kept in c.objective else "diverged")
+    assert anatomy(run) == []
 
 
 def test_a_start_that_changes_with_guidance_is_one_factor_with_it(tmp_path):
-    run = made(tmp_path, objectives=list(ANATOMY), backbones=["dit"], seeds=(0, 1))
-
     def together(cell, result):
         rows = [{**row, "start": -5.4 if row["guidance"] == 2 else -10.0} for row in result["scores"]]
         return {**result, "scores": rows}
 
-    (whole, _) = (block for block in anatomy(changed(run, together).on("mnist")) if isinstance(block, Table))
-    factors = {row[0]: [other[1] for other in whole.rows if other[0] == row[0]] for row in whole.rows}
-    assert factors["start and guidance"] == ["-10, 1", "-5.4, 2"]
+    *_, rest = tables(anatomy(crossing(tmp_path, together, backbones=["dit"], seeds=(0, 1))))
+    factors = {factor: [level for other, level in rest if other == factor] for factor, _ in rest}
+    assert len(factors["samples"]) == 2
     assert not {"start", "guidance"} & factors.keys()
 
 
