@@ -3,16 +3,19 @@
 Variants are ranked as objectives are elsewhere, every pairing of objective and backbone being one more control.
 """
 
+import math
 from collections import Counter
+from statistics import fmean
 from typing import Any
 
 from eval.ranks import text as rank_words
 from eval.ranks.board import board
+from eval.ranks.scale import Asinh
 from eval.ranks.table import Entry
 from reports.read.cell import Cell
 from reports.read.run import Run
 from reports.words.document import Block, Bold, Heading, Paragraph, Table, Text, table
-from reports.words.forms import NONE, fid_at, fid_text
+from reports.words.forms import NONE, fid_at, fid_text, number
 from reports.words.ranktables import ALIKE, FIRST, SET
 from zoo.base.counts import counted
 
@@ -50,7 +53,7 @@ def recipes(run: Run) -> tuple[list[Text], list[Block]]:
     rows = [(variant, *map(rank_words.place, found)) for variant, found in ranks.items()]
     alone = _edge(found, cells)
     each = _each(cells, variants) if len(run.backbones) > 1 else [alone] if alone else []
-    return [_lead(found), *each, _order(ranks, names)], [
+    return [_lead(found), *each, _order(ranks, names), *_own(run)], [
         *blocks,
         Paragraph(ORDER),
         table(["variant", *names], rows),
@@ -145,6 +148,26 @@ def _order(ranks: dict[str, list[float | None]], names: list[str]) -> Text:
     ties = Counter(tuple(first) for first in leaders if len(first) > 1)
     parts += [f"a tie of {' and '.join(first)} under {count}" for first, count in ties.most_common()]
     return f"Among the objectives ranks first, of {counted(len(whole), 'recipe')}: {', '.join(parts)}."
+
+
+def _own(run: Run) -> list[Text]:
+    """For each backbone every objective's FID with the recipe that serves it best, over all compared settings: what the
+    order would be if each were tuned by itself."""
+    told: list[Text] = []
+    for backbone in run.backbones:
+        best: dict[str, tuple[float, str]] = {}
+        for name, variant, label in dict.fromkeys((base(c), c.variant, c.objective) for c in run.cells):
+            stats = [run.stat(backbone, label, setting, "fid") for setting in run.headline]
+            if all(stats) and all(math.isfinite(stat.mean) for stat in stats if stat):
+                scale = Asinh.of(run.headline[0].n)
+                mean = float(scale.back(fmean(float(scale.forward(stat.mean)) for stat in stats if stat)))
+                best[name] = min(best.get(name, (mean, variant)), (mean, variant))
+        if len(best) > 1:
+            order = sorted((fid, variant, name) for name, (fid, variant) in best.items())
+            parts = ", ".join(f"{name} {number(fid)} ({variant})" for fid, variant, name in order)
+            how = "by FID over all settings, chosen by the same runs"
+            told.append(f"Each objective with its own best recipe on {backbone}, {how}: {parts}.")
+    return told
 
 
 def _ranks(entries: list[Entry], names: list[str]) -> list[float | None]:
