@@ -104,14 +104,11 @@ def label_points(
 def looks(run: Run, order: Mapping[str, float] | None = None) -> dict[str, tuple[str, str]]:
     """Colour and line of each objective; beyond the palette's size only the best keep one, the rest are grey.
 
-    order: what the best have least of, where that is not FID under the first setting. An objective that is named either
-    way looks alike.
+    order: what the best have least of, where that is not the rank. An objective that is named either way looks alike.
     """
     named = run.objectives
     if len(named) > len(PALETTE):
-        stats = {o: [run.stat(b, o, s, "fid") for b in run.backbones for s in run.compared[:1]] for o in named}
-        best = {o: min((stat.mean for stat in found if stat), default=math.inf) for o, found in stats.items()}
-        named = sorted(named, key=lambda o: best[o])[: len(PALETTE)]
+        named = run.ranked[: len(PALETTE)]
         if order is not None:
             chosen = sorted(run.objectives, key=lambda o: order[o])[: len(PALETTE)]
             new = iter([o for o in chosen if o not in named])
