@@ -46,9 +46,14 @@ class Packed:
 
     @property
     def name(self) -> str:
-        """`DATASET BACKBONE OBJECTIVE seedN`."""
-        train = self.config.train
-        return f"{train.dataset} {train.backbone} {train.objective} seed{train.seed}"
+        """`DATASET BACKBONE OBJECTIVE seedN`, and the variant of the recipe in brackets after the objective."""
+        train, variant = self.config.train, f" [{self.variant}]" if self.variant else ""
+        return f"{train.dataset} {train.backbone} {train.objective}{variant} seed{train.seed}"
+
+    @property
+    def variant(self) -> str:
+        """The name that its grid gives its recipe; "" for none."""
+        return str(read_sealed(self.folder / "cell.json").get("variant") or "")
 
     @property
     def group(self) -> tuple[str, ...]:

@@ -48,11 +48,13 @@ def main() -> int:
     device = pick_device(options.device)
     with tempfile.TemporaryDirectory() as scratch:
         cells = packing.unpack(Path(options.file), Path(scratch))
+        if options.into:
+            places(cells, Path(options.into))
         faults = [*packing.seed_faults(cells), *(fault for cell in cells for fault in judge_faults(cell))]
         print("\n".join(f"fault: {fault}" for fault in faults), end="\n" if faults else "")
         for cell in cells:
             lines, wrong = score_again(cell, Path(options.data_dir), options.mirror, device, options.fresh)
-            print("\n".join([cell.name, *lines]), flush=True)
+            print("\n".join([cell.name, *lines, *(f"fault: {fault}" for fault in wrong)]), flush=True)
             faults += wrong
         if not faults and options.into:
             print(f"added to {add(cells, Path(options.into))}: python -m eval.compare {options.into} ranks it")
@@ -94,9 +96,12 @@ def score_again(
     bench = Bench.load(data, data_dir, device)
     model = Model(manifest, tensors, device, cell.config.score.batch)
     rows = {row["setting"]: row for row in cell.result["scores"]}
-    lines, faults = [], []
+    excused = {one["setting"] for one in cell.result.get("unscored") or ()}
+    lines, faults = [], [] if rows else [f"{cell.name}: no setting is scored"]
     for setting in cell.config.score.controls:
         if (told := rows.pop(setting.name, None)) is None:
+            if setting.name not in excused:
+                faults.append(f"{cell.name}, {setting.words}: not scored, though its configuration names it")
             continue
         found = score(model, setting, cell.config.score.n, bench, FRESH if fresh else 0).row
         problems = differing(told, found, fresh)
@@ -124,16 +129,29 @@ def differing(told: dict[str, Any], found: dict[str, Any], fresh: bool) -> list[
     return problems
 
 
-def add(cells: "Sequence[Packed]", folder: Path) -> Path:
-    """Copy verified cells into a board's folder. Raises ZooError for a cell that is there already."""
+def places(cells: "Sequence[Packed]", folder: Path) -> list[Path]:
+    """Where each cell goes in a board's folder. Raises ZooError where one is there already, or two would share one."""
     from zoo.grid.cell import Cell
 
-    places = [folder / Cell(cell.config, 0.0).folder for cell in cells]
-    for place in places:
+    found = [folder / Cell(cell.config, 0.0, cell.variant).folder for cell in cells]
+    for place in found:
         if place.exists():
             raise ZooError(f"{place} is there already: move it away, or choose another --into")
-    for cell, place in zip(cells, places, strict=True):
-        shutil.copytree(cell.folder, place)
+        if found.count(place) > 1:
+            raise ZooError(f"two cells of the submission would both be {place}: a board has one of each")
+    return found
+
+
+def add(cells: "Sequence[Packed]", folder: Path) -> Path:
+    """Copy verified cells into a board's folder, all of them or none. Errors as `places`."""
+    found = places(cells, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".added-") as scratch:
+        for i, cell in enumerate(cells):
+            shutil.copytree(cell.folder, Path(scratch) / str(i))
+        for i, place in enumerate(found):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            (Path(scratch) / str(i)).rename(place)
     return folder
 
 

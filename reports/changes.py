@@ -122,9 +122,7 @@ def _unshared(a: Run, b: Run) -> str:
 
 
 def _settings(run: Run) -> str:
-    words = [
-        f"{s.weights} {s.sampler} {counted(s.steps, 'step')}, guidance {s.guidance:g}, n {s.n}" for s in run.settings
-    ]
+    words = [f"{s.weights} {s.sampler} {counted(s.steps, 'step')}, {run.label(s)}, n {s.n}" for s in run.settings]
     return _some(words, "; ")
 
 

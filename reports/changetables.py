@@ -64,7 +64,12 @@ def _table(found: Comparison, changes: Sequence[Change], limit: int | None) -> l
     header = [*(["data set"] if several else []), "backbone", "objective", "seed", "setting"]
     names = len(header)
     header += ["FID", "FID, change", "accuracy", "accuracy, points"]
-    shown, note = _first(changes, limit, lambda change: (not any(change.holds), -abs(change.found[0].mean)))
+    shown, note = _first(
+        changes,
+        limit,
+        lambda change: (not any(change.holds), -abs(change.found[0].mean)),
+        "what holds and is largest first",
+    )
     rows = []
     for change in shown:
         where = [*([change.dataset] if several else []), change.backbone, change.objective]
@@ -78,12 +83,12 @@ def _table(found: Comparison, changes: Sequence[Change], limit: int | None) -> l
     return [*note, Table(tuple(header), tuple(rows), names)]
 
 
-def _first(items: Sequence[T], limit: int | None, order: Callable[[T], Any]) -> tuple[list[T], list[Block]]:
-    """The first of many, and a note that says so; in the given order if there are few."""
+def _first(items: Sequence[T], limit: int | None, order: Callable[[T], Any], which: str) -> tuple[list[T], list[Block]]:
+    """The first of many, and a note that says which; in the given order if there are few."""
     if limit is None or len(items) <= limit:
         return list(items), []
     number = counted(len(items), "row")
-    text = f"{limit} of {number}, what holds and is largest first; --out FILE.md or FILE.csv writes all."
+    text = f"{limit} of {number}, {which}; --out FILE.md or FILE.csv writes all."
     return sorted(items, key=order)[:limit], [Paragraph(text, "note")]
 
 
@@ -106,7 +111,7 @@ def _times(matched: Sequence[tuple[Cell, Cell]], limit: int | None) -> list[Bloc
         said = [f"{name} x {_ratio(ratios[backbone, name])}" for name in TIMES if (backbone, name) in ratios]
         means.append((Code(backbone), f": {', '.join(said)}"))
     how = "Ratios, second to first, as geometric means over cells, in brackets 95% intervals by Student's t:"
-    shown, note = _first(rows, limit, lambda row: row)
+    shown, note = _first(rows, limit, lambda row: row, "by name")
     header = ("data set", "backbone", "objective", "seed", *TIMES)
     return [Paragraph(how), Bullets(tuple(means)), *note, Table(header, tuple(shown), 4)]
 

@@ -86,7 +86,6 @@ def page(run: Run, figures: list[str], running: bool = False) -> list[Block]:
     """The whole page; figures: the names that were drawn. running: as in `build`."""
     told, variants = recipes(run)
     blocks: list[Block] = [Heading(sentences.title(run), 1), *_warnings(run)]
-    blocks += [Paragraph(note, "note") for note in run.notes]
     blocks += opening(run, _pictures(run, figures, "Opening"), running, [*lead(run), *found(run), *meeting(run), *told])
     blocks += [Paragraph(note, "note")] if (note := run.grid.get("sizes_note")) else []
     if run.done and run.ranks_objectives:

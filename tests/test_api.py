@@ -114,6 +114,11 @@ def test_a_function_gets_the_rows_that_training_logs_and_nothing_is_printed(tmp_
     assert [row["loss"] for row in rows] == list(run.metrics["loss"])
 
 
+def test_a_checkpoint_has_the_metrics_of_its_run(trained):
+    file = zoo.load(next(trained.folder.glob("step-*.safetensors")))
+    assert list(file.metrics["step"]) == list(trained.metrics["step"]) == list(range(1, 11))
+
+
 def test_a_function_that_raises_ends_training_and_the_same_call_goes_on(tmp_path, trained):
     def stop(row: dict) -> None:
         if row["step"] == 5:

@@ -99,7 +99,9 @@ class Run:
 
         from zoo.base.files import read_rows
 
-        return pd.DataFrame(read_rows(self.folder / "metrics.jsonl")[0])
+        return pd.DataFrame(
+            read_rows((self.folder if self.folder.is_dir() else self.folder.parent) / "metrics.jsonl")[0]
+        )
 
 
 def train(

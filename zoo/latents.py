@@ -111,8 +111,13 @@ def show(options: Show) -> list[str]:
     shape = " x ".join(map(str, coder.net.encode(data.test[:1]).shape[1:]))
     lines = [f"{name}: PSNR {psnr(data.test, back):.2f} dB on {counted(len(back), 'test image')}, latents of {shape}"]
     if options.out:
-        rows = [part[i : i + SHOWN] for i in range(0, 4 * SHOWN, SHOWN) for part in (data.test, back)]
-        write_atomic(Path(options.out), png(sheet(torch.cat(rows), SHOWN)))
+        wide = min(SHOWN, len(back))
+        rows = [
+            part[i : i + wide]
+            for i in range(0, min(4 * wide, len(back) // wide * wide), wide)
+            for part in (data.test, back)
+        ]
+        write_atomic(Path(options.out), png(sheet(torch.cat(rows), wide)))
         lines.append(f"{options.out}: test images, and below each what is given back")
     if options.npz:
         write_npz(Path(options.npz), data.test_labels, data.image_shape, iter([back]))
@@ -142,9 +147,15 @@ def add(options: Add) -> list[str]:
     path = Path(options.file).with_suffix(".json")
     facts = read_sealed(path)
     store.read(path, tuple(facts.get("image_shape", ())), torch.device("cpu"))
+    folder = Path(options.data_dir) / store.FOLDER
+    if (there := folder / path.name).is_file() and read_sealed(there)["sha256"] != facts["sha256"]:
+        raise ZooError(
+            f"{there} is another auto-encoder of this name: it would be lost. Add this one to another --data-dir, or "
+            "move that one away"
+        )
     for file in (path.with_suffix(".safetensors"), path):
-        write_atomic(Path(options.data_dir) / store.FOLDER / file.name, file.read_bytes())
-    return [f"{store.pinned_name(facts)}: in {Path(options.data_dir) / store.FOLDER}, for --latents"]
+        write_atomic(folder / file.name, file.read_bytes())
+    return [f"{store.pinned_name(facts)}: in {folder}, for --latents"]
 
 
 def _worth(facts: dict[str, object]) -> str:

@@ -1,6 +1,7 @@
 """`folder:PATH` and the names of data sets: what is read exactly, what is converted and told, and what is refused."""
 
 import os
+import unicodedata
 
 import numpy as np
 import pytest
@@ -236,3 +237,28 @@ def test_arrays_that_break_their_promise_are_refused():
     ):
         with pytest.raises(ZooError, match=message):
             data.check("x", spec, bad)
+
+
+def test_labels_follow_the_names_as_they_are_spelled_in_nfc(tmp_path):
+    """A copy from macOS has decomposed names, which sort elsewhere: e and an accent before z, the one letter behind."""
+    for part, form in (("train", "NFC"), ("test", "NFD")):
+        for label, name in enumerate(("zebra", "\u00e9p\u00e9e")):
+            place = tmp_path / "own" / part / unicodedata.normalize(form, name)
+            place.mkdir(parents=True)
+            for i in range(5):
+                Image.fromarray(np.full((8, 8, 3), 100 * label + i, np.uint8)).save(place / f"{i}.png")
+    found = load(tmp_path / "own")
+    for images, labels in ((found.train, found.train_labels), (found.test, found.test_labels)):
+        accented = images.amax((1, 2, 3)) >= 100
+        assert {found.spec.names[label] for label in labels[accented]} == {"\u00e9p\u00e9e"}
+        assert {found.spec.names[label] for label in labels[~accented]} == {"zebra"}
+
+
+@pytest.mark.parametrize(("side", "size"), [(29, 100), (500, 72), (49, 64), (49, 128), (31, 100)])
+def test_rounding_takes_no_pixel_outside_the_picture(side, size):
+    assert fitted(np.full((side, side, 3), 7, np.uint8), (size, size)).tolist() == np.full((size, size, 3), 7).tolist()
+
+
+def test_the_home_of_nobody_is_refused(tmp_path):
+    with pytest.raises(ZooError, match="there is no such user"):
+        data.load("folder:~nosuchuserhere/pictures", tmp_path)

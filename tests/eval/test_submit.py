@@ -80,6 +80,10 @@ def sharper(cells: Path) -> None:
     rewrite(cells / "0001" / "result.json", lambda result: result["scores"][0].update(acc=0.99))
 
 
+def unscored(cells: Path) -> None:
+    rewrite(cells / "0001" / "result.json", lambda result: result.update(scores=[]))
+
+
 def other_judge(cells: Path) -> None:
     rewrite(cells / "0000" / "result.json", lambda result: result["judge"].update(sha256="0" * 64))
 
@@ -101,6 +105,7 @@ def one_training_thrice(cells: Path) -> None:
 
 
 FAULTS = {better: "FID differs", sharper: "accuracy differs", other_judge: "not by a shipped judge",
+          unscored: "fault: digits dit(width=32,depth=1) rf seed1, EMA, no guidance, 3 steps: not scored",
           two_seeds: "2 distinct seeds", one_training_thrice: "same weights"}  # fmt: skip
 
 
@@ -112,6 +117,31 @@ def test_what_is_wrong_is_found(change, made, tmp_path, inside, capsys, monkeypa
     assert verify.main() == 1
     assert FAULTS[change] in capsys.readouterr().out
     assert not (tmp_path / "board").exists()
+
+
+def test_a_board_is_extended_by_all_cells_or_none(made, tmp_path):
+    """Recipes of one pairing have folders of their own; two cells of one folder are refused before any is copied."""
+    packed = packing.unpack(made[1], tmp_path / "x")
+    for i, cell in enumerate(packed):
+        rewrite(cell.folder / "cell.json", lambda facts, i=i: facts.update(variant=f"recipe {i}"))
+    assert "rf [recipe 1] seed1" in packed[1].name
+    verify.add(packed, tmp_path / "board")
+    assert len(list((tmp_path / "board").rglob("result.json"))) == 3
+    assert not list((tmp_path / "board").glob(".added*"))
+    with pytest.raises(ZooError, match="is there already"):
+        verify.add(packed, tmp_path / "board")
+    with pytest.raises(ZooError, match="two cells of the submission would both be"):
+        verify.add([packed[0], packed[0]], tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_place_that_is_taken_is_told_before_anything_is_scored(made, tmp_path, monkeypatch):
+    taken = verify.places(packing.unpack(made[1], tmp_path / "x"), tmp_path / "board")[0]
+    taken.mkdir(parents=True)
+    monkeypatch.setattr(verify, "score_again", lambda *_: pytest.fail("scored"))
+    monkeypatch.setattr("sys.argv", ["verify", str(made[1]), "--into", str(tmp_path / "board")])
+    with pytest.raises(ZooError, match="is there already"):
+        verify.main()
 
 
 def test_archives_that_are_none_are_refused(made, tmp_path):

@@ -145,6 +145,15 @@ def test_a_part_of_a_grid_is_repeated_by_its_pattern(tmp_path):
     assert "--only" not in record.reproduce(plan.make(whole, fetch=False), whole)
 
 
+def test_a_file_with_a_grid_is_repeated_by_its_name(tmp_path):
+    file = tmp_path / "my study.toml"
+    file.write_text((files.FOLDER / "smoke.toml").read_text())
+    asked = options(grid=str(file), out=str(tmp_path / "out"), plugin="my code/my part.py")
+    told = record.reproduce(plan.make(asked, fetch=False), asked)
+    assert told.startswith("python run_all.py --grid 'my study.toml' ")
+    assert told.endswith("--plugin 'my part.py'")
+
+
 def test_what_cannot_be_read_is_not_to_be_done(tmp_path, capsys):
     made = plan.make(options(out=str(tmp_path)), fetch=False)
     for cell in made.chosen:

@@ -15,7 +15,7 @@ from zoo.base.sealed import read_sealed, write_sealed
 from zoo.config.control import Setting
 from zoo.data.sets import source
 from zoo.hub import push
-from zoo.hub.card import HUB_DATA, eval_results, metadata
+from zoo.hub.card import HUB_DATA, eval_results, metadata, name_of
 from zoo.hub.export import curve_of, export, pipeline_config, scheduler_for
 from zoo.objectives.core import Objective
 from zoo.objectives.families import DEFAULT
@@ -240,6 +240,13 @@ def test_a_card_holds_results_with_floor_and_interval_that_the_hub_s_library_rea
     assert "None were measured" in other.content
 
 
+def test_a_card_tells_no_place_of_the_machine():
+    config = {"objective": "rf", "backbone": DIT, "dataset": "folder:/home/me/secret place/pets(size=8)", "seed": 0}
+    told = metadata(name_of(config), config, RESULT, [ROW], None) + name_of(config)
+    assert "secret" not in told and "/home" not in told
+    assert "pets-" in told
+
+
 def test_eval_results_for_programs():
     from huggingface_hub import parse_eval_result_entries
 
@@ -289,6 +296,16 @@ def test_nothing_is_sent_unless_asked(tmp_path, digits, tiny, inside, refused, m
 
     monkeypatch.setattr(Hub, "create_repo", no_token)
     with pytest.raises(ZooError, match="hf auth login"):
+        push.push(tmp_path / "a", "me/model", False)
+
+    class Lost(Exception):
+        """What a library for HTTP raises where there is no network: no OSError, and of no type that we know."""
+
+    def no_network(self, *_, **__):
+        raise Lost("All connection attempts failed")
+
+    monkeypatch.setattr(Hub, "create_repo", no_network)
+    with pytest.raises(ZooError, match=r"was not pushed: All connection attempts failed.*hf upload me/model"):
         push.push(tmp_path / "a", "me/model", False)
     for words, message in ((["--dry-run"], "belong to --push"), (["--push", "model"], "USER/NAME"),
                            (["--push", "a/b/c"], "USER/NAME")):  # fmt: skip

@@ -25,6 +25,7 @@ from zoo.config.fits import fit_training
 from zoo.data.dataset import Dataset, affine, load
 from zoo.data.npz import read_npz
 from zoo.export import main as export
+from zoo.latents import main as latents
 from zoo.sample import main as sample
 from zoo.sampling.model import Model, Preview
 from zoo.spaces import store
@@ -204,3 +205,20 @@ def test_a_student_has_its_teacher_s_auto_encoder(tiny, data, cpu, tmp_path):
     checkpoint.save(teacher, manifest["step"], tensors, {k: v for k, v in facts.items() if k not in head})
     with pytest.raises(ZooError, match="on latents of auto-encoder 000"):
         train.train(config, tmp_path / "again", data, cpu, teacher=teacher)
+
+
+def test_an_auto_encoder_of_a_taken_name_replaces_none(data, tmp_path, inside, refused):
+    """Adding the same one again changes nothing; another one of its name is refused, and the first stays."""
+    (own,) = (data.home / store.FOLDER).glob("*.json")
+    there = tmp_path / "data" / store.FOLDER
+    for _ in range(2):
+        inside(latents, "add", str(own), "--data-dir", str(tmp_path / "data"))
+    before = (there / own.name).read_bytes()
+    other = tmp_path / "other"
+    other.mkdir()
+    store.opened(NAME, replace(data, home=other, train=data.train.flip(0)), torch.device("cpu"))
+    (another,) = (other / store.FOLDER).glob("*.json")
+    assert another.name == own.name  # the same recipe on the same images, as trained on another machine
+    told = refused(latents, "add", str(another), "--data-dir", str(tmp_path / "data"))
+    assert "is another auto-encoder of this name" in told
+    assert (there / own.name).read_bytes() == before

@@ -1,5 +1,7 @@
 """Stages: teachers that are trained first, named by their configuration, and reused; what a scheme trains with."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -59,6 +61,13 @@ def test_a_finished_teacher_is_reused_and_another_is_refused(tiny, digits, cpu, 
         ZooError, match="taught by v/cosine, whose run in .* is not there or not finished: train it first"
     ):
         training.train(config, tmp_path / "none", digits, cpu, teacher=tmp_path / "nowhere")
+    with pytest.raises(ZooError, match="Give another teacher, or this run its options"):
+        training.train(other, tmp_path / "other", digits, cpu, teacher=tmp_path / "teacher")
+    changed = dataclasses.replace(digits, sha256="0" * 64)
+    with pytest.raises(ZooError, match="begun with other images"):
+        training.train(config, tmp_path / "changed", changed, cpu, teacher=tmp_path / "teacher")
+    with pytest.raises(ZooError, match="rf has no teacher: leave out"):
+        training.train(tiny(), tmp_path / "alone", digits, cpu, teacher=tmp_path / "teacher")
 
 
 def test_a_run_goes_on_with_the_teacher_that_it_began_with(tiny, digits, cpu, tmp_path, stopped_at):

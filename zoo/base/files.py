@@ -172,4 +172,4 @@ def write_error(path: Path, size: int, error: OSError) -> ZooError:
         free = shutil.disk_usage(next(p for p in path.absolute().parents if p.exists())).free
         return DiskFull(f"no space to save {path}: {size:,} bytes needed, {free:,} free. Make room and run again")
     reason = error.strerror or str(error)
-    return ZooError(f"cannot write {path}: {reason}. Choose a writable folder with --out")
+    return ZooError(f"cannot write {path}: {reason}. Choose another folder, which can be written")

@@ -71,8 +71,11 @@ class Folder(Source):
 
     @property
     def root(self) -> Path:
-        """The folder."""
-        return Path(self.path).expanduser()
+        """The folder. Raises ZooError for the home of a user that is not there."""
+        try:
+            return Path(self.path).expanduser()
+        except RuntimeError:
+            raise ZooError(f"folder:{self.path}: there is no such user, so no home. Give the path from /") from None
 
     @property
     def spec(self) -> Spec:
@@ -130,9 +133,9 @@ def fitted(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """A picture uint8 [h, w] or [h, w, 3] at another (height, width): scaled to cover it (bicubic), its middle kept."""
     height, width = picture.shape[:2]
     scale = max(shape[0] / height, shape[1] / width)
-    kept_high, kept_wide = shape[0] / scale, shape[1] / scale
+    kept_high, kept_wide = min(height, shape[0] / scale), min(width, shape[1] / scale)  # rounding may exceed the edge
     top, left = (height - kept_high) / 2, (width - kept_wide) / 2
-    box = (left, top, left + kept_wide, top + kept_high)
+    box = (left, top, min(width, left + kept_wide), min(height, top + kept_high))
     return np.asarray(Image.fromarray(picture).resize((shape[1], shape[0]), Image.Resampling.BICUBIC, box=box))
 
 
@@ -169,7 +172,7 @@ def class_folders(root: Path) -> tuple[dict[str, Path], Counter[str]]:
     if len(found) < 2:
         what = f"one class, {next(iter(found))}" if found else "no folders"
         raise ZooError(f"{root} holds {what}: a data set needs at least two classes, each a folder of its images")
-    return found, told
+    return dict(sorted(found.items(), key=lambda one: natural(Path(one[0])))), told  # as spelled in NFC, in every part
 
 
 def class_files(root: Path, told: Counter[str]) -> Files:

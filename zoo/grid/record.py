@@ -77,13 +77,18 @@ def _settings(plan: Plan, dataset: str) -> dict[str, Any]:
 
 def reproduce(plan: Plan, options: Any) -> str:
     """The command that gives the same cells on any machine; no folders of this one."""
-    given = {"--grid": plan.name, "--dataset": shlex.quote(",".join(plan.budgets)), "--seeds": str(plan.seeds)}
+    file = Path(options.grid).name
+    given = {
+        "--grid": shlex.quote(file) if file.endswith(".toml") else plan.name,
+        "--dataset": shlex.quote(",".join(plan.budgets)),
+        "--seeds": str(plan.seeds),
+    }
     given["--budget"] = _budget(plan)
     given |= {"--backbone": options.backbone} if options.backbone else {}
     others = [cell for cell in plan.cells if cell.folder not in plan.places]
     partly = any(plan.status(cell) != "done" for cell in others)  # else the folder holds all of the grid
     given |= {"--only": shlex.quote(options.only)} if partly else {}
-    given |= {"--plugin": Path(options.plugin).name} if options.plugin else {}
+    given |= {"--plugin": shlex.quote(Path(options.plugin).name)} if options.plugin else {}
     given |= {"--set": " ".join(shlex.quote(text) for text in plan.set)} if plan.set else {}
     return " ".join(["python run_all.py", *(f"{flag} {value}" for flag, value in given.items())])
 

@@ -44,13 +44,18 @@ def write_card(
 
 def name_of(config: dict[str, Any]) -> str:
     """What the card is headed by."""
-    return f"{config['objective']} on {config['backbone']}, {config['dataset']}, seed {config['seed']}"
+    return f"{config['objective']} on {config['backbone']}, {_data(config)}, seed {config['seed']}"
+
+
+def _data(config: dict[str, Any]) -> str:
+    """The data set's name; of a folder its last part and a mark, and not where it lies."""
+    dataset = str(config["dataset"])
+    return dataset if sets.source(dataset).fixed else sets.short(dataset)
 
 
 def source(config: dict[str, Any]) -> str:
     """The data in words; of a folder its name, and not where it lies."""
-    dataset = config["dataset"]
-    return SOURCES.get(dataset) or f"the data set {dataset if sets.source(dataset).fixed else sets.short(dataset)}"
+    return SOURCES.get(config["dataset"]) or f"the data set {_data(config)}"
 
 
 def result_of(ckpt: Path, manifest: dict[str, Any]) -> dict[str, Any] | None:
@@ -80,7 +85,7 @@ def metadata(
     for row in rows:
         given = {
             "task_type": TASK, "task_name": Setting(**{k: row[k] for k in Setting.model_fields}).words,
-            "dataset_type": data or config["dataset"], "dataset_name": source(config),
+            "dataset_type": data or _data(config), "dataset_name": source(config),
             "dataset_config": row["setting"], "dataset_split": "train",
             "dataset_args": {"sha256": result["data"]["sha256"]} if result else None,
         }  # fmt: skip
@@ -96,7 +101,7 @@ def metadata(
         ]  # fmt: skip
     made = ModelCardData(
         license=licence, library_name="diffusers", pipeline_tag=TASK, datasets=[data] if data else None,
-        tags=["diffusers", "objective-zoo", f"dataset:{config['dataset']}"], model_name=name,
+        tags=["diffusers", "objective-zoo", f"dataset:{_data(config)}"], model_name=name,
         eval_results=found or None,
     )  # fmt: skip
     if found:
@@ -183,8 +188,8 @@ images = pipe(class_labels=list(range({spec.real})), num_inference_steps=20, gui
 
 For studying and teaching diffusion objectives. The model is small and its data are simple: its scores compare rows of
 one table of the Objective zoo, and say nothing of large models. FID here is measured in the features of a small
-classifier, not of Inception, and is compared with no FID of elsewhere. The model draws digits or clothes of its
-training set's kind and nothing else.
+classifier, not of Inception, and is compared with no FID of elsewhere. The model draws
+images of its training set's kind and nothing else.
 """
 
 

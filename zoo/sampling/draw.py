@@ -47,6 +47,8 @@ def parse_labels(text: str | None, spec: Spec) -> list[int]:
             found.append(spec.names.index(part))
             continue
         ends = (first, end if dash else first)
+        if all(each in spec.names for each in ends):  # names that are numbers mean what they say in a range, too
+            ends = (str(spec.names.index(ends[0])), str(spec.names.index(ends[1])))
         if not all(each.isdecimal() and int(each) < spec.num_classes for each in ends) or int(ends[0]) > int(ends[1]):
             raise ZooError(
                 f"--labels {text!r}: {part!r} is no class. Allowed: 0 to {spec.num_classes - 1}, ranges as in "

@@ -201,6 +201,8 @@ def taught_by(
     """
     scheme = registry.objective(config.objective).scheme
     if scheme is None or scheme.teacher is None:
+        if teacher is not None:
+            raise ZooError(f"{config.objective} has no teacher: leave out {teacher}")
         return None
     wanted, place = config.model_copy(update={"objective": scheme.teacher}), teacher or folder / TEACHER
     if teacher is None:
@@ -210,7 +212,9 @@ def taught_by(
     if not found or found[0]["step"] < wanted.steps:
         who = f"{config.objective} is taught by {scheme.teacher}"
         raise ZooError(f"{who}, whose run in {place} is not there or not finished: train it first")
-    refuse_other(wanted, found[0], place)
+    refuse_other(wanted, found[0], place, "it cannot teach this run. Give another teacher, or this run its options")
+    refuse_changed(found[0]["plugins"], place)
+    refuse_other_images(data, found[0]["data_sha256"], place)
     return found
 
 
@@ -226,10 +230,12 @@ def points(steps: int, count: int) -> set[int]:
     return {round(steps * i / (count + 1)) for i in range(1, count + 1)} - {0, steps}
 
 
-def refuse_other(config: TrainConfig, manifest: dict[str, Any], folder: Path) -> None:
+def refuse_other(
+    config: TrainConfig, manifest: dict[str, Any], folder: Path, remedy: str = "choose another --out"
+) -> None:
     """Raise ZooError unless the run in the folder has this configuration."""
     if lines := differences(config.model_dump(mode="json"), manifest["config"]):
-        raise ZooError("\n  ".join([f"{folder} holds a run of another configuration; choose another --out:", *lines]))
+        raise ZooError("\n  ".join([f"{folder} holds a run of another configuration; {remedy}:", *lines]))
 
 
 def refuse_changed(before: dict[str, str], folder: Path) -> None:
