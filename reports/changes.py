@@ -122,7 +122,13 @@ def _unshared(a: Run, b: Run) -> str:
 
 
 def _settings(run: Run) -> str:
-    words = [f"{s.weights} {s.sampler} {counted(s.steps, 'step')}, {run.label(s)}, n {s.n}" for s in run.settings]
+    """Each setting with every field that can make it another one."""
+    words = []
+    for s in run.settings:
+        rest = [f"within {s.interval[0]:g} to {s.interval[1]:g} of noise"] * (s.interval != (0.0, 1.0))
+        rest += [f"rescaled {s.rescale:g}"] * bool(s.rescale) + ["unclipped"] * (not s.clip)
+        how = f"{s.weights} {s.sampler} {s.step_grid} {counted(s.steps, 'step')}, start {s.start:g}"
+        words.append(", ".join([how, f"guidance {s.guidance:g}", *rest, f"n {s.n}"]))
     return _some(words, "; ")
 
 

@@ -148,6 +148,13 @@ def test_runs_with_nothing_in_common_are_refused(two, tmp_path):
     made(tmp_path / "d", seeds=(0, 1, 2), guidance=(4.0,))
     with pytest.raises(ZooError, match=r"no control setting: .*guidance 1.*against .*guidance 4"):
         changes.compare(a, tmp_path / "d")
+    made(later := tmp_path / "e", seeds=(0, 1, 2))
+    for path in later.rglob("result.json"):
+        edit(path, lambda result: [row.update(start=-5.4) for row in result["scores"]])
+    with pytest.raises(
+        ZooError, match=r"no control setting: .*start -10, guidance 1.*against .*start -5.4, guid"
+    ):
+        changes.compare(a, later)
     for cell in grid["cells"]:
         fail(b / cell["dir"], "failed")
     with pytest.raises(ZooError, match="no cell is done in both"):
