@@ -62,16 +62,17 @@ def evaluations(run: Run) -> Figure | None:
 def few_steps(run: Run) -> Figure | None:
     """FID against network evaluations, each objective under its best sampler at as many, where maps were drawn from.
 
-    Named are those of the lowest FID in few evaluations.
+    Named are the best at any few evaluations: the first of each number, then the second, and so on.
     """
     if not is_about(run):
         return None
     tried = {backbone: {o: by_count(run, backbone, o) for o in run.objectives} for backbone in run.backbones}
-    lowest = {
-        o: min((s.mean for found in tried.values() for n, (_, s) in found[o].items() if n <= FEW), default=math.inf)
-        for o in run.objectives
-    }
-    styles, plots = looks(run, lowest), []
+    places = dict.fromkeys(run.objectives, math.inf)
+    for found in tried.values():
+        for count in {n for each in found.values() for n in each if n <= FEW}:
+            order = sorted((each[count][1].mean, o) for o, each in found.items() if count in each)
+            places |= {o: min(places[o], place) for place, (_, o) in enumerate(order)}
+    styles, plots = looks(run, places), []
     for backbone, found in tried.items():
         curves = [(o, styles[o], [*map(float, each)], [s.mean for _, s in each.values()]) for o, each in found.items()]
         plots.append((short(backbone), curves))

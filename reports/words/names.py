@@ -10,6 +10,7 @@ from zoo.objectives.auxiliary import Plain
 from zoo.objectives.core import Objective
 from zoo.objectives.coupling import Independent
 from zoo.objectives.density import natural
+from zoo.objectives.match import Match
 from zoo.objectives.weight import Flat
 from zoo.registry import TARGETS, objective
 
@@ -43,6 +44,7 @@ PARTS = {  # by the class of a density, weight, coupling or auxiliary term; brac
     "Laplace": "noise levels are drawn from a Laplace density (centre {mu:g}, scale {b:g})",
     "MinSNR": "errors at little noise count less (min-SNR, cut at {gamma:g})",
     "SoftMinSNR": "errors at little noise count less (soft min-SNR, around {gamma:g})",
+    "Match": "errors at each noise level count as much as with {like}",
     "FlowLoss": "errors of the image are weighted as those of the velocity (noise share at least {clamp:g})",
     "OT": "each image is trained with a noise that lies near it in the batch (optimal transport)",
     "ClassOT": "each image is trained with a noise that lies near it among its class (optimal transport)",
@@ -95,7 +97,7 @@ def _changed(found: Objective) -> list[object]:
 def _part(axis: Any) -> str:
     numbers = {f.name: value for f in fields(axis) if isinstance(value := getattr(axis, f.name), int | float)}
     if form := PARTS.get(type(axis).__name__):
-        return form.format(**numbers)
+        return form.format(**numbers, **({"like": axis.like.name} if isinstance(axis, Match) else {}))
     values = ", ".join(f"{name} = {value:g}" for name, value in numbers.items())
     kind = "weight" if "error" in getattr(axis, "formula", "") else type(axis).__name__
     return f"{kind}: {getattr(axis, 'formula', '')}{f' ({values})' if values else ''}"

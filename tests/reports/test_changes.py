@@ -151,9 +151,7 @@ def test_runs_with_nothing_in_common_are_refused(two, tmp_path):
     made(later := tmp_path / "e", seeds=(0, 1, 2))
     for path in later.rglob("result.json"):
         edit(path, lambda result: [row.update(start=-5.4) for row in result["scores"]])
-    with pytest.raises(
-        ZooError, match=r"no control setting: .*start -10, guidance 1.*against .*start -5.4, guid"
-    ):
+    with pytest.raises(ZooError, match=r"no control setting: .*start -10, guidance 1.*against .*start -5.4, guid"):
         changes.compare(a, later)
     for cell in grid["cells"]:
         fail(b / cell["dir"], "failed")

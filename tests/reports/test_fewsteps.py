@@ -132,8 +132,9 @@ def test_each_objective_is_taken_under_its_best_sampler(tmp_path):
     assert drawn(run) is not None
 
 
-def test_the_figure_names_the_best_in_few_evaluations(tmp_path):
-    """Of nine, the last in 25 evaluations is the best in one; in few the third is the last: 10 + 3 k, or 20 - 2 k."""
+def test_the_figure_names_the_best_at_any_few_evaluations(tmp_path):
+    """Of nine, the order in 1 evaluation is the reverse of that in 4 and 25: the fifth is in the middle of both, and
+    the only one without a name."""
     names = [f"rf+offset(0.{i})" for i in range(1, 10)]
     how = {"seeds": (0,), "guidance": (1.0,), "steps": (25, 4, 1), "size": 8}
     grid = write_run(tmp_path, objectives=names, backbones=("dit",), **how)
@@ -142,13 +143,13 @@ def test_the_figure_names_the_best_in_few_evaluations(tmp_path):
 
         def change(result, place=place):
             for score in result["scores"]:
-                value = 10.0 + 3 * place if score["steps"] > 1 else 20.0 - 2 * place
+                value = 10.0 + 3 * place if score["steps"] > 1 else 40.0 - 3 * place
                 score.update(fid=value, sampler="map", evaluations=score["steps"])
 
         edit(tmp_path / cell["dir"] / "result.json", change)
     run = load(tmp_path)
     usual = looks(run)
-    assert [name for name, (colour, _) in usual.items() if colour == GREY] == [run.ranked[-1]] != [names[2]]
+    assert [name for name, (colour, _) in usual.items() if colour == GREY] == [run.ranked[-1]] != [names[4]]
     lines = {line.get_color() for line in drawn(run).axes[0].lines if len(line.get_xdata()) == 3}
-    assert {text.get_text() for text in drawn(run).axes[0].texts} == set(names) - {names[2]}
+    assert {text.get_text() for text in drawn(run).axes[0].texts} == set(names) - {names[4]}
     assert usual[names[0]][0] in lines  # an objective that is named either way keeps its colour

@@ -95,6 +95,8 @@ def test_every_name_of_the_zoo_is_explained_in_words():
         told = names.meaning(name)
         assert told and "predicts" in told and "{" not in told, name
     assert "logit-normal, mean 0, standard deviation 1" in names.meaning("rf/lognorm(0,1)")
+    matched = names.meaning("x0/flow+match(rf/lognorm(0,1))")
+    assert matched.endswith("; errors at each noise level count as much as with rf/lognorm(0,1)")
     assert names.meaning("no/such") is None
 
 
