@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.api import PathLike, Run
+from zoo.base.counts import plain
 from zoo.base.environment import data_folder, mirror_place, pick_device
 from zoo.base.errors import ZooError
-from zoo.base.plain import plain
 from zoo.base.progress import progress_shown
 
 if TYPE_CHECKING:

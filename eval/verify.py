@@ -84,7 +84,7 @@ def score_again(
     from zoo.data.dataset import load
     from zoo.sampling.model import Model
     from zoo.training import checkpoint
-    from zoo.training.run import refuse_changed
+    from zoo.training.refuse import refuse_changed
 
     data = load(cell.config.train.dataset, data_dir, mirror)
     manifest, tensors = checkpoint.find(cell.folder)

@@ -12,9 +12,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from zoo.api import PathLike
+from zoo.base.counts import plain
 from zoo.base.environment import data_folder, mirror_place
 from zoo.base.errors import ZooError
-from zoo.base.plain import plain
 from zoo.base.progress import progress_shown
 from zoo.config.changes import text_of
 

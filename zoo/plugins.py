@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from zoo.base.errors import USERS, ZooError, place_in
+from zoo.base.names import ADDED
 from zoo.base.progress import warn
 
 GROUPS = ("zoo.objectives", "zoo.datasets")
@@ -44,18 +45,11 @@ def load(file: str | None = None) -> None:
             "Python, or give the file another name"
         )
     if path.name not in LOADED:
-        before = _words()
+        before = len(ADDED)
         _run(f"--plugin {file}", lambda: _module(path))
         LOADED[path.name] = found
-        if _words() == before:
+        if len(ADDED) == before:
             warn(f"--plugin {file} adds no name: nothing in it calls zoo.registry.register")
-
-
-def _words() -> set[tuple[str, str]]:
-    """Every word of the registry's tables, with its table."""
-    from zoo.registry import TABLES  # takes a while, and --help needs none of it
-
-    return {(kind, word) for kind, table in TABLES.items() for word in table}
 
 
 def _module(path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from zoo.backbones.sizes import Backbone, DiTSize, UNetSize
 from zoo.base.errors import ZooError, choose
-from zoo.base.names import Term, parse_term, spelled, split
+from zoo.base.names import ADDED, Term, parse_term, spelled, split
 from zoo.data.sets import SETS
 from zoo.objectives import weight
 from zoo.objectives.auxiliary import Auxiliary, Contrast, Learned, Plain, PseudoHuber
@@ -105,6 +105,7 @@ def register(kind: str, word: str) -> Callable[[Made], Made]:
 
     def add(made: Made) -> Made:
         TABLES[kind][word] = made
+        ADDED.append(word)
         return made
 
     return add

@@ -1,6 +1,7 @@
-"""Counts in words: `1 cell`, `8 cells`. The standard library alone, as command lines answer without torch."""
+"""Numbers in words, `1 cell`, `8 cells`, and as Python's own. No library, as command lines answer without torch."""
 
 import re
+from typing import Any
 
 ES = re.compile(r"(s|x|ch|sh)$")
 IES = re.compile(r"([^aeiou])y$")
@@ -19,3 +20,8 @@ def plural(noun: str) -> str:
     if ES.search(noun):
         return f"{noun}es"
     return IES.sub(r"\1ies", noun) if IES.search(noun) else f"{noun}s"
+
+
+def plain(value: Any) -> Any:
+    """A single number of numpy's or torch's, as Python's own; any other value as it is."""
+    return value.item() if hasattr(value, "item") and getattr(value, "shape", None) == () else value

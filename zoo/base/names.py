@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from zoo.base.errors import ZooError, choose
 
+ADDED: list[str] = []  # words that registry.register has added in this process, in order
 TERM = re.compile(r"([a-z][a-z0-9_]*)(?:\(([^()]*)\))?")
 OF_NAME = re.compile(r"([a-z][a-z0-9_]*)\((.+)\)")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")

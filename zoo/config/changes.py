@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from zoo.base.counts import plain
 from zoo.base.errors import ZooError, choose
-from zoo.base.plain import plain
 from zoo.config.cell import ScoreConfig, TrainConfig
 from zoo.config.schema import model_in, validated
 

@@ -6,9 +6,8 @@ from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
-from zoo.base.counts import counted
+from zoo.base.counts import counted, plain
 from zoo.base.errors import ZooError, choose, nearest
-from zoo.base.plain import plain
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]

@@ -18,11 +18,12 @@ from zoo.base.environment import peak_memory, reset_peak_memory
 from zoo.base.errors import Interrupted, ZooError
 from zoo.base.files import write_atomic
 from zoo.base.progress import Progress, say
-from zoo.config.cell import TrainConfig, differences
+from zoo.config.cell import TrainConfig
 from zoo.data.dataset import Dataset
 from zoo.objectives.fingerprint import require_numbers
 from zoo.spaces.space import Space, restored, space_of
 from zoo.training import checkpoint
+from zoo.training.refuse import refuse_changed, refuse_other, refuse_other_images, refuse_other_latents
 from zoo.training.runlog import StopSignal
 from zoo.training.state import State, learning_rate
 from zoo.training.track import Tracking
@@ -228,36 +229,3 @@ def _facts(manifest: dict[str, Any]) -> dict[str, Any]:
 def points(steps: int, count: int) -> set[int]:
     """The `count` steps that cut a run into equal parts: the points of training before its end."""
     return {round(steps * i / (count + 1)) for i in range(1, count + 1)} - {0, steps}
-
-
-def refuse_other(
-    config: TrainConfig, manifest: dict[str, Any], folder: Path, remedy: str = "choose another --out"
-) -> None:
-    """Raise ZooError unless the run in the folder has this configuration."""
-    if lines := differences(config.model_dump(mode="json"), manifest["config"]):
-        raise ZooError("\n  ".join([f"{folder} holds a run of another configuration; {remedy}:", *lines]))
-
-
-def refuse_changed(before: dict[str, str], folder: Path) -> None:
-    """Raise ZooError if a plugin is not the one that the run in the folder began with."""
-    if changed := [name for name, version in before.items() if plugins.LOADED.get(name, version) != version]:
-        raise ZooError(
-            f"{folder} was begun with another version of {', '.join(changed)}, and half of each would be neither; "
-            "restore it, or choose another --out"
-        )
-
-
-def refuse_other_images(data: Dataset, before: str, folder: Path) -> None:
-    """Raise ZooError if the images are not those that the run in the folder began with."""
-    if data.sha256 != before:
-        raise ZooError(
-            f"{folder} was begun with other images than {data.name} holds now: SHA-256 {before} then, {data.sha256} "
-            "now. Restore them, or choose another --out"
-        )
-
-
-def refuse_other_latents(space: Space, manifest: dict[str, Any], folder: Path) -> None:
-    """Raise ZooError unless the teacher's run in the folder sees images through the same auto-encoder."""
-    ours, theirs = ((facts.get("latents") or {}).get("sha256") for facts in (space.facts(), manifest))
-    if ours != theirs:
-        raise ZooError(f"{folder} was trained on latents of auto-encoder {theirs}, and here it is {ours}: train again")
