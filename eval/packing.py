@@ -13,6 +13,7 @@ import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -50,7 +51,7 @@ class Packed:
         train, variant = self.config.train, f" [{self.variant}]" if self.variant else ""
         return f"{train.dataset} {train.backbone} {train.objective}{variant} seed{train.seed}"
 
-    @property
+    @cached_property
     def variant(self) -> str:
         """The name that its grid gives its recipe; "" for none."""
         return str(read_sealed(self.folder / "cell.json").get("variant") or "")

@@ -17,7 +17,7 @@ from reports.read.results import csv_bytes
 from reports.read.run import Run
 from reports.render import html, markdown
 from reports.words import about, mixed, ranktables, sentences, tables
-from reports.words.anatomy import anatomy
+from reports.words.anatomy import anatomy, answer
 from reports.words.best import best_case
 from reports.words.bibtex import papers
 from reports.words.claims import claims, lead
@@ -86,7 +86,9 @@ def page(run: Run, figures: list[str], running: bool = False) -> list[Block]:
     """The whole page; figures: the names that were drawn. running: as in `build`."""
     told, variants = recipes(run)
     blocks: list[Block] = [Heading(sentences.title(run), 1), *_warnings(run)]
-    blocks += opening(run, _pictures(run, figures, "Opening"), running, [*lead(run), *found(run), *meeting(run), *told])
+    blocks += opening(
+        run, _pictures(run, figures, "Opening"), running, [*lead(run), *found(run), *meeting(run), *answer(run), *told]
+    )
     blocks += [Paragraph(note, "note")] if (note := run.grid.get("sizes_note")) else []
     if run.done and run.ranks_objectives:
         blocks += [Heading("Ranks"), *_ranks(run), *_pictures(run, figures, "Ranks"), *variants, *study(run)]

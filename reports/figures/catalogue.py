@@ -15,13 +15,14 @@ from zoo.base.figure import PALETTE, png, style
 from zoo.data import sets
 
 GREYS = 16  # of pictures of samples: their noise is most of a page's bytes
+BEST = "eight of the best rank"
 
 
 @dataclass(frozen=True)
 class Plot:
     """A figure, or several of a kind: the page's section, what is said below, how it is drawn, and how often.
 
-    whole: it is about all data sets together. eight: only the eight objectives of the lowest FID have colours. greys:
+    whole: it is about all data sets together. eight: which of more than eight objectives have colours. greys:
     how many levels of grey are enough.
     """
 
@@ -30,7 +31,7 @@ class Plot:
     draw: Callable[..., Figure | None]
     each: Callable[[Run], Each] = once
     whole: bool = False
-    eight: bool = False
+    eight: str = ""
     greys: int | None = None
 
 
@@ -57,7 +58,7 @@ PLOTS = {
         "Accuracy against FID, the better towards the upper left; a line joins the settings of one objective. Bars: "
         "{bars}.",
         scores.accuracy_against_fid,
-        eight=True,
+        eight=BEST,
     ),
     "pareto": Plot(
         "Fronts",
@@ -71,7 +72,7 @@ PLOTS = {
         "FID of the final scores, means over seeds, against seconds of training, with teachers' runs, the median over "
         "seeds; bars are {spread} in FID.",
         effort.seconds,
-        eight=True,
+        eight=BEST,
     ),
     "forest": Plot(
         "Pairs",
@@ -83,20 +84,20 @@ PLOTS = {
         "FID against guidance, a line for each objective; where several samplers or starts were tried, the lowest FID "
         "of each. Lines that cross: which objective is better depends on guidance.",
         effort.guidance,
-        eight=True,
+        eight=BEST,
     ),
     "evaluations": Plot(
         "Settings",
         "FID against network evaluations, guidance included; means over seeds.",
         effort.evaluations,
-        eight=True,
+        eight=BEST,
     ),
-    "few-steps": Plot("Few steps", CAPTION, effort.few_steps, eight=True),
+    "few-steps": Plot("Few steps", CAPTION, effort.few_steps, eight="eight best at any few evaluations"),
     "samplers": Plot(
         "Settings",
         "FID under every sampler and step grid, a line for each objective; means over seeds.",
         effort.samplers,
-        eight=True,
+        eight=BEST,
     ),
     "study": Plot(
         "Parameters",
@@ -155,21 +156,21 @@ PLOTS = {
         "Training",
         "FID against training images seen; means over seeds. Where lines cross, the order depends on the length.",
         effort.snapshots,
-        eight=True,
+        eight=BEST,
     ),
     "x-hat-error": Plot(
         "Training",
         "Error of x_hat (the clean image that the prediction stands for, clipped as in sampling) on test images by "
         "noise level, over that of the class's mean image, from which above 1 is worse. Sampling begins at the right.",
         curves.x_hat_error,
-        eight=True,
+        eight=BEST,
     ),
     "validation-loss": Plot(
         "Training",
         "Validation loss of the EMA weights against training images seen; means over seeds. Only lines of one target "
         "and one scale of pixels have the same unit.",
         losses.curve,
-        eight=True,
+        eight=BEST,
     ),
     "scaling": Plot(
         "Scaling",
@@ -191,20 +192,20 @@ PLOTS = {
         "noise, over its value at logsnr 0. Objectives with the same curve (marked =) minimise the same thing in "
         "expectation.",
         curves.weights,
-        eight=True,
+        eight=BEST,
     ),
     "loss": Plot(
         "Training",
         "Training loss of the lowest seed. Every objective has its own units: only shapes can be compared.",
         curves.loss,
-        eight=True,
+        eight=BEST,
     ),
     "eps-error": Plot(
         "Training",
         "Squared error of the predicted noise by noise level, mean over the last quarter of the lowest seed's "
         "training: the same units for all; no students of a teacher. On the right over the lowest in the bin.",
         curves.eps_error,
-        eight=True,
+        eight=BEST,
     ),
 }
 
@@ -241,7 +242,7 @@ def caption(run: Run, name: str) -> str:
     bars = f"{spread} for FID, 95% intervals for accuracy" if one else spread
     text = plot.caption.format(spread=spread, bars=bars)
     if plot.eight and len(run.objectives) > len(PALETTE):
-        text += " Named: the eight objectives of the lowest FID; the others are grey."
+        text += f" Named: the {plot.eight}; the others are grey."
     if plot.draw is curves.x_hat_error and any(name in run.objectives for name in ("ect", "scm")):
         text += " The x_hat of ect and scm is no mean but the end of the flow, so that its error is larger."
     return text

@@ -109,18 +109,17 @@ def by_guidance(scores: Scores) -> Text | None:
     if not all(firsts) or len({tuple(sorted({*x, *y})) for x, y in zip(firsts, alike, strict=True)}) == 1:
         return None
     who = len({tuple(first) for first in firsts}) > 1
-    text: list[Mark] = [
-        "Who is first depends on guidance" if who else "How clear the first place is depends on guidance"
-    ]
+    text: list[Mark] = [f"{'Who is first' if who else 'How clear the first place is'} depends on guidance."]
     for value, found, first, others in zip(values, parts, firsts, alike, strict=True):
-        text += ["; without it " if value == 1 else f"; at guidance {value:g} ", *_marks(scores, first)]
+        text += [" Without it " if value == 1 else f" At guidance {value:g} ", *_marks(scores, first)]
         text.append(" is first" if len(first) == 1 else " share the first place")
-        if rest := [i for i in others if i not in first]:
-            text += [", and cannot be distinguished from ", *_marks(scores, rest)]
-        elif len(first) == 1 and not np.isnan(found.low[first[0]]):
+        rest = [i for i in others if i not in first]
+        if not rest and len(first) == 1 and not np.isnan(found.low[first[0]]):
             text.append(" alone")
-    text[1] = ": " + str(text[1]).removeprefix("; ")
-    return (*text, ".")
+        text.append(".")
+        if rest:
+            text += [" Not distinguished from that: ", *_marks(scores, rest), "."]
+    return tuple(text)
 
 
 def _has(at: int, value: object, control: Control) -> bool:

@@ -5,13 +5,14 @@ Shown only where every target is there under every density, plain and matched to
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 
 from eval.ranks.anatomy import Effect, Fit, Name, Point, fit
 from reports.read.cell import Cell
 from reports.read.run import Run
 from reports.words.crossed import KINDS, MATCHED, PLAIN, WEIGHTS, Parts, course, crossed, scored, whole_seeds
-from reports.words.document import Block, Bold, Bullets, Code, Heading, Paragraph, Table, Text, table
+from reports.words.document import Block, Bold, Bullets, Code, Heading, Mark, Paragraph, Table, Text, table
 from reports.words.forms import NONE
 from reports.words.losses import settings_of
 from reports.words.pairs import parsed
@@ -54,17 +55,48 @@ REST = (
 )
 
 
-def anatomy(run: Run, where: str = "") -> list[Block]:
-    """The section of one data set (`run.on(..)`); [] where the grid's objectives do not cross their factors."""
+@dataclass(frozen=True)
+class Study:
+    """What the section is about: the fit with its factors, the cells and their parts, and the common objective."""
+
+    fit: Fit
+    factors: Factors
+    cells: list[Cell]
+    parts: dict[str, Parts]
+    common: str
+
+
+def _study(run: Run) -> Study | None:
+    """That of one data set; None where the grid's objectives do not cross their factors."""
     if any(cell.variant for cell in run.cells):  # those differ in the recipe
-        return []
+        return None
     parts, common = crossed(parsed(run.objectives)[0])
     cells = whole_seeds(run, parts)
     points = scored(run, cells, parts)
     factors = _factors(points, parts, common)
     found = fit(points, factors)
     if found is None or not all(len(_levels(found, factors, kind)) > 1 for kind in KINDS):
+        return None
+    return Study(found, factors, cells, parts, common)
+
+
+def answer(run: Run) -> list[Text]:
+    """What stands first on the page of one or several data sets."""
+    told: list[Text] = []
+    for part in (run.on(dataset) for dataset in run.datasets):
+        if study := _study(part):
+            where = f" on {part.datasets[0]}" if len(run.datasets) > 1 else ""
+            first, *rest = _answers(study.fit, study.factors)
+            head = (f"Losses{where} are plain, or matched to one weight for all, that of ", Code(study.common), ". ")
+            told += [(*head, *first), *rest]
+    return told
+
+
+def anatomy(run: Run, where: str = "") -> list[Block]:
+    """The section of one data set (`run.on(..)`); [] where the grid's objectives do not cross their factors."""
+    if (study := _study(run)) is None:
         return []
+    found, factors, cells, parts, common = study.fit, study.factors, study.cells, study.parts, study.common
     blocks: list[Block] = [Heading(f"Anatomy{where}"), Paragraph((HOW[0], Code(common), HOW[1]))]
     blocks += [Bullets(tuple(_answers(found, factors))), _main(found, factors, cells, parts)]
     blocks += [Paragraph(text) for text in _notes(run, found, factors, cells, parts)]
@@ -93,12 +125,12 @@ def _levels(found: Fit, factors: Factors, kind: str) -> list[str]:
     return [factors[kind][0], *(level for level in factors[kind] if level in known)]
 
 
-def _answers(found: Fit, factors: Factors) -> list[Text]:
+def _answers(found: Fit, factors: Factors) -> list[tuple[Mark, ...]]:
     """How much targets and densities differ plain and matched, and what matching does on average."""
-    texts: list[Text] = []
+    texts: list[tuple[Mark, ...]] = []
     for kind in KINDS:
         levels = _levels(found, factors, kind)
-        text: list[str | Bold | Code] = [Bold(kind.capitalize()), ": "]
+        text: list[Mark] = [Bold(kind.capitalize()), ": "]
         for weight in WEIGHTS:
             ratio = {level: found.effect({(kind, level, weight): 1.0}).ratio for level in levels}
             best, *_, worst = sorted(levels, key=lambda level: ratio[level])

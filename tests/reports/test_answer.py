@@ -125,7 +125,7 @@ def test_a_first_place_that_guidance_moves_is_told(tmp_path):
 
     made(tmp_path / "turned", turned, seeds=(0, 1, 2))
     sentence = (
-        f"Who is first depends on guidance: without it {NAMES[0]} is first alone; at guidance 2 {NAMES[4]} is first"
+        f"Who is first depends on guidance. Without it {NAMES[0]} is first alone. At guidance 2 {NAMES[4]} is first"
     )
     assert any(text.startswith(sentence) and text.endswith(" alone.") for text in told(tmp_path / "turned"))
 
@@ -135,8 +135,8 @@ def test_a_first_place_that_guidance_moves_is_told(tmp_path):
 
     made(tmp_path / "tight", tight, seeds=(0, 1, 2, 3))
     (sentence,) = (text for text in told(tmp_path / "tight") if "depends on guidance" in text)
-    assert f"without it {NAMES[0]} is first alone; at guidance 2 " in sentence
-    assert "share the first place" in sentence or "cannot be distinguished from" in sentence
+    assert f"Without it {NAMES[0]} is first alone. At guidance 2 " in sentence
+    assert "share the first place" in sentence or "Not distinguished from that: " in sentence
     made(tmp_path / "same", order, seeds=(0, 1, 2))
     assert not any("depends on guidance" in text for text in told(tmp_path / "same"))
 

@@ -152,7 +152,8 @@ def value(text: str) -> float:
 
 
 def test_planted_effects_are_told(tmp_path):
-    blocks = anatomy(crossing(tmp_path), " on mnist")
+    run = crossing(tmp_path)
+    blocks = anatomy(run, " on mnist")
     assert headings(blocks) == ["Anatomy on mnist"]
     whole, by_setting, rest = tables(blocks)
     for level, effect in TRUE.items():
@@ -178,6 +179,8 @@ def test_planted_effects_are_told(tmp_path):
     assert value(rest["weight", "matched"][0]) == pytest.approx(math.exp(mean), abs=0.03)
     (told,) = (block for block in blocks if isinstance(block, Bullets))
     target, density, weight = map(plain, told.items)
+    first = "Losses are plain, or matched to one weight for all, that of rf/lognorm(0,1). "
+    assert plain(page(run, [])[1].text) == first + target  # the page's answer, before who is first
     assert "plain, the FID of eps is 2.2" in target  # exp(0.8)
     assert "matched, the FID of eps is 1.4" in target  # exp(0.4)
     assert target.endswith("Pairs that are distinguished, of 10: 10 plain, 10 matched.")

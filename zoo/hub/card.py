@@ -188,8 +188,8 @@ images = pipe(class_labels=list(range({spec.real})), num_inference_steps=20, gui
 
 For studying and teaching diffusion objectives. The model is small and its data are simple: its scores compare rows of
 one table of the Objective zoo, and say nothing of large models. FID here is measured in the features of a small
-classifier, not of Inception, and is compared with no FID of elsewhere. The model draws
-images of its training set's kind and nothing else.
+classifier, not of Inception, and is compared with no FID of elsewhere. The model draws images of its training set's
+kind and nothing else.
 """
 
 

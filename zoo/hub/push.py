@@ -41,7 +41,7 @@ def push(folder: Path, repo: str, private: bool) -> str:
     except Exception as error:  # what a lost connection raises depends on the library that the hub's client uses
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ZooError(
-            f"{repo} was not pushed: {reason}. Log in with `hf auth login` by a token that may write there, and send "
-            f"the folder with `hf upload {repo} {folder}`"
+            f"{repo} was not pushed: {reason}. Check the network, or log in with `hf auth login` by a token that may "
+            f"write there, and send the folder with `hf upload {repo} {folder}`"
         ) from None
     return f"https://huggingface.co/{repo}"
