@@ -98,8 +98,8 @@ def test_intervals_cover(seeds):
 
 def test_what_matching_leaves_nothing_of_is_not_distinguished():
     """Targets that are alike once matched: in at most 5% of studies any pair of them is distinguished."""
-    count = 200
+    count = 500  # as many as tell 5% from the 10% of degrees of freedom that take all runs to vary alike
     found = trial(3, 0.1, count, 7)
-    assert found.false <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / count)
+    assert found.false <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / count)
     assert found.found > 0.8
     assert found.covered > 0.95 - 3 * math.sqrt(0.95 * 0.05 / count)
