@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from zoo import registry
 from zoo.base.children import follow
 from zoo.base.counts import counted
 from zoo.base.errors import ZooError, run_main
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 TRAINING_SECONDS = 3.0  # of training that are measured
 LEAST_STEPS = 4
+FEW_STEPS = 24  # of a run whose pairs of noise and image are made for the measurement
 PAGE_SECONDS = 10.0  # that the page takes at the end
 LEAST_SHARE = 0.01
 HALVINGS = 20  # of the interval in which the share lies
@@ -44,8 +46,8 @@ HALVINGS = 20  # of the interval in which the share lies
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds, for one configuration: to build, to train on an image, of a network evaluation in sampling, to measure
-    and to validate MIN_SAMPLES images, to judge few, to start a process."""
+    """Seconds, for one configuration: to build, to train on an image (with its part of a teacher's pairs), of a network
+    evaluation in sampling, to measure and to validate MIN_SAMPLES images, to judge few, to start a process."""
 
     setup: float
     image: float
@@ -67,8 +69,8 @@ def share_for(seconds: float, options: Any, fetch: bool) -> str:
     plan = plans.make(asked, fetch=fetch)
     if (kept := _earlier(plan.out, options.budget)) is not None:
         return kept
-    say(f"measuring this machine for {options.budget} ..")
     configs = {_kind(cell.config): cell.config for cell in plan.chosen}
+    say(f"measuring {counted(len(configs), 'kind of cell', 'kinds of cells')} here for {options.budget} ..")
     paces = _measured(list(configs.values()), plan, options)
     found = dict(zip(configs, paces, strict=True))
     paced = [(cell.config, found[_kind(cell.config)]) for cell in plan.chosen]
@@ -101,9 +103,11 @@ def largest(ends: Callable[[float], float], seconds: float) -> float:
     return low
 
 
-def _kind(config: CellConfig) -> tuple[str, str, str | None]:
-    """What cells of one pace share."""
-    return config.train.dataset, config.train.backbone, config.train.latents
+def _kind(config: CellConfig) -> tuple[str, str, str | None, str | None]:
+    """What cells of one pace share; an objective with a scheme, whose step costs more, has a pace of its own."""
+    train = config.train
+    dear = registry.objective(train.objective).scheme is not None
+    return train.dataset, train.backbone, train.latents, train.objective if dear else None
 
 
 def _earlier(out: Path, asked: str) -> str | None:
@@ -116,10 +120,9 @@ def _earlier(out: Path, asked: str) -> str | None:
 
 def rest(config: CellConfig, pace: Pace) -> float:
     """Seconds of a cell that do not depend on the images of its training."""
-    from zoo.registry import objective
     from zoo.sampling.model import evaluations
 
-    score, path = config.score, objective(config.train.objective).path
+    score, path = config.score, registry.objective(config.train.objective).path
     cost = [evaluations(path, setting) for setting in score.controls]
     tries = score.best.tries if score.best else 0
     mean = fmean(evaluations(path, score.best.at(place)) for place in score.best.places) if score.best else 0.0
@@ -168,23 +171,31 @@ def probe(config: CellConfig, data_dir: Path, mirror: str | None, device: "torch
     from eval.scores.validation import validation
     from zoo.data.dataset import load
     from zoo.sampling.model import Model
+    from zoo.training.network import initialise
     from zoo.training.trainer import Trainer
 
+    scheme, train = registry.objective(config.train.objective).scheme, config.train
+    if scheme and scheme.from_pairs:  # the time for pairs grows with the images: few are made
+        train = train.model_copy(update={"images": FEW_STEPS * train.batch})
     data = load(config.train.dataset, data_dir, mirror)
     bench: Bench = Bench.load(data, data_dir, device)
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        trainer = Trainer(config.train, data, Path(folder), device)
+        teacher = None
+        if scheme and scheme.teacher:  # any weights take as long
+            teacher = {f"ema.{name}": p.detach() for name, p in initialise(train, data.spec, device).named_parameters()}
+        trainer = Trainer(train, data, Path(folder), device, teacher)
         trainer.warm_up()
-        setup = time.perf_counter() - began
+        setup = time.perf_counter() - began - trainer.pairing_seconds
         trainer.step(0)
         trainer.metrics.check()
         began, steps = time.perf_counter(), 0
         while steps < LEAST_STEPS or time.perf_counter() - began < TRAINING_SECONDS:
             steps += 1
-            trainer.step(steps)
+            trainer.step(steps % train.steps)
             trainer.metrics.check()
-        image = (time.perf_counter() - began) / (steps * config.train.batch)
+        image = (time.perf_counter() - began) / (steps * train.batch)
+        image += trainer.pairing_seconds / train.images
         manifest = {
             "config": config.train.model_dump(mode="json"),
             "data": data.spec.plain(),

@@ -403,7 +403,12 @@ def test_eval_fid_refuses_images_that_cannot_be_scored(command, tmp_path):
         Image.fromarray(np.zeros((size, size), np.uint8)).save(tmp_path / "mixed" / f"{i}.png")
     (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 no archive")
     pickled = np.array([{"a": 1}], dtype=object)
+    (part_of_a_grid := tmp_path / "digits" / "dit").mkdir(parents=True)
+    (cell := part_of_a_grid / "rf" / "seed0").mkdir(parents=True)
+    (cell / "step-000001.json").write_text("{}")
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(cell / "samples.png")
     cases = {
+        str(part_of_a_grid): f"Give one of the runs below it, such as {cell}",
         images(tmp_path, "nan.npz", arr_0=float_nan): "holds NaN or infinite pixels",
         images(tmp_path, "float.npz", arr_0=good.astype(np.float32)): "holds float32; it should hold uint8",
         images(

@@ -134,7 +134,8 @@ def _is_images(path: Path) -> bool:
         raise ZooError(f"{path} is one image: give the folder of a set")
     if path.is_file():
         return is_npz(path)
-    return not any(path.glob("step-*.json")) and not (path / "grid.json").is_file()  # a grid's folder holds runs
+    # a grid's folder, or one below it, holds runs
+    return not any(path.glob("step-*.json")) and not (path / "grid.json").is_file() and not checkpoint.run_below(path)
 
 
 def _between(sets: list[tuple[Tensor, Tensor | None]], bench: Bench) -> dict[str, Any]:

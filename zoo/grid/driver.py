@@ -162,7 +162,8 @@ class Watch:
             return
         self.last = time.monotonic()
         gone = len(self.plan.chosen) - len(running) - len(waiting)
-        left = f"about {clock(self.left(running, waiting))} to go"
+        seconds = self.left(running, waiting)
+        left = f"about {clock(seconds)} to go" if seconds >= 1 else "the last ones take longer than estimated"
         told = [*running.values()][: len(self.bars) - 1 if self.bars else None]
         lines = [f"  {job.head}: {self.executor.line(job.folder)}" for job in told]
         if not self.bars:

@@ -82,12 +82,12 @@ def newest(folder: Path, say: Callable[[str], None]) -> tuple[dict[str, Any], di
     return None
 
 
-def _below(folder: Path) -> str:
-    """`. Give one of the runs below it, such as ..`, where a folder is a grid's, whose cells are some levels down."""
+def run_below(folder: Path) -> Path | None:
+    """A run below a folder, where that is a grid's, whose cells are some levels down, or a part of one."""
     for levels in range(1, CELLS_BELOW + 1):
         if first := min(folder.glob("*/" * levels + "step-*.json"), default=None):
-            return f". Give one of the runs below it, such as {first.parent}"
-    return ""
+            return first.parent
+    return None
 
 
 def find(path: Path, selected: bool = True) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -103,8 +103,9 @@ def find(path: Path, selected: bool = True) -> tuple[dict[str, Any], dict[str, T
         found = newest(path / SELECTED, problems.append) if selected else None
         found = found or newest(path, problems.append)
         if found is None:
-            detail = f" ({'; '.join(problems)})" if problems else ""
-            raise ZooError(f"{path} holds no checkpoint (step-NNNNNN.json and .safetensors){detail}{_below(path)}")
+            detail, below = f" ({'; '.join(problems)})" if problems else "", run_below(path)
+            hint = f". Give one of the runs below it, such as {below}" if below else ""
+            raise ZooError(f"{path} holds no checkpoint (step-NNNNNN.json and .safetensors){detail}{hint}")
         for problem in problems:
             warn(f"checkpoint left out: {problem}; that of step {found[0]['step']:,} is taken")
         return found
