@@ -1,7 +1,9 @@
 """A session of measurements: limits, failures, what is resumed, what is brought back, and counted costs."""
 
+import itertools
 import json
 import os
+import re
 import tarfile
 import time
 from pathlib import Path
@@ -167,6 +169,16 @@ def test_the_tests_verdict_decides_whether_graphs_are_measured(tmp_path):
     assert sum(name.endswith(": recorded") for name in names) == 2
     assert not any("compiled, lean, ahead" in name for name in names)
     assert not any("recorded" in name for name in names_of(session, "cpu"))
+
+
+def test_what_the_tests_print_has_their_count(tmp_path):
+    """A verdict is read from the last line of the command itself; here, without a GPU, all of them are skipped."""
+    session = Session(tmp_path, 5)
+    made = gpu.steps(session, "cpu", None)
+    (step,) = (step for step in itertools.islice(made, 2) if step.name == "tests of graphs")
+    session.run([step])
+    wanted = "passed" if torch.cuda.is_available() else "skipped"
+    assert re.search(rf"\b\d+ {wanted}\b", session.results[step.name]["data"]["said"])
 
 
 def test_time_to_quality_takes_the_best_learning_rate(tmp_path):

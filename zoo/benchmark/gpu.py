@@ -33,7 +33,7 @@ class Scale:
     lengths: seconds of training in d., the first is that of the learning rates' trial. epoch_images: of a cell in e.,
     at most. first: modes that are timed before d. overhead, score_limit: seconds that a run of d. takes besides its
     training, and the most for its scores; the first of them measures the real images too, for minutes on a CPU. score:
-    how e.'s cells are scored, where the grid's own way takes too long. jobs: cells of e. at once, so that a GPU trains
+    how e.'s cells are scored, as the grid's own way takes too long. jobs: cells of e. at once, so that a GPU trains
     one while the CPU scores another.
     """
 
@@ -53,7 +53,7 @@ class Scale:
 
 SCALES = {
     "cuda": Scale({"dit": "dit", "unet": "unet"}, 256, 10_000, 1020, (30, 10, 20, 60), (2e-3, 1e-3, 4e-3), 300_000,
-                  fastest.FIRST, jobs=3),
+                  fastest.FIRST, score=("score.n=2000", "score.snapshots=0", "score.best.tries=0"), jobs=3),
     "cpu": Scale({"dit": "dit(patch=4,width=128)", "unet": "unet(width=16,attention=1)"}, 16, 300, 78, (10, 5),
                  (8e-3, 4e-3), 2_000, 2, 20.0, 300.0, ("score.n=256", "score.snapshots=0", "score.best.tries=0")),
 }  # fmt: skip
@@ -65,7 +65,7 @@ def steps(session: Session, device: str, mirror: str | None) -> Iterator[Step]:
     yield child("machine", 40, what="ceiling", device=device, seconds=2.0)
     passed = {"speedups"} if family(device) == "cpu" else set()
     for name, chosen, limit in TESTS:
-        tests = ("-m", "pytest", "tests/test_gpu.py", "-p", "no:cacheprovider", "-q", "-k", chosen)
+        tests = ("-m", "pytest", "tests/test_gpu.py", "-p", "no:cacheprovider", "-k", chosen)  # a second -q: no count
         yield Step(f"tests of {name}", tests, limit, ("pytest", "einops", "diffusers"))
         verdict = session.results.get(f"tests of {name}", {})  # skipped tests prove nothing
         if verdict.get("status") == "ok" and "passed" in verdict["data"].get("said", ""):

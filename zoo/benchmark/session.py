@@ -132,7 +132,8 @@ class Session:
             errors.write(output)
         seconds = time.monotonic() - began
         if late:
-            self._clear_compiled()
+            if not step.saves:  # it was killed, not asked to end
+                self._clear_compiled()
             return {"status": "out of time", "reason": f"stopped after {seconds:.0f} s", "seconds": seconds}
         last = (output.decode(errors="replace").strip().splitlines() or [""])[-1]
         if process.returncode:
