@@ -8,6 +8,7 @@ import torch
 from zoo import bench as command_line
 from zoo.benchmark import modes as bench
 from zoo.benchmark import speed
+from zoo.benchmark.machine import Options
 
 ROUND = {
     "flop_per_image": 10**9,
@@ -69,7 +70,7 @@ def test_modes_that_do_not_work_here_are_left_out(monkeypatch, capsys):
     monkeypatch.setattr(bench, "_child", lambda options, what, *_: [machine if what == bench.CEILING else found])
 
     def modes():
-        return {row["mode"] for row in bench.run(command_line.Options(backbone=("dit",), rounds=1).plan())["rows"]}
+        return {row["mode"] for row in bench.run(Options(backbone=("dit",), rounds=1).plan())["rows"]}
 
     assert modes() == {mode for mode in bench.MODES if "float32" in mode}
     machine["flop_per_s"]["bfloat16"] = 400e9

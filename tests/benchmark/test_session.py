@@ -15,7 +15,7 @@ from zoo.backbones.sizes import DiTSize
 from zoo.base.errors import ZooError
 from zoo.benchmark import call, gpu, needs
 from zoo.benchmark.count import step_cost
-from zoo.benchmark.session import Session, Step
+from zoo.benchmark.session import Session, Step, printed
 from zoo.benchmark.tables import markdown
 
 
@@ -194,6 +194,33 @@ def test_time_to_quality_takes_the_best_learning_rate(tmp_path):
     command = steps["train dit 0.004 60 s"].command
     assert int(command[command.index("--images") + 1]) == pytest.approx(60_000, abs=256)
     assert not any(name.startswith("train unet") for name in steps)  # its speed was not measured
+    assert "grid dit" in steps
+    assert "grid unet" not in steps
+
+
+def test_the_first_backbone_has_its_first_run_before_the_second_is_timed(tmp_path):
+    session = Session(tmp_path, 8)
+    for kind in ("dit", "unet"):
+        rate = {"status": "ok", "seconds": 1.0, "data": {"train_images_per_s": 1000.0}}
+        session.results[f"speed {kind}: compiled"] = rate
+    names = [step.name for step in gpu.steps(session, "cuda", None)]
+    assert (
+        names.index("train dit 0.002 30 s") < names.index("speed unet: compiled") < names.index("train unet 0.002 30 s")
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ('{"x": 1}', {"x": 1}),
+        ('{\n "x": {\n  "y": 1\n }\n}\n', {"x": {"y": 1}}),
+        ('not compiled: no C++ compiler\n{\n "x": 1\n}', {"x": 1}),
+        ("{broken\n17 passed in 3.1s\n", {"said": "17 passed in 3.1s"}),
+        ("", {"said": ""}),
+    ],
+)
+def test_what_a_step_gave_is_the_json_at_its_end(said, found):
+    assert printed(said) == found
 
 
 def test_a_missing_package_is_told_with_what_it_is_for(monkeypatch):
@@ -205,9 +232,9 @@ def test_a_missing_package_is_told_with_what_it_is_for(monkeypatch):
     assert lines["torch"].startswith("torch 2.")
 
 
-def test_the_command_starts_without_tabulate_and_refuses_bad_minutes(command):
+def test_the_command_starts_without_packages_and_refuses_bad_minutes(command):
     code = (
-        "import sys; sys.modules['tabulate'] = None; "
+        "import sys; sys.modules |= dict.fromkeys(('tabulate', 'pydantic', 'diffusers', 'einops')); "
         "sys.argv = ['zoo.bench', '--minutes', '{}', '--out', 'x']; from zoo import bench; bench.run_main(bench.main)"
     )
     for text in ("nan", "0", "-1", "many"):

@@ -11,6 +11,7 @@ OBJECTIVE, DATASET = "rf/lognorm(0,1)", "mnist"
 FASTEST = "fastest.json"
 GAIN = 1.02  # a mode with one thing more is taken if it is so many times as fast as the best before it
 SECONDS = 2.0  # of training that are timed
+LIMIT, LIMIT_DRAWING = 100, 60  # seconds that a mode may take, and more if it also compiles and times sampling
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def steps(
         config = {"objective": OBJECTIVE, "dataset": DATASET, "backbone": size, "batch": images}
         config |= {"images": images * 10**6, **mode.changes}
         asked = {"what": "mode", "config": config, "device": device, "seconds": SECONDS}
-        yield child(f"speed {kind}: {name}", 100, needs, **asked, jobs=mode.jobs, sampling=mode.sampling)
+        limit = LIMIT + (LIMIT_DRAWING if mode.sampling else 0)
+        yield child(f"speed {kind}: {name}", limit, needs, **asked, jobs=mode.jobs, sampling=mode.sampling)
 
 
 def family(device: str) -> str:

@@ -2,7 +2,7 @@
 
 a. the machine and its ceilings; b. the tests that a GPU has to pass, whose verdict decides whether CUDA graphs are
 measured and taken; c. speed of training and sampling in the modes that `auto` may take; d. time to quality: FID after
-so many seconds of training; e. the default grid for as long as there is time; then what was put off: the other modes,
+so many seconds of training, a first run behind its backbone's speed; e. the default grid for as long as there is time; then what was put off: the other modes,
 further runs of d., and the costs that are counted, which need no GPU. On a CPU every step is rehearsed at the sizes of
 a `cpu` budget.
 """
@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from zoo.benchmark import fastest
@@ -24,6 +25,7 @@ OVERHEAD = 45.0  # seconds that a run of d. takes besides its training: two proc
 GRID_SHARE = 0.3  # of a session's time that d. leaves to e.
 TESTS = (("graphs", "not speedups", 130.0), ("speedups", "speedups", 60.0))  # name, which of the tests, seconds
 CELLS = 16  # eight objectives on two backbones
+EVALUATIONS = 450_000  # of the network that a cell of e. is scored by: four settings of 25 steps, and its best case
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,10 @@ def steps(session: Session, device: str, mirror: str | None) -> Iterator[Step]:
             passed.add(name)
     first = modes[: scale.first] + ([fastest.UNRECORDED] if family(device) == "cuda" and "graphs" not in passed else [])
     others = [mode for mode in modes[scale.first :] if mode != fastest.UNRECORDED]
-    for kind, size in scale.sizes.items():
+    for kind, size in scale.sizes.items():  # each with its first run at once: the second may be late
         yield from fastest.steps(kind, size, scale.batch, device, first, BACKBONES[kind], passed)
-    fastest.write(session, list(scale.sizes), device)
+        fastest.write(session, list(scale.sizes), device)
+        yield from _first_run(session, scale, kind, device, mirror)
     reserve = GRID_SHARE * 60 * session.minutes
     for kind in scale.sizes:
         yield from _quality(session, scale, kind, device, mirror, reserve)
@@ -93,12 +96,18 @@ def quality_name(kind: str, rate: float, seconds: float) -> str:
     return f"{kind} {rate:g} {seconds:g} s"
 
 
+def _first_run(session: Session, scale: Scale, kind: str, device: str, mirror: str | None) -> Iterator[Step]:
+    images_per_s, seconds = speed(session.results, kind, device), scale.lengths[0]
+    if images_per_s and session.left > seconds + scale.overhead:
+        yield from _run(session, scale, kind, scale.rates[0], seconds, images_per_s, device, mirror)
+
+
 def _quality(
     session: Session, scale: Scale, kind: str, device: str, mirror: str | None, reserve: float
 ) -> Iterator[Step]:
     """Runs of so many seconds: first the learning rates, then the best of them at other lengths.
 
-    reserve: seconds that are left to what comes behind; a backbone's first run is begun in any case.
+    reserve: seconds that are left to what comes behind.
     """
     images_per_s = speed(session.results, kind, device)
     if not images_per_s:
@@ -107,8 +116,7 @@ def _quality(
 
     def begun(seconds: float) -> bool:
         """Whether there is time for such a run."""
-        none_yet = not any(name.startswith(f"train {kind} ") for name in session.results)
-        return session.left > seconds + scale.overhead + (0.0 if none_yet else reserve)
+        return session.left > seconds + scale.overhead + reserve
 
     for rate in scale.rates:
         if begun(first):
@@ -139,7 +147,8 @@ def _run(
 ) -> Iterator[Step]:  # fmt: skip
     name = quality_name(kind, rate, seconds)
     folder, needs = _folder(session, name), (*COMMANDS, *BACKBONES[kind])
-    if f"score {name}" not in session.results and not any(folder.glob("step-*.safetensors")):
+    trained = session.results.get(f"train {name}", {}).get("status") == "ok"
+    if trained and f"score {name}" not in session.results and not any(folder.glob("step-*.safetensors")):
         session.results.pop(f"train {name}", None)  # an earlier session's, whose weights were not brought back
     images = max(scale.batch, round(images_per_s * seconds / scale.batch) * scale.batch)
     places = ["--device", device, "--data-dir", str(session.work / "data"), *(["--mirror", mirror] if mirror else [])]
@@ -155,16 +164,18 @@ def _run(
 def fid(results: dict[str, Any], name: str) -> float | None:
     """The FID of a run of d., if it was scored."""
     one = results.get(f"score {name}", {})
-    return one["data"]["score"]["fid"] if one.get("status") == "ok" else None
+    found: float | None = one["data"].get("score", {}).get("fid") if one.get("status") == "ok" else None
+    return found
 
 
 def _grid(session: Session, scale: Scale, device: str, mirror: str | None) -> Iterator[Step]:
     """The default grid, DiT first, with as many images a cell as the time that is left allows."""
-    paces = [speed(session.results, kind, device) for kind in scale.sizes]
-    if not all(paces):
+    paces = {kind: pace for kind in scale.sizes if (pace := speed(session.results, kind, device))}
+    if not paces:
         return
-    per_cell = max(1.0, session.left - 60) / CELLS
-    images = min(scale.epoch_images, max(10 * scale.batch, round(0.5 * min(paces) * per_cell)))
+    drawing = fmean(_drawing(session.results, kind) for kind in paces)
+    per_cell = max(1.0, max(1.0, session.left - 60) / CELLS - drawing)
+    images = min(scale.epoch_images, max(10 * scale.batch, round(0.5 * min(paces.values()) * per_cell)))
     asked = session.work / "grid" / "images.json"
     if asked.is_file():  # an earlier session's: its cells go on
         images = json.loads(asked.read_text(encoding="utf-8"))["images"]
@@ -178,9 +189,15 @@ def _grid(session: Session, scale: Scale, device: str, mirror: str | None) -> It
     command += ["--set", *scale.score] if scale.score else []
     command += ["--jobs", str(scale.jobs)] if scale.jobs else []
     needs = (*COMMANDS, *{need for needs in BACKBONES.values() for need in needs}, "matplotlib", "jinja2")
-    for i, kind in enumerate(scale.sizes):
-        left = session.left if i + 1 == len(scale.sizes) else 0.6 * session.left
+    for i, kind in enumerate(paces):
+        left = session.left if i + 1 == len(paces) else 0.6 * session.left
         yield Step(f"grid {kind}", (*command, "--only", f"{DATASET} {kind}"), max(30.0, left), needs, saves=True)
+
+
+def _drawing(results: dict[str, Any], kind: str) -> float:
+    """Seconds that the samples of a cell of e. take on a GPU, 0.0 if that was not measured."""
+    found = [one.get("data", {}).get("evaluations_per_s") for name, one in results.items() if f"speed {kind}:" in name]
+    return EVALUATIONS / max(rates) if (rates := [rate for rate in found if rate]) else 0.0
 
 
 def folder_of_wheels(root: Path) -> Path | None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from zoo.base.counts import counted
 
+SECONDS = 120  # for the installation of all wheels
+
 
 @dataclass(frozen=True)
 class Package:
@@ -84,7 +86,10 @@ def install(wheels: Path, target: Path) -> str:
         return f"no wheels in {wheels}"
     how = ["--quiet", "--no-index", "--no-deps", "--no-compile", "--no-cache-dir", "--upgrade"]
     command = [sys.executable, "-m", "pip", "install", *how, "--target", str(target), *files]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)  # noqa: S603 (our own interpreter)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)  # noqa: S603 (ours)
+    except subprocess.TimeoutExpired:
+        return f"{counted(len(files), 'wheel')} of {wheels} could not be installed within {SECONDS} s"
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["pip printed nothing"])[-1]
         return f"{counted(len(files), 'wheel')} of {wheels} could not be installed: {last}"

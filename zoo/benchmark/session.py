@@ -135,15 +135,10 @@ class Session:
             if not step.saves:  # it was killed, not asked to end
                 self._clear_compiled()
             return {"status": "out of time", "reason": f"stopped after {seconds:.0f} s", "seconds": seconds}
-        last = (output.decode(errors="replace").strip().splitlines() or [""])[-1]
         if process.returncode:
             said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it printed nothing"]
             return {"status": "failed", "reason": f"status {process.returncode}: {said[-1][:300]}", "seconds": seconds}
-        try:
-            data = json.loads(output if output.lstrip().startswith(b"{") else last)
-        except ValueError:
-            data = {"said": last[:300]}
-        return {"status": "ok", "seconds": seconds, "data": data}
+        return {"status": "ok", "seconds": seconds, "data": printed(output.decode(errors="replace"))}
 
     def _clear_compiled(self) -> None:
         """Forget compiled code: a process that was stopped may have left half a library, which the next would load."""
@@ -180,9 +175,28 @@ class Session:
         files = [file for file in chosen if file.relative_to(self.work).parts[0] not in UNPACKED]
         total, partial = 0, self.out / "results.tar.gz.tmp"
         with tarfile.open(partial, "w:gz") as packed:
-            for file in sorted(files, key=lambda file: (file.stat().st_size, str(file))):
-                total += file.stat().st_size
+            for size, file in sorted((size, file) for file in files if (size := size_of(file)) is not None):
+                total += size
                 if total > ARCHIVE_BYTES:
                     break
-                packed.add(file, arcname=str(file.relative_to(self.work)))
+                with suppress(OSError):  # a step that was stopped may have left a process at work
+                    packed.add(file, arcname=str(file.relative_to(self.work)))
         partial.replace(self.out / "results.tar.gz")
+
+
+def printed(text: str) -> dict[str, Any]:
+    """The JSON object with which a process's output ends, whatever it said before; {"said": its last line} without."""
+    lines = text.strip().splitlines() or [""]
+    for i, line in enumerate(lines):
+        if line.startswith("{"):
+            with suppress(ValueError):
+                return dict(json.loads("\n".join(lines[i:])))
+    return {"said": lines[-1][:300]}
+
+
+def size_of(file: Path) -> int | None:
+    """A file's bytes; None once it is gone."""
+    try:
+        return file.stat().st_size
+    except OSError:
+        return None

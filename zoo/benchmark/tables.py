@@ -78,7 +78,7 @@ def _drawn(data: dict[str, Any]) -> str:
 def _quality(results: dict[str, Any]) -> Iterator[str]:
     rows = []
     for name in results:
-        if not name.startswith("score ") or not (data := _data(results, name)):
+        if not name.startswith("score ") or "score" not in (data := _data(results, name) or {}):
             continue
         kind, rate, seconds, _ = name.removeprefix("score ").split(" ")
         score = data["score"]
