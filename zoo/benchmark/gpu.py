@@ -2,9 +2,9 @@
 
 a. the machine and its ceilings; b. the tests that a GPU has to pass, whose verdict decides whether CUDA graphs are
 measured and taken; c. speed of training and sampling in the modes that `auto` may take; d. time to quality: FID after
-so many seconds of training, a first run behind its backbone's speed; e. the default grid for as long as there is time; then what was put off: the other modes,
-further runs of d., and the costs that are counted, which need no GPU. On a CPU every step is rehearsed at the sizes of
-a `cpu` budget.
+so many seconds of training, a backbone's first run behind its speed; e. the default grid for as long as there is time;
+then what was put off: the other modes, further runs of d., and the costs that are counted, which need no GPU. On a CPU
+every step is rehearsed at the sizes of a `cpu` budget.
 """
 
 import json
