@@ -63,13 +63,16 @@ def compared(how, tmp_path, capsys) -> None:
     assert fast.recorded, capsys.readouterr().out
     begun = {name: tensor.detach().double().clone() for name, tensor in plain.state.weights().items()}
     wanted, found = trained(plain), trained(fast)
-    # some sums on a GPU are taken in any order, and rounding grows in bfloat16, most in small weights: one unit in the
-    # last place after each step moves all weights together by 3% (DiT) and 10% (U-Net), a stale batch by about 100%
-    apart, moved = (
-        torch.cat([(one[name] - other[name]).flatten() for name in wanted]).norm()
-        for one, other in ((found, wanted), (wanted, begun))
-    )
-    assert apart <= 0.3 * moved
+    # Some sums on a GPU are taken in any order, and rounding grows. Of what training changes, a relative error of 6e-8
+    # after each step makes 3% (DiT), 11% (U-Net), .4% in float32. A part of a batch or a learning rate that stays as it
+    # was makes 49% or more; the average's share 6% of the average. Found on a CPU, with Muon as a GPU has it.
+    bound = 0.03 if how.get("precision") == "float32" else 0.3
+    for kind in ("net.", "ema."):
+        apart, moved = (
+            torch.cat([(one[name] - other[name]).flatten() for name in wanted if name.startswith(kind)]).norm()
+            for one, other in ((found, wanted), (wanted, begun))
+        )
+        assert apart <= bound * moved, kind
 
 
 def test_speedups_draw_on_a_stream_of_their_own_what_is_drawn_in_between(tmp_path):

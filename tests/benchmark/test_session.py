@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.grid.test_wishes import options
 from zoo.backbones.sizes import DiTSize
 from zoo.base.errors import ZooError
 from zoo.benchmark import call, gpu, needs
 from zoo.benchmark.count import step_cost
 from zoo.benchmark.session import Session, Step, printed
 from zoo.benchmark.tables import markdown
+from zoo.grid import estimate, plan
 
 
 def python(name: str, code: str, seconds: float = 20.0, **how) -> Step:
@@ -87,6 +89,38 @@ def test_a_step_that_saves_is_interrupted_first(tmp_path, monkeypatch):
     session.run([python("grid", code, seconds=11.0, saves=True)])
     assert session.results["grid"]["status"] == "out of time"
     assert saved.exists()
+
+
+def test_compiled_code_stays_if_a_step_that_saves_has_ended_by_itself(tmp_path, monkeypatch):
+    monkeypatch.setattr("zoo.benchmark.session.GRACE_SECONDS", 8.0)
+    session = Session(tmp_path / "out", 5)
+    (library := session.work / "inductor" / "whole.so").parent.mkdir()
+    library.touch()
+    code = "import time\ntry: time.sleep(60)\nexcept KeyboardInterrupt: pass"
+    session.run([python("grid", code, seconds=11.0, saves=True)])
+    assert library.exists()
+    monkeypatch.setattr("zoo.benchmark.session.GRACE_SECONDS", 1.0)
+    deaf = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(60)"
+    session.run([python("deaf", deaf, seconds=3.0, saves=True)])
+    assert session.results["deaf"]["status"] == "out of time"
+    assert not library.exists()
+
+
+def test_files_that_vanish_end_no_session(tmp_path, monkeypatch):
+    session = Session(tmp_path / "out", 5)
+    for name in ("gone.json", "here.json"):
+        (session.work / name).write_text("{}")
+    read = Path.read_bytes
+
+    def reading(path):
+        if path.name == "gone.json":
+            path.unlink()
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", reading)
+    session.pack()
+    with tarfile.open(session.out / "results.tar.gz") as packed:
+        assert [name for name in packed.getnames() if name.endswith("e.json")] == ["here.json"]
 
 
 def test_a_second_session_goes_on_from_the_files_brought_back(tmp_path):
@@ -207,6 +241,32 @@ def test_the_first_backbone_has_its_first_run_before_the_second_is_timed(tmp_pat
     assert (
         names.index("train dit 0.002 30 s") < names.index("speed unet: compiled") < names.index("train unet 0.002 30 s")
     )
+
+
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+def test_what_a_cell_draws_is_counted(kind, tmp_path):
+    """The number that a session's time for the grid is shared out by is that of the grid's own cells."""
+    scale = gpu.SCALES["cuda" if kind == "gpu" else "cpu"]
+    asked = options(grid="default", dataset="mnist", budget=kind, seeds=1, set=scale.score, out=str(tmp_path))
+    cells = plan.make(asked, fetch=False).chosen
+    assert len(cells) == gpu.CELLS
+    for cell in cells:
+        assert estimate.evaluations(0, cell.config.score) == pytest.approx(scale.drawn, abs=1)
+
+
+def test_time_for_samples_is_taken_from_training(tmp_path):
+    """With 10 evaluations a second a cell's samples take longer than its time: it is trained for a second."""
+    images = {}
+    for name, rate in (("slow", 10.0), ("fast", 1e9)):
+        session = Session(tmp_path / name, 8)
+        data = {"train_images_per_s": 10_000.0, "evaluations_per_s": rate}
+        session.results |= {
+            f"speed {kind}: compiled": {"status": "ok", "seconds": 1.0, "data": data} for kind in gpu.BACKBONES
+        }
+        found = {step.name: step.command for step in gpu.steps(session, "cuda", None)}["grid dit"]
+        images[name] = int(found[found.index("--budget") + 1])
+    assert images["slow"] == 0.5 * 10_000
+    assert images["fast"] == pytest.approx(0.5 * 10_000 * (8 * 60 - 60) / gpu.CELLS, rel=0.05)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 import tomllib
 from dataclasses import replace
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from zoo.base.sealed import read_sealed, write_sealed
 from zoo.config.cell import BestCase, CellConfig, ScoreConfig, TrainConfig
 from zoo.config.changes import text_of
 from zoo.config.control import Sampling
-from zoo.grid import estimate, files, listing, plan, record, speed, wishes
+from zoo.grid import driver, estimate, files, listing, plan, record, speed, wishes
 from zoo.sampling.model import evaluations
 
 
@@ -249,22 +250,22 @@ def test_objectives_with_a_scheme_have_a_pace_of_their_own(tmp_path, monkeypatch
 
 
 def test_the_measuring_process_measures(tmp_path, command):
-    config, student = (
+    configs = [
         CellConfig(
             train=TrainConfig(
                 dataset="digits", backbone="dit(width=32,depth=1)", batch=16, compile=False, objective=name
             ),
             score=ScoreConfig(n=256, settings=(Sampling(steps=2),)),
         )
-        for name in ("rf", "reflow(rf)")
-    )
+        for name in ("rf", "reflow(rf)", "progressive(v/cosine,4)")
+    ]
     import subprocess
     import sys
 
     from tests.conftest import ROOT
 
-    both = [config.model_dump(mode="json"), student.model_dump(mode="json")]
-    given = {"configs": both, "data_dir": str(tmp_path), "mirror": None, "device": "cpu",
+    asked = [config.model_dump(mode="json") for config in configs]
+    given = {"configs": asked, "data_dir": str(tmp_path), "mirror": None, "device": "cpu",
              "plugin": None, "parent": os.getpid()}  # fmt: skip
 
     def measure(**other):
@@ -274,7 +275,9 @@ def test_the_measuring_process_measures(tmp_path, command):
     done, gone = measure(), measure(parent=1)  # 1: of a driver that has ended, where nothing is measured
     assert (gone.returncode, gone.stdout) == (128 + signal.SIGTERM, "")
     assert done.returncode == 0, done.stderr
-    for found in json.loads(done.stdout):
+    measured = json.loads(done.stdout)
+    assert len(measured) == len(configs)
+    for found in measured:
         assert set(found) == set(pace.row_keys())
         assert all(value > 0 for value in found.values())
 
@@ -296,6 +299,17 @@ def test_completion_knows_every_option(shell):
 def test_the_last_cell_ends_when_a_worker_has_had_time_for_it(cells, workers, seconds):
     """Three cells on two workers take as long as two of them, not as one and a half."""
     assert speed.until_the_last(cells, workers) == seconds
+
+
+@pytest.mark.parametrize(("late", "said"), [(0.0, "about"), (2.0, "the last ones take longer than estimated")])
+def test_a_cell_that_takes_longer_than_estimated_is_told(late, said, tmp_path, capsys):
+    made = plan.make(options(grid="smoke", out=str(tmp_path)), fetch=False)
+    watch = driver.Watch(made, SimpleNamespace(slots=1, line=lambda folder: "training"))
+    watch.last -= driver.PLAIN_SECONDS
+    cell = made.chosen[-1]
+    job = SimpleNamespace(cell=cell, began=time.monotonic() - late * cell.seconds, head="[6/6]", folder=tmp_path)
+    watch.tick({tmp_path: job}, [])
+    assert said in capsys.readouterr().out
 
 
 def test_a_budget_is_used_up_though_cells_are_few(tmp_path, monkeypatch):

@@ -37,6 +37,8 @@ def data() -> Dataset:
 
 
 def config(backbone: str, objective: str = "v/cosine+learned", **more) -> TrainConfig:
+    """A short run, whose average nevertheless takes in another share of the weights at each step."""
+    more = {"ema": 0.9, **more}
     return TrainConfig(objective=objective, backbone=backbone, batch=BATCH, images=BATCH * STEPS, **more)
 
 

@@ -25,7 +25,6 @@ OVERHEAD = 45.0  # seconds that a run of d. takes besides its training: two proc
 GRID_SHARE = 0.3  # of a session's time that d. leaves to e.
 TESTS = (("graphs", "not speedups", 130.0), ("speedups", "speedups", 60.0))  # name, which of the tests, seconds
 CELLS = 16  # eight objectives on two backbones
-EVALUATIONS = 450_000  # of the network that a cell of e. is scored by: four settings of 25 steps, and its best case
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,8 @@ class Scale:
     lengths: seconds of training in d., the first is that of the learning rates' trial. epoch_images: of a cell in e.,
     at most. first: modes that are timed before d. overhead, score_limit: seconds that a run of d. takes besides its
     training, and the most for its scores; the first of them measures the real images too, for minutes on a CPU. score:
-    how e.'s cells are scored, as the grid's own way takes too long. jobs: cells of e. at once, so that a GPU trains
-    one while the CPU scores another.
+    how e.'s cells are scored, as the grid's own way takes too long; drawn: the network evaluations of that. jobs: cells
+    of e. at once, so that a GPU trains one while the CPU scores another.
     """
 
     sizes: dict[str, str]
@@ -50,14 +49,17 @@ class Scale:
     overhead: float = OVERHEAD
     score_limit: float = 120.0
     score: tuple[str, ...] = ()
+    drawn: int = 0
     jobs: int | None = None
 
 
 SCALES = {
     "cuda": Scale({"dit": "dit", "unet": "unet"}, 256, 10_000, 1020, (30, 10, 20, 60), (2e-3, 1e-3, 4e-3), 300_000,
-                  fastest.FIRST, score=("score.n=2000", "score.snapshots=0", "score.best.tries=0"), jobs=3),
+                  fastest.FIRST, score=("score.n=2000", "score.snapshots=0", "score.best.tries=0"), drawn=387_500,
+                  jobs=3),
     "cpu": Scale({"dit": "dit(patch=4,width=128)", "unet": "unet(width=16,attention=1)"}, 16, 300, 78, (10, 5),
-                 (8e-3, 4e-3), 2_000, 2, 20.0, 300.0, ("score.n=256", "score.snapshots=0", "score.best.tries=0")),
+                 (8e-3, 4e-3), 2_000, 2, 20.0, 300.0, ("score.n=256", "score.snapshots=0", "score.best.tries=0"),
+                 19_627),
 }  # fmt: skip
 
 
@@ -173,7 +175,7 @@ def _grid(session: Session, scale: Scale, device: str, mirror: str | None) -> It
     paces = {kind: pace for kind in scale.sizes if (pace := speed(session.results, kind, device))}
     if not paces:
         return
-    drawing = fmean(_drawing(session.results, kind) for kind in paces)
+    drawing = fmean(_drawing(session.results, kind, scale.drawn) for kind in paces)
     per_cell = max(1.0, max(1.0, session.left - 60) / CELLS - drawing)
     images = min(scale.epoch_images, max(10 * scale.batch, round(0.5 * min(paces.values()) * per_cell)))
     asked = session.work / "grid" / "images.json"
@@ -194,10 +196,10 @@ def _grid(session: Session, scale: Scale, device: str, mirror: str | None) -> It
         yield Step(f"grid {kind}", (*command, "--only", f"{DATASET} {kind}"), max(30.0, left), needs, saves=True)
 
 
-def _drawing(results: dict[str, Any], kind: str) -> float:
-    """Seconds that the samples of a cell of e. take on a GPU, 0.0 if that was not measured."""
+def _drawing(results: dict[str, Any], kind: str, evaluations: int) -> float:
+    """Seconds that so many network evaluations take in sampling, 0.0 if that was not measured."""
     found = [one.get("data", {}).get("evaluations_per_s") for name, one in results.items() if f"speed {kind}:" in name]
-    return EVALUATIONS / max(rates) if (rates := [rate for rate in found if rate]) else 0.0
+    return evaluations / max(rates) if (rates := [rate for rate in found if rate]) else 0.0
 
 
 def folder_of_wheels(root: Path) -> Path | None:

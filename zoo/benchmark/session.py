@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +133,6 @@ class Session:
             errors.write(output)
         seconds = time.monotonic() - began
         if late:
-            if not step.saves:  # it was killed, not asked to end
-                self._clear_compiled()
             return {"status": "out of time", "reason": f"stopped after {seconds:.0f} s", "seconds": seconds}
         if process.returncode:
             said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it printed nothing"]
@@ -158,7 +157,9 @@ class Session:
                 return process.communicate(timeout=GRACE_SECONDS)[0], True
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        return process.communicate()[0], True
+        said = process.communicate()[0]
+        self._clear_compiled()
+        return said, True
 
     def _record(self, step: Step, result: dict[str, Any]) -> None:
         """Keep a step's result, and write everything again."""
@@ -171,8 +172,8 @@ class Session:
 
     def pack(self) -> None:
         """results.tar.gz: logs, results, metrics, pages and pictures below `work`, the smallest files first."""
-        chosen = [file for file in self.work.rglob("*") if file.suffix in KEPT and file.is_file()]
-        files = [file for file in chosen if file.relative_to(self.work).parts[0] not in UNPACKED]
+        files = [Path(folder) / name for folder, _, names in os.walk(self.work) for name in names]
+        files = [f for f in files if f.suffix in KEPT and f.relative_to(self.work).parts[0] not in UNPACKED]
         total, partial = 0, self.out / "results.tar.gz.tmp"
         with tarfile.open(partial, "w:gz") as packed:
             for size, file in sorted((size, file) for file in files if (size := size_of(file)) is not None):
@@ -180,7 +181,10 @@ class Session:
                 if total > ARCHIVE_BYTES:
                     break
                 with suppress(OSError):  # a step that was stopped may have left a process at work
-                    packed.add(file, arcname=str(file.relative_to(self.work)))
+                    content = file.read_bytes()
+                    entry = packed.gettarinfo(file, str(file.relative_to(self.work)))
+                    entry.size = len(content)
+                    packed.addfile(entry, BytesIO(content))
         partial.replace(self.out / "results.tar.gz")
 
 
