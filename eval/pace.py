@@ -71,7 +71,9 @@ def share_for(seconds: float, options: Any, fetch: bool) -> str:
         return kept
     configs = {_kind(cell.config): cell.config for cell in plan.chosen}
     say(f"measuring {counted(len(configs), 'kind of cell', 'kinds of cells')} here for {options.budget} ..")
+    began = time.monotonic()
     paces = _measured(list(configs.values()), plan, options)
+    left = seconds - (time.monotonic() - began)
     found = dict(zip(configs, paces, strict=True))
     paced = [(cell.config, found[_kind(cell.config)]) for cell in plan.chosen]
     fixed = [rest(config, pace) for config, pace in paced]
@@ -82,12 +84,13 @@ def share_for(seconds: float, options: Any, fetch: bool) -> str:
         cells = (still + share * more for still, more in zip(fixed, growing, strict=True))
         return speed.until_the_last(cells, workers) + PAGE_SECONDS
 
-    if ends(LEAST_SHARE) > seconds:
+    if ends(LEAST_SHARE) > left:
         raise ZooError(
             f"--budget {options.budget} is too short: scoring {counted(len(plan.chosen), 'cell')} and a little "
-            f"training take about {clock(ends(LEAST_SHARE))} here. Give more time, or fewer cells by --only or --seeds"
+            f"training take about {clock(ends(LEAST_SHARE))} here, and measuring it {clock(seconds - left)}. "
+            "Give more time, or fewer cells by --only or --seeds"
         )
-    share = largest(ends, seconds)
+    share = largest(ends, left)
     say(f"{share:.3g} times the grid's images fit into {options.budget} (scoring takes {clock(ends(0.0))} of it)")
     return f"{share:.3f}x"
 

@@ -1,6 +1,7 @@
 """The rooms: which may import which, and that no files import each other in a circle; lazy imports count too."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,18 @@ def test_files_are_neither_long_nor_tiny():
     assert {name: count for name, count in lines.items() if count > LONGEST} == {}
     tiny = {name for name, count in lines.items() if count < SHORTEST and not name.endswith("__init__.py")}
     assert tiny == SHORT
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_readme_s_table_of_folders_has_every_file(face):
+    """But for the figures' folder, in which each kind has its file, and the results, which hold no code."""
+    text = (ROOT / face / "README.md").read_text()
+    for folder in {file.parent for file in (ROOT / face).rglob("*.py")} - {ROOT / face, ROOT / "reports" / "figures"}:
+        if (name := str(folder.relative_to(ROOT / face))) in ("grid/grids", "judging/judges"):
+            continue
+        (row,) = re.findall(rf"^\| \[`{name}/`\].*$", text, re.MULTILINE)
+        files = {file.name for file in folder.glob("*.py")} - {"__init__.py"}
+        assert {file for file in files if f"`{file}`" not in row} == set(), folder
 
 
 def test_every_room_says_what_it_is_for():

@@ -54,11 +54,11 @@ def test_a_student_waits_for_its_teacher(tmp_path):
     assert driver._ready([student, other], []) == student
 
 
-@pytest.mark.parametrize("jobs", [2])
-def test_a_grid_of_stages_runs_whole(jobs, tmp_path, command):
+@pytest.mark.parametrize("where", [("--jobs", "2"), ("--executor", "ray")], ids=" ".join)
+def test_a_grid_of_stages_runs_whole(where, tmp_path, command):
     cells(tmp_path, ["reflow(rf)", "progressive(v/cosine,8)", "meanflow", "ect"])
     out = tmp_path / "out"
-    arguments = ["--grid", str(tmp_path / "stages.toml"), "--out", str(out), "--jobs", str(jobs), "--device", "cpu"]
+    arguments = ["--grid", str(tmp_path / "stages.toml"), "--out", str(out), *where, "--device", "cpu"]
     done = command("run_all.py", *arguments, OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stderr
     for folder, teacher in (("reflow-rf", "rf"), ("progressive-v-cosine-8", "v-cosine")):

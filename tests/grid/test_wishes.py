@@ -232,6 +232,17 @@ def test_estimates_are_scaled_once_the_speed_is_known(tmp_path, capsys):
         assert speed.kept(tmp_path, "cpu") is None
 
 
+def test_the_time_that_measuring_takes_is_part_of_the_budget(tmp_path, monkeypatch):
+    known = Pace(setup=0.0, image=0.01, evaluation=0.0, measure=0.0, validate=0.0, judge=0.0)
+    clock = iter([100.0, 190.0])
+    monkeypatch.setattr(pace.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(pace, "_measured", lambda configs, plan, options: [known] * len(configs))
+    asked = options(budget="10min", grid="smoke", only="dit*lognorm", jobs=1, out=str(tmp_path))
+    (cell,) = plan.make(options(grid="smoke", only="dit*lognorm", out=str(tmp_path)), fetch=False).chosen
+    share = float(pace.share_for(600.0, asked, fetch=False).removesuffix("x"))
+    assert share * cell.config.train.images * 0.01 == pytest.approx(600 - 90 - pace.PAGE_SECONDS, rel=0.01)
+
+
 def test_objectives_with_a_scheme_have_a_pace_of_their_own(tmp_path, monkeypatch):
     """Eleven of the fourteen objectives of `fewsteps` take four times as long: the time asked for holds the sum."""
     usual = Pace(setup=0.0, image=0.001, evaluation=0.0, measure=0.0, validate=0.0, judge=0.0)

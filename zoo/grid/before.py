@@ -58,7 +58,8 @@ def check_shares(plan: Plan, options: Any) -> None:
         path = getattr(sets.source(name), "path", None)
         if path is not None and not Path(path).is_absolute():
             raise ZooError(f"data set {name!r}: give a path from / on, under which every node sees the images")
-    if options.executor == "ray" and not options.shared_out and any(cell.teacher for cell in plan.chosen):
+    elsewhere = options.executor == "ray" and options.ray_address is not None  # a cluster of this process is one node
+    if elsewhere and not options.shared_out and any(cell.teacher for cell in plan.chosen):
         raise ZooError("some cells begin from a teacher's weights, which other nodes see with --shared-out alone")
     count = slots.ranks(options)
     for cell in plan.chosen if count * options.accumulate != 1 else ():
