@@ -15,8 +15,8 @@ TERMS = {
     "varies.",
     "confidence set": "The ranks that an objective may truly have, given how much runs differ: it holds the true rank "
     "in at least 95% of such studies.",
-    "control setting": "One way to draw and score samples (data set, backbone, weights, sampler, steps, guidance), the "
-    "same for every objective.",
+    "control setting": "One way to draw and score samples (data set, backbone, weights, sampler, steps, start, "
+    "guidance), the same for every objective.",
     "controlled pair": "Two objectives that differ in one thing only, so that a difference in score is due to it.",
     "density": "How often training draws each noise level: `lognorm(0,1)` mostly middle ones, `uniform` all alike "
     "along the path, `cosmap` those of a cosine path.",
@@ -44,6 +44,8 @@ TERMS = {
     "seed": "The number that fixes a run's random choices; training again with another shows how much chance does.",
     "snapshot": "A score taken in the middle of training.",
     "standard error": "How far a number typically is from what endless samples (or runs) would give.",
+    "start": "The logsnr at which sampling begins: from -10 the first step multiplies an error of a predicted eps by "
+    "148, from -5.4 by 15.",
     "target": "What the network is trained to put out: the noise (eps), the clean image (x0), a mix of both (v), the "
     "velocity from one to the other (flow), or EDM's scaled image (edm).",
     "x_hat": "The clean image that the network's prediction stands for, at any step.",
