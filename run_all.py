@@ -23,7 +23,7 @@ class Options(Watched):
     grid: str = option(
         "default",
         "anatomy, beyond, claims, clipping, default, fewsteps, nine, practice, qknorm, recipe, resolution, samplers, "
-        "scaling, sd3, smoke, switches, or a TOML file",
+        "scaling, sd3, sd3-printed, smoke, switches, or a TOML file",
         metavar="GRID",
     )
     only: str | None = option(

@@ -22,7 +22,7 @@ from zoo.objectives.consistency import ECT, SCM
 from zoo.objectives.core import Objective, Scheme
 from zoo.objectives.coupling import OT, ClassImmiscible, ClassOT, Coupling, Immiscible, Independent, Nearest, Offset
 from zoo.objectives.density import CosMap, Density, EDMLogNormal, Laplace, LogitNormal, Mode, Uniform, UShape, natural
-from zoo.objectives.families import ANATOMY, BEYOND, DEFAULT, FEWSTEPS, NINE, SD3
+from zoo.objectives.families import ANATOMY, BEYOND, DEFAULT, FEWSTEPS, NINE, SD3, SD3_PRINTED
 from zoo.objectives.flowmap import ImprovedMeanFlow, MeanFlow, Shortcut
 from zoo.objectives.guided import Guided
 from zoo.objectives.match import Match
@@ -79,7 +79,8 @@ TABLES: dict[str, dict[str, Callable[..., Any]]] = {
 }
 
 FAMILIES: dict[str, tuple[str, ...]] = {
-    "default": DEFAULT, "sd3": tuple(SD3), "beyond": BEYOND, "anatomy": ANATOMY, "fewsteps": FEWSTEPS, "nine": NINE,
+    "default": DEFAULT, "sd3": tuple(SD3), "sd3-printed": SD3_PRINTED, "beyond": BEYOND, "anatomy": ANATOMY,
+    "fewsteps": FEWSTEPS, "nine": NINE,
 }  # fmt: skip
 Made = TypeVar("Made", bound=type)
 # The zoo: the names that the tests, the list of objectives and the README's table go through; those of a scheme apart.

@@ -21,7 +21,7 @@ def comparison(run: Run) -> Table:
     header = ["objective", "seeds"]
     for setting in run.headline:
         header += [f"{fid_at(setting)}, {run.label(setting)}", f"accuracy, {run.label(setting)}"]
-    study = run.grid.get("name") == "sd3"  # shows the ranks printed there
+    study = str(run.grid.get("name")).startswith("sd3")  # shows the ranks printed there
     header += ["rank in SD3's study"] if study else []
     groups = []
     for backbone in run.backbones:

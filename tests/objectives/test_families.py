@@ -53,3 +53,14 @@ def test_a_family_s_grid_holds_it_on_all_backbones(family):
 
 def test_the_study_s_grid_is_these_61():
     assert grid.load("sd3").objectives == tuple(SD3)
+
+
+def test_the_grid_of_printed_ranks_is_a_part_of_it_cell_by_cell():
+    """What the one has trained, the other takes: the same folders and the same keys."""
+    printed, whole = grid.load("sd3-printed"), grid.load("sd3")
+    assert len(printed.objectives) == 16  # rows of tables 1 and 2 of arXiv 2403.03206 together
+    for kind, dataset in (("cpu", "digits"), ("cpu", "mnist"), ("gpu", "fashion")):
+        every = {c.folder: c.config.key for c in grid.cells(whole, dataset, whole.budget(kind, dataset), printed.seeds)}
+        part = {c.folder: c.config.key for c in grid.cells(printed, dataset, printed.budget(kind, dataset))}
+        assert len(part) == 16 * 2 * 3
+        assert part.items() <= every.items()

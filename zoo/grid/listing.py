@@ -13,7 +13,7 @@ ENDED = ("done", "failed", "diverged", UNREADABLE)  # what a run skips
 
 def show(plan: Plan) -> None:
     """Print the cells, how they stand and how long they take."""
-    study, several = plan.name == "sd3", len(plan.budgets) > 1  # SD3's own grid shows the names printed there
+    study, several = plan.name.startswith("sd3"), len(plan.budgets) > 1  # shows the names printed there
     rows = []
     for cell in plan.chosen:
         train = cell.config.train

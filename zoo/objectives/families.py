@@ -71,6 +71,7 @@ def _sd3() -> dict[str, Published]:
 
 
 SD3 = _sd3()
+SD3_PRINTED = tuple(name for name, published in SD3.items() if published.rank is not None)
 
 
 def _anatomy() -> tuple[str, ...]:
