@@ -18,6 +18,9 @@ ROOT = Path(__file__).parents[1]
 READMES = (
     "README.md",
     "zoo/README.md",
+    "zoo/data/README.md",
+    "zoo/grid/README.md",
+    "zoo/training/README.md",
     "eval/README.md",
     "reports/README.md",
     "reports/reference/README.md",

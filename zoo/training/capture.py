@@ -40,15 +40,18 @@ def record(work: Callable[[], None], device: torch.device) -> Callable[[], None]
     first used, for as long as anything keeps that graph of autograd, and a recording may not touch another stream.
     """
     with torch.cuda.device(device), no_garbage():
-        aside = torch.cuda.Stream()
-        aside.wait_stream(torch.cuda.current_stream())
+        aside, here = torch.cuda.Stream(), torch.cuda.current_stream()
+        aside.wait_stream(here)
         with torch.cuda.stream(aside):
             for _ in range(WARM):
                 work()
-        torch.cuda.current_stream().wait_stream(aside)
+        here.wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=aside):
-            work()
+        try:
+            with torch.cuda.graph(graph, stream=aside):
+                work()
+        finally:
+            torch.cuda.set_stream(here)  # torch's own way out of a recording that fails leaves its stream in use
     return graph.replay
 
 
