@@ -42,11 +42,13 @@ COST = (
 )
 RANKS = (
     "An objective's FID is averaged on a logarithmic scale over seeds and {count}. Its rank is one more than the "
-    "number of objectives that are better by more than one standard error. The confidence set of all ranks at once, "
-    "and who cannot be distinguished, follow from tests of all pairs that are wrong together with a chance of 5% at "
-    "most. The mean front is the rank of Stable Diffusion 3's study: the mean number of the Pareto front in FID and "
-    "accuracy, where a difference within its standard error is a tie and accuracy above the real images' counts as "
-    "equal to it."
+    "number of objectives that are better by more than one standard error. {sets}The mean front follows the rank of "
+    "Stable Diffusion 3's study: the mean number of the Pareto front in FID and accuracy, where a difference within "
+    "its standard error is a tie and accuracy above the real images' counts as equal to it."
+)
+SETS = (
+    "The confidence set of all ranks at once, and who cannot be distinguished, follow from tests of all pairs that are "
+    "wrong together with a chance of 5% at most. "
 )
 SETTINGS = (
     "What the sampler's choices do. Settings are to be compared at equal network evaluations, not at equal steps; the "
@@ -91,7 +93,8 @@ def page(run: Run, figures: list[str], running: bool = False) -> list[Block]:
     )
     blocks += [Paragraph(note, "note")] if (note := run.grid.get("sizes_note")) else []
     if run.done and run.ranks_objectives:
-        blocks += [Heading("Ranks"), *_ranks(run), *_pictures(run, figures, "Ranks"), *variants, *study(run)]
+        beside = study(run)
+        blocks += [Heading("Ranks"), *_ranks(run, bool(beside)), *_pictures(run, figures, "Ranks"), *variants, *beside]
     if run.done:
         blocks += resolution(run, _pictures(run, figures, "Resolution"))
     several = len(run.datasets) > 1
@@ -166,12 +169,14 @@ def _folded(title: str, blocks: Sequence[Block]) -> list[Block]:
     return [Fold(title, tuple(blocks))] if blocks else []
 
 
-def _ranks(run: Run) -> list[Block]:
-    found = run.board
+def _ranks(run: Run, beside: bool) -> list[Block]:
+    """beside: whether a section of its own sets them beside the study's ranks."""
+    found = run.board | ({"agreement": None} if beside else {})
     places = f"{', '.join(found['datasets'])}; {', '.join(found['families'])}"
     kinds = " and ".join(dict.fromkeys(setting.kind for setting in run.settings))
     count = f"{counted(found['settings'], 'control setting')} ({places}; {kinds} weights)"
-    return [Paragraph(RANKS.format(count=count)), ranktables.ranks(found), *_notes(found)]
+    sets = SETS if any(row["low"] is not None for row in found["rows"]) else ""
+    return [Paragraph(RANKS.format(count=count, sets=sets)), ranktables.ranks(found), *_notes(found)]
 
 
 def _notes(found: dict[str, Any]) -> list[Block]:

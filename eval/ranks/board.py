@@ -52,11 +52,12 @@ def read(folder: Path, say: Callable[[str], None] = lambda text: None) -> list[E
 
 
 def board(entries: Sequence[Entry], objectives: Sequence[str] = ()) -> dict[str, Any]:
-    """The leader board: {rows, settings, in_effect, datasets, families, steps, seeds, agreement, sensitivity}.
+    """The leader board: {rows, settings, in_effect, datasets, families, steps, seeds, ended, agreement, sensitivity}.
 
     Plain values only (None for what there is not), rows by rank and FID. A row's rank has its 95% confidence set (low,
     high) and chance of being first; fid is the FID at its level, front its mean Pareto front, and families and steps
-    hold its ranks among parts of the control settings. objectives: all that should be in it, in their order.
+    hold its ranks among parts of the control settings. seeds: how many an objective should have; ended: the most that
+    one has scores of. objectives: all that should be in it, in their order.
     """
     scores = scores_of(entries, KEYS, objectives)
     runs: dict[tuple[str, str, str], set[int]] = {}
@@ -107,6 +108,7 @@ def board(entries: Sequence[Entry], objectives: Sequence[str] = ()) -> dict[str,
         "families": families,
         "steps": steps,
         "seeds": expected,
+        "ended": int(scores.seeds.max(initial=0)),
         "agreement": _published(rows),
         "sensitivity": sensitivity(scores) if scores.controls else {},
     }

@@ -72,6 +72,19 @@ class Scores:
         controls = tuple(self.controls[i] for i in chosen)
         return Scores(self.objectives, controls, values, self.samples[chosen], self.blocks[:, chosen])
 
+    def matched(self, at: int) -> "Scores":
+        """The part whose controls differ in field `at` of their settings and, value by value, in nothing else.
+
+        A grid may not cross its fields: few steps under one guidance only would count as what that guidance does.
+        """
+        values: dict[tuple[Any, ...], set[Any]] = {}
+        for control in self.controls:
+            values.setdefault(_without(control, at), set()).add(control.setting[at])
+        every = {place: set[Any]() for place in (control.place for control in self.controls)}
+        for control in self.controls:
+            every[control.place].add(control.setting[at])
+        return self.part(lambda control: values[_without(control, at)] == every[control.place])
+
     @cached_property
     def seeds(self) -> np.ndarray:
         """[objective, control]: runs that have a score."""
@@ -85,6 +98,11 @@ class Scores:
         words = {backbone: backbone.split("(")[0] for _, backbone in places}
         alone = [(dataset, words[backbone]) for dataset, backbone in places]
         return {b: word if all(alone.count((d, word)) < 2 for d, _ in places) else b for b, word in words.items()}
+
+
+def _without(control: Control, at: int) -> tuple[Any, ...]:
+    """What a control is apart from one field of its setting."""
+    return *control.place, *control.setting[:at], *control.setting[at + 1 :]
 
 
 def scores_of(entries: Iterable[Entry], keys: Sequence[str], objectives: Sequence[str] = ()) -> Scores:

@@ -77,9 +77,9 @@ def alike_text(names: Sequence[str], most: int = 3) -> str:
 def notes(found: dict[str, Any]) -> list[str]:
     """What a reader has to know of the ranks: seeds, missing runs, agreement with SD3, sensitivity."""
     said = []
-    if found["seeds"] < 2:
+    if found["ended"] < 2:
         said.append("One seed: a sketch. There is no confidence set: what training again would change is not known.")
-    elif found["seeds"] < 3:
+    elif found["ended"] < 3:
         said.append(f"{counted(found['seeds'], 'seed is', 'seeds are')} too few to claim an order.")
     lacking = [row["objective"] for row in found["rows"] if row["incomplete"]]
     if lacking:

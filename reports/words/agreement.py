@@ -98,8 +98,12 @@ def varies(scores: Scores, key: Callable[[Control], str], what: str) -> Text:
 
 
 def by_guidance(scores: Scores) -> Text | None:
-    """Who is first without and with guidance, and who cannot be distinguished from that; None where it is the same."""
+    """Who is first without and with guidance, all else being equal, and who cannot be distinguished from that.
+
+    None where it is the same.
+    """
     at = KEYS.index("guidance")
+    scores = scores.matched(at)
     values = sorted({float(control.setting[at]) for control in scores.controls})
     if len(values) < 2 or len(scores.objectives) < 2:
         return None

@@ -68,7 +68,7 @@ def sentences(run: Run, entries: Sequence[Entry], objectives: Sequence[str], fou
         lead, others = rows[0]["objective"], [row["objective"] for row in rows[1:]]
         told = [_leader(found)]
         if rows[0]["low"] is None:
-            told.append(_by_sampling(lead, others, entries, found["seeds"]))
+            told.append(_by_sampling(lead, others, entries, found["ended"]))
         told.append(by_fronts(scores, lead, found["sensitivity"].get("mean Pareto fronts of FID and accuracy")))
         fids = {row["objective"]: row["fid"] for row in rows if row["fid"] is not None}
         told.append(at_best(run, entries, objectives, fids))
@@ -167,19 +167,19 @@ def _leader(found: dict[str, Any]) -> Text:
         text += (f"with rank {lead['rank']:.0f} by FID{ends} {over}",)
     else:
         name = lead["objective"]
-        clear = lead["low"] is not None and not alike and found["seeds"] >= FEW
+        clear = lead["low"] is not None and not alike and found["ended"] >= FEW
         many = counted(len(rows), "objective")
         text = (Bold(name), f" is first of {many}: ") if clear else (
             Bold("No clear winner."), " ", Code(name), f" comes first of {many}: ")  # fmt: skip
         text += (f"its rank by FID is {lead['rank']:.0f}{ends} {over}",)
-    if found["seeds"] < 2:
+    if found["ended"] < 2:
         return (
             *text,
             ". This is from one seed, a sketch: training again may change the order.",
         )
     if lead["low"] is None:
         return (*text, ". Some objectives have one run only, so that there are no confidence sets yet.")
-    if found["seeds"] < FEW:
+    if found["ended"] < FEW:
         text += (f". {counted(found['seeds'], 'seed is', 'seeds are')} too few to claim an order",)
     return (*text, ". ", *_apart(Code(lead["objective"]), alike, [name for name in others if name not in alike]))
 

@@ -26,15 +26,16 @@ LOSSES = {"val_eps": "error of predicted noise", "x0_high": "error of x_hat at h
 LEAST = 4  # objectives of which an order says something
 
 
-def scored(run: Run) -> Scores:
-    """The compared settings' scores as arrays."""
-    entries = [replace(e, rows=[row for row in e.rows if Setting.of(row) in run.compared]) for e in run.entries]
+def scored(run: Run, every: bool = False) -> Scores:
+    """The compared settings' scores as arrays, or those of every setting."""
+    shown = run.settings if every else run.compared
+    entries = [replace(e, rows=[row for row in e.rows if Setting.of(row) in shown]) for e in run.entries]
     return scores_of(entries, KEYS, run.objectives)
 
 
-def parts(run: Run) -> Iterator[tuple[str, str, Scores]]:
+def parts(run: Run, every: bool = False) -> Iterator[tuple[str, str, Scores]]:
     """(data set, backbone, scores there)."""
-    whole = scored(run)
+    whole = scored(run, every)
     for place in dict.fromkeys(control.place for control in whole.controls):
         yield *place, whole.part(lambda control, place=place: control.place == place)  # type: ignore[misc]
 
@@ -42,12 +43,14 @@ def parts(run: Run) -> Iterator[tuple[str, str, Scores]]:
 def by_setting(studies: Studies, key: str, form: str) -> Table | None:
     """What a field of the control settings does: FID on average, the first objective, and how the order changes.
 
-    tau is Kendall's, with the order under the field's first value. None where no study varies the field.
+    tau is Kendall's, with the order under the field's first value. Counted are settings that differ in this field
+    alone. None where no study varies the field.
     """
     rows: list[list[Text]] = []
     at = KEYS.index(key)
     for study, run in studies.items():
-        for dataset, backbone, part in parts(run):
+        for dataset, backbone, whole in parts(run, every=key == "weights"):
+            part = whole.matched(at)
             values = sorted({control.setting[at] for control in part.controls})
             if len(values) < 2 or len(part.objectives) < 2:
                 continue

@@ -33,8 +33,8 @@ START = (
 )
 GUIDANCE = "Guidance 1 is none. Where tau is low, the best objective depends on the guidance that you will use."
 STEPS = (
-    "Over all samplers and guidances that were scored with as many steps; where objectives have maps of their own, the "
-    "best sampler of each is under Few steps."
+    "Over the samplers and guidances that were scored with every number of steps; where objectives have maps of their "
+    "own, the best sampler of each is under Few steps."
 )
 LOSS = (
     "Over the objectives of a study: does a lower held-out error go with a lower FID? A correlation near 1 would make "

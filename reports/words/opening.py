@@ -72,7 +72,7 @@ def ranks(run: Run) -> list[Block]:
     note = f" {counted(more, 'more objective')} below, in Ranks." if more > 0 else ""
     kind = run.headline[0].kind
     judges = " ".join(dict.fromkeys(filter(None, (judge(run.on(dataset)) for dataset in run.datasets))))
-    text = f"{judges} {LEGEND} {kind} weights; means over {counted(run.board['seeds'], 'seed')}.{note}"
+    text = f"{judges} {LEGEND} {kind} weights; means over {counted(run.board['ended'], 'seed')}.{note}"
     found = filled(table(header, rows))
     return [Table(found.header, found.rows, 1, long=False), Paragraph(text, "legend")]
 

@@ -94,7 +94,7 @@ def _lead(found: dict[str, Any]) -> Text:
         return "No recipe can be ranked yet."
     interval = "" if row["low"] is None else f" (95% confidence set of its rank {rank_words.interval_text(row)})"
     alike = f" It cannot be distinguished from {rank_words.alike_text(row['alike'])}." if row["alike"] else ""
-    sketch = " From one seed: a sketch." if found["seeds"] < 2 else ""
+    sketch = " From one seed: a sketch." if found["ended"] < 2 else ""
     places = counted(found["settings"], "pairing and control setting", "pairings and control settings")
     text = f" serves the objectives best of {counted(len(found['rows']), 'recipe')}: its rank is {row['rank']:.0f}"
     text += f"{interval} "

@@ -35,7 +35,7 @@ def test_the_study_s_own_order_agrees_wholly_and_the_other_way_round_not_at_all(
     def quality(backbone: str, name: str) -> float:
         return (20 + PRINTED[name] * (1 if "dit" in backbone else -1)) if name in PRINTED else far[name]
 
-    dit, unet = compared(scores_of(entries(quality, 2, 0), KEYS), PRINTED)  # both: all printed ranks are 8.5, no order
+    dit, unet = compared(scores_of(entries(quality, 3, 0), KEYS), PRINTED)  # both: all printed ranks are 8.5, no order
     assert [one.backbone for one in (dit, unet)] == ["dit", "unet"]
     assert (dit.tau, dit.low, dit.high, dit.n, dit.settings) == (1, 1, 1, 16, 4)
     assert (unet.tau, unet.rho) == pytest.approx((-1, -1))
@@ -66,11 +66,35 @@ def test_ranks_are_among_all_and_agreement_over_the_printed():
     assert found.low < found.tau < found.high
 
 
-def test_one_seed_has_no_interval_and_one_backbone_no_both():
+def test_two_seeds_have_no_interval_and_one_backbone_no_both():
     rng = np.random.default_rng(0)
-    (one,) = compared(scores_of(entries(lambda b, n: 10.0, 1, 0.5, ("unet",), rng), KEYS), PRINTED)
+    (one,) = compared(scores_of(entries(lambda b, n: 10.0, 2, 0.5, ("unet",), rng), KEYS), PRINTED)
     assert one.low is one.high is None
     assert compared(scores_of([], KEYS), PRINTED) == []
+
+
+def test_a_seed_that_lacks_a_run_is_not_resampled():
+    """A fourth seed with half of the objectives: the range is that of the three whole ones, and two have none."""
+    rng = np.random.default_rng(0)
+    runs = entries(lambda b, n: 10.0, 4, 0.5, ("unet",), rng)
+    half = [e for e in runs if e.seed < 3 or e.objective in list(SD3)[::2]]
+    whole = [e for e in half if e.seed < 3]
+    (found,), (wanted,) = (compared(scores_of(some, KEYS), PRINTED) for some in (half, whole))
+    assert (found.low, found.high) == (wanted.low, wanted.high)
+    assert found.low < found.high
+    (other,) = compared(scores_of([e for e in half if e.seed > 0], KEYS), PRINTED)
+    assert other.low is None
+
+
+def test_settings_are_counted_in_which_accuracy_decides_nothing():
+    """All above the real images' accuracy in half of the settings, with different accuracies in the others."""
+    runs = [
+        Entry(e.dataset, e.backbone, e.objective, e.seed, e.status, rows, 0.95)
+        for i, e in enumerate(entries(lambda b, n: 10.0, 1, 0.5, rng=np.random.default_rng(0)))
+        for rows in [[{**row, "acc": 0.96 if row["steps"] == 5 else 0.5 + 0.001 * i} for row in e.rows]]
+    ]
+    dit, unet, both = compared(scores_of(runs, KEYS), PRINTED)
+    assert (dit.ceiling, unet.ceiling, both.ceiling, both.settings) == (2, 2, 4, 8)
 
 
 def test_resampling_is_of_seeds_jointly_for_all_objectives():
