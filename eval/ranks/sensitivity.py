@@ -88,7 +88,8 @@ def _like_fid(scores: Scores) -> np.ndarray:
 
 def advice(share: float) -> str:
     """Which of the two a reader should buy more of, images or seeds, of the share of sampling in runs' variance."""
-    told = f"Sampling is {100 * share:.0f}% of the variance between runs of one objective"
+    part = "all" if share >= 1 else f"{100 * share:.0f}%"  # two estimates: the one may exceed the other
+    told = f"Sampling is {part} of the variance between runs of one objective"
     if share >= MARGIN / (1 + MARGIN):
         return f"{told}: more images for each score narrow the intervals most, and cost less than more seeds."
     if share <= 1 / (1 + MARGIN):

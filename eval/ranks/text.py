@@ -80,7 +80,7 @@ def notes(found: dict[str, Any]) -> list[str]:
     if found["ended"] < 2:
         said.append("One seed: a sketch. There is no confidence set: what training again would change is not known.")
     elif found["ended"] < 3:
-        said.append(f"{counted(found['seeds'], 'seed is', 'seeds are')} too few to claim an order.")
+        said.append(f"{counted(found['ended'], 'seed is', 'seeds are')} too few to claim an order.")
     lacking = [row["objective"] for row in found["rows"] if row["incomplete"]]
     if lacking:
         said.append(

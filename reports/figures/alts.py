@@ -55,10 +55,10 @@ def _ranks(run: Run) -> str:
 
 
 def _samples(run: Run, backbone: str, setting: Setting) -> str:
-    best = run.by_fid(backbone)
+    rows = [o for o in run.ranked if run.stat(backbone, o, setting, "fid")]
     accuracy = [stat.mean for o in run.objectives if (stat := run.stat(backbone, o, setting, "acc"))]
     shares = f"; {100 * min(accuracy):.0f}% to {100 * max(accuracy):.0f}% are the class asked for" if accuracy else ""
-    ends = f", from {best[0]} (lowest FID) to {best[-1]} (highest)" if len(best) > 1 else ""
+    ends = f", by rank from {rows[0]} to {rows[-1]}" if len(rows) > 1 else ""
     return f"Rows of small sample images by {backbone}, one row an objective{ends}{shares}."
 
 
@@ -72,6 +72,13 @@ def _lines(what: str) -> Callable[..., str]:
         return f"Lines of FID against {what}, one an objective{f'; in the end {end}' if end else ''}."
 
     return words
+
+
+def _evaluations(run: Run) -> str:
+    drawn = list(effort.by_steps(run).values())
+    last = max(drawn[0], key=lambda setting: setting.steps)
+    ends = f"under {run.label(last)} {_extremes(run, last)}"
+    return f"Lines of FID against network evaluations, one an objective or a sampler; {ends}."
 
 
 def _guidance(run: Run) -> str:
@@ -125,7 +132,7 @@ SEEN: dict[str, Callable[..., str]] = {
     "samples": _samples,
     "guidance": _guidance,
     "snapshots": _lines("training images seen"),
-    "evaluations": _lines("network evaluations"),
+    "evaluations": _evaluations,
     "few-steps": _lines("network evaluations, each objective under its best sampler"),
     "fid-seconds": _lines("seconds of training"),
     "weights": _weights,

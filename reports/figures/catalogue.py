@@ -82,7 +82,7 @@ PLOTS = {
     "guidance": Plot(
         "Comparison",
         "FID against guidance, a line for each objective; where several samplers or starts were tried, the lowest FID "
-        "of each. Lines that cross: which objective is better depends on guidance.",
+        "of each, at the most steps. Lines that cross: which objective is better depends on guidance.",
         effort.guidance,
         eight=BEST,
     ),
@@ -133,8 +133,8 @@ PLOTS = {
     ),
     "confusion": Plot(
         "Classes",
-        "What the judge saw in the samples of the objectives of the lowest and the highest FID, % of those asked "
-        "for; all seeds together.",
+        "What the judge saw under the highest guidance in the samples of the objectives of the lowest and the highest "
+        "FID there, % of those asked for; all seeds together.",
         scores.confusion,
     ),
     "ema-raw": Plot(

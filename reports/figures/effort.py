@@ -35,12 +35,17 @@ APART = 1.25  # how far seconds have to differ to be worth an axis
 PANELS = 6  # objectives that get a panel of their own
 
 
-def evaluations(run: Run) -> Figure | None:
-    """FID against network evaluations: a line an objective, or a line a sampler where several were scored."""
+def by_steps(run: Run) -> dict[tuple[Any, ...], list[Setting]]:
+    """Settings that differ in their number of steps alone, by what they share, where there are several numbers."""
     series: dict[tuple[Any, ...], list[Setting]] = {}
     for s in run.compared:
         series.setdefault((s.sampler, s.step_grid, s.guidance, s.interval, s.rescale, s.clip, s.n), []).append(s)
-    series = {key: found for key, found in series.items() if len({s.steps for s in found}) > 1}
+    return {key: found for key, found in series.items() if len({s.steps for s in found}) > 1}
+
+
+def evaluations(run: Run) -> Figure | None:
+    """FID against network evaluations: a line an objective, or a line a sampler where several were scored."""
+    series = by_steps(run)
     if not series:
         return None
     words = {key: _without_steps(run, found[0]) for key, found in series.items()}
@@ -229,11 +234,14 @@ def _course(run: Run, backbone: str, objective: str) -> tuple[list[float], list[
 
 
 def by_guidance(run: Run, backbone: str, objective: str) -> tuple[list[float], list[float]]:
-    """(guidance, FID): over the candidates of the best case where there are such, else over the compared settings."""
+    """(guidance, FID): over the candidates of the best case where there are such, else over the headline settings.
+
+    Those have the most network evaluations: what more steps do is no effect of guidance.
+    """
     points: dict[float, list[float]] = {}
     for cell in run.group(backbone, objective):
         tried = ((cell.result or {}).get("best") or {}).get("candidates")
-        rows = tried or [score for setting in run.compared if (score := cell.score(setting))]
+        rows = tried or [score for setting in run.headline if (score := cell.score(setting))]
         lowest: dict[float, float] = {}
         for row in rows:
             lowest[row["guidance"]] = min(row["fid"], lowest.get(row["guidance"], math.inf))

@@ -180,11 +180,12 @@ class Run:
         """The first compared setting of the highest guidance, where the class asked for matters most."""
         return max(self.headline, key=lambda setting: setting.guidance)
 
-    def by_fid(self, backbone: str) -> list[str]:
-        """The objectives with a score on this backbone, the lowest FID under the first compared setting first."""
+    def by_fid(self, backbone: str, setting: Setting | None = None) -> list[str]:
+        """The objectives with a score on this backbone, the lowest FID first; setting: the first headline if None."""
         if not self.compared:
             return []
-        found = {o: stat.mean for o in self.objectives if (stat := self.stat(backbone, o, self.headline[0], "fid"))}
+        under = setting or self.headline[0]
+        found = {o: stat.mean for o in self.objectives if (stat := self.stat(backbone, o, under, "fid"))}
         return sorted(found, key=found.__getitem__)
 
     @property

@@ -180,7 +180,7 @@ def _leader(found: dict[str, Any]) -> Text:
     if lead["low"] is None:
         return (*text, ". Some objectives have one run only, so that there are no confidence sets yet.")
     if found["ended"] < FEW:
-        text += (f". {counted(found['seeds'], 'seed is', 'seeds are')} too few to claim an order",)
+        text += (f". {counted(found['ended'], 'seed is', 'seeds are')} too few to claim an order",)
     return (*text, ". ", *_apart(Code(lead["objective"]), alike, [name for name in others if name not in alike]))
 
 

@@ -94,8 +94,9 @@ def _leader(run: Run, backbone: str) -> tuple[Mark, ...]:
     """`On dit rf leads with fid 5.80 ± 0.30, next is ..`, and who leads under the other settings."""
     parts: list[Mark] = []
     named = ""  # the one that "it" is
+    lost = {o for o in run.objectives if any(cell.status == "diverged" for cell in run.group(backbone, o))}
     for setting in run.headline:
-        found = {o: stat for o in run.objectives if (stat := run.stat(backbone, o, setting, "fid"))}
+        found = {o: stat for o in run.objectives if o not in lost and (stat := run.stat(backbone, o, setting, "fid"))}
         order = sorted(found, key=lambda o: found[o].mean)
         if not order:
             continue
@@ -111,6 +112,8 @@ def _leader(run: Run, backbone: str) -> tuple[Mark, ...]:
         named = best
         parts += [f" At {run.label(setting)} ", *([who] if again else [Bold(best), " leads with"])]
         parts += [f" {fid_text(found[best])} and {how}."]
+    if parts and lost:
+        parts.append(f" Left out here, as runs of theirs diverged: {', '.join(sorted(lost))}.")
     return tuple(parts)
 
 
