@@ -178,7 +178,7 @@ def confusion(run: Run) -> Figure | None:
 
 def _ends(run: Run, backbone: str) -> list[str]:
     """The objectives of the lowest and of the highest FID under the highest guidance."""
-    found = run.by_fid(backbone, run.highest)
+    found = run.by_fid(backbone, run.highest) if run.headline else []
     return list(dict.fromkeys([*found[:1], *found[-1:]]))
 
 
