@@ -77,6 +77,48 @@ def test_a_run_that_is_half_done_gives_what_it_has(first, tmp_path, capsys):
     assert {made.status(cell) for cell in made.chosen} == {"to do"}
 
 
+def test_a_published_run_has_manifests_without_weights_and_gives_nothing(first, tmp_path, capsys):
+    shutil.copytree(first / "out", tmp_path / "bare" / "out")
+    shutil.copy(first / "tiny.toml", tmp_path / "bare")
+    for file in (tmp_path / "bare").rglob("*.safetensors"):
+        file.unlink()
+    made = take(tmp_path / "bare", tmp_path / "out")
+    said = capsys.readouterr().out
+    assert "2 cells are trained here: there are no weights there" in said and "only scored" not in said
+    assert not [*(tmp_path / "out").rglob("*")]
+    assert {made.status(cell) for cell in made.chosen} == {"to do"}
+
+
+def test_the_newest_step_that_has_its_weights_counts(first, tmp_path, capsys):
+    source = tmp_path / "source"
+    shutil.copytree(first / "out", source / "out")
+    shutil.copy(first / "tiny.toml", source)
+    (cell,) = (source / "out").rglob("rf/seed0")
+    kept = max(cell.glob("step-*.json"))
+    (cell / "step-999999.json").write_bytes(kept.read_bytes())
+    made = take(source, tmp_path / "out")
+    assert "2 cells of 2 trained in" in capsys.readouterr().out
+    (rf,) = [one for one in made.chosen if one.objective == "rf"]
+    names = {path.name for path in made.folder(rf).glob("step-*")}
+    assert names == {kept.name, kept.with_suffix(".safetensors").name}
+
+
+def test_a_scored_step_whose_weights_are_gone_is_not_replaced_by_the_last(first, tmp_path, capsys):
+    source = tmp_path / "source"
+    shutil.copytree(first / "out", source / "out")
+    shutil.copy(first / "tiny.toml", source)
+    (cell,) = (source / "out").rglob("rf/seed0")
+    config = json.loads((cell / "cell.json").read_text())
+    config.pop("digest", None)
+    config["config"]["score"]["select"] = "validation"
+    (cell / "cell.json").unlink()
+    write_sealed(cell / "cell.json", config)
+    (cell / "selected").mkdir()
+    (cell / "selected" / "step-000002.json").write_text("{}")
+    take(source, tmp_path / "out", set=("score.select=validation",))
+    assert "1 cell is trained here: there are no weights there of the step that was scored" in capsys.readouterr().out
+
+
 def test_files_are_shared_where_the_disk_allows_it_and_copied_elsewhere(first, tmp_path, monkeypatch):
     made = take(first, tmp_path / "a")
     (linked,) = made.folder(made.chosen[0]).glob("step-*.safetensors")

@@ -48,7 +48,8 @@ def take(plan: Plan, source: Path) -> None:
 
 def _take(cell: Cell, there: Path, here: Path) -> str:
     """Link a cell's newest checkpoint into its folder here, and the selected one; the reason why not, or ""."""
-    found = max(there.glob("step-*.json"), key=lambda path: (len(path.name), path.name), default=None)
+    whole = (path for path in there.glob("step-*.json") if _has_weights(path))  # a published run has manifests alone
+    found = max(whole, key=lambda path: (len(path.name), path.name), default=None)
     if found is None:
         return "there are no weights there"
     try:
@@ -61,11 +62,17 @@ def _take(cell: Cell, there: Path, here: Path) -> str:
         return "it is not trained to its end there"
     if cell.config.score.select != (config.get("score") or {}).get("select", "last"):
         return "another step is scored there, and those before the last are kept no longer"
+    if not all(map(_has_weights, (there / SELECTED).glob("step-*.json"))):
+        return "there are no weights there of the step that was scored"
     chosen = sorted((there / SELECTED).glob("step-*"), reverse=True)
     for file in (*chosen, there / LOG, found.with_suffix(".safetensors"), found):  # manifests last: they count
         if file.is_file():
             _copy(file, here / file.relative_to(there), link=file.name != LOG)
     return ""
+
+
+def _has_weights(manifest: Path) -> bool:
+    return manifest.with_suffix(".safetensors").is_file()
 
 
 def _copy(file: Path, to: Path, link: bool) -> None:
