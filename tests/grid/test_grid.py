@@ -11,6 +11,7 @@ from zoo.config.cell import BestCase, CellConfig, ScoreConfig, TrainConfig
 from zoo.config.control import Sampling
 from zoo.grid import files as grid
 from zoo.grid import record
+from zoo.grid.cell import select
 from zoo.objectives.path import Flow
 from zoo.solvers.sampler import SAMPLERS
 
@@ -331,12 +332,37 @@ def test_too_many_cells_are_refused():
 def test_only_selects_by_part_or_pattern():
     loaded = grid.load("default")
     cells = grid.cells(loaded, "digits", loaded.budget("cpu", "digits"), seeds=1)
-    assert len(grid.select(cells, "lognorm")) == 2
-    assert len(grid.select(cells, "*unet*eps/*")) == 4
-    assert len(grid.select(cells, "unet*lognorm")) == 1
-    assert len(grid.select(cells, None)) == 16
+    assert len(select(cells, "lognorm")) == 2
+    assert len(select(cells, "*unet*eps/*")) == 4
+    assert len(select(cells, "unet*lognorm")) == 1
+    assert len(select(cells, None)) == 16
     with pytest.raises(ZooError, match="Did you mean 'eps/linear'"):
-        grid.select(cells, "eps/linaer")
+        select(cells, "eps/linaer")
+
+
+def test_a_bracket_in_only_is_the_one_of_a_variant_s_name():
+    """A class of letters would be found in any name: [base] as b, a, s or e."""
+    loaded = grid.load("clipping")
+    cells = grid.cells(loaded, "digits", loaded.budget("cpu", "digits"), seeds=1)
+    base = [cell for cell in cells if cell.variant == "base"]
+    assert 0 < len(base) < len(cells)
+    assert select(cells, "[base]") == base
+    assert select(cells, "unet*rf*[base] seed?") == [c for c in base if c.objective.startswith("rf")]
+    for pattern in ("[abes]", "[!x]", "seed[0]"):
+        with pytest.raises(ZooError, match="no cell's name contains"):
+            select(cells, pattern)
+
+
+def test_a_pattern_without_cells_is_told_what_names_are_made_of():
+    loaded = grid.load("clipping")
+    cells = grid.cells(loaded, "digits", loaded.budget("cpu", "digits"), seeds=10)
+    with pytest.raises(ZooError) as error:
+        select(cells, "[bose]")
+    said = str(error.value)
+    assert "Did you mean '[base]'" in said
+    for part in ("data set digits; backbone unet(", "; objective ", "; variant [base], ", "; seed seed0, seed1, "):
+        assert part in said
+    assert said.endswith("seed7, 2 more")
 
 
 def test_the_key_is_the_configuration_and_nothing_else():

@@ -7,6 +7,7 @@ import pytest
 from zoo.base.sealed import read_sealed
 from zoo.grid import driver, plan
 from zoo.grid import files as grid
+from zoo.grid.cell import select
 
 GRID = """
 description = "stages"
@@ -41,8 +42,8 @@ def test_teachers_are_cells_before_their_students(tmp_path):
 
 def test_only_takes_the_teachers_along(tmp_path):
     made = cells(tmp_path, ["meanflow", "reflow(reflow(rf))"])
-    assert [c.objective for c in grid.select(made, "reflow(reflow(rf))")] == ["rf", "reflow(rf)", "reflow(reflow(rf))"]
-    assert [c.objective for c in grid.select(made, "meanflow")] == ["meanflow"]
+    assert [c.objective for c in select(made, "reflow(reflow(rf))")] == ["rf", "reflow(rf)", "reflow(reflow(rf))"]
+    assert [c.objective for c in select(made, "meanflow")] == ["meanflow"]
 
 
 def test_a_student_waits_for_its_teacher(tmp_path):

@@ -8,7 +8,6 @@ is not imported here.
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal
@@ -198,19 +197,6 @@ def _twins(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Cell]]:
     for cell in cells:
         if (other := seen.setdefault(cell.config.key, cell)) is not cell:
             yield other, cell
-
-
-def select(cells: Sequence[Cell], pattern: str | None) -> list[Cell]:
-    """The cells whose name contains the pattern, where * and ? stand for any text, and those that teach them.
-
-    Raises ZooError if none does.
-    """
-    if pattern is None:
-        return list(cells)
-    found = [cell for cell in cells if fnmatchcase(cell.name, f"*{pattern}*")]
-    if not found:
-        raise choose("pattern for --only", pattern, {c.config.train.objective for c in cells})
-    return with_teachers(found, {cell.folder: cell for cell in cells})
 
 
 def check_times(cells: Sequence[Cell]) -> None:

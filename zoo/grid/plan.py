@@ -20,7 +20,7 @@ from zoo.grid import available, slots
 from zoo.grid import files as grid
 from zoo.grid import wishes as asked
 from zoo.grid.budgets import Budget
-from zoo.grid.cell import Cell
+from zoo.grid.cell import Cell, select
 from zoo.grid.device import require_device
 from zoo.grid.files import Grid
 from zoo.grid.held import holding
@@ -179,7 +179,7 @@ def make(options: Any, fetch: bool, device: bool = True) -> Plan:
         jobs=jobs,
         out=out,
         cells=cells,
-        chosen=grid.select(cells, options.only),
+        chosen=select(cells, options.only),
         set=tuple(options.set),
     )
 
