@@ -141,6 +141,34 @@ def test_budgets_of_an_unknown_grid_are_refused(wish, tmp_path):
         grid.load(path)
 
 
+BORROWED = 'description = "a"\nobjectives = ["rf"]\nbackbones = {}\nbudgets = "sd3"\n'
+
+
+@pytest.mark.parametrize("backbone", ["dit", "unet"])
+def test_borrowed_budgets_keep_the_sizes_of_the_grid_s_own_backbones(backbone, tmp_path):
+    loaded, lender = grid.load(write(tmp_path, BORROWED.format(f'["{backbone}"]'))), grid.load("sd3")
+    assert len(lender.backbones) > 1
+    for ours, theirs in zip(loaded.budgets, lender.budgets, strict=True):
+        assert ours.sizes == {backbone: theirs.sizes[backbone]}
+        assert ours.model_copy(update={"sizes": theirs.sizes}) == theirs
+    made = grid.cells(loaded, "digits", loaded.budget("cpu", "digits"))
+    theirs = grid.cells(lender, "digits", lender.budget("cpu", "digits"), seeds=1)
+    assert {cell.config.train for cell in made} <= {cell.config.train for cell in theirs}
+
+
+def test_borrowed_budgets_without_a_size_name_where_they_are_from(tmp_path):
+    said = r"some.toml: the budgets of grid sd3 have sizes for dit, unet; this grid has dit\(width=64\)\. Choose"
+    with pytest.raises(ZooError, match=said):
+        grid.load(write(tmp_path, BORROWED.format('["dit", "dit(width=64)"]')))
+
+
+def test_budgets_that_are_neither_tables_nor_a_name_are_told_both(tmp_path):
+    for value in ("3", "true"):
+        text = BORROWED.format('["dit"]').replace('"sd3"', value)
+        with pytest.raises(ZooError, match=r"budgets = .*\[\[budgets\]\] tables, or the name of a grid.* default, "):
+            grid.load(write(tmp_path, text))
+
+
 def write(tmp_path: Path, text: str) -> str:
     path = tmp_path / "some.toml"
     path.write_text(text)

@@ -80,6 +80,13 @@ class Grid(Frozen):
             raise ValueError(str(choose("family", wish, registry.FAMILIES)))
         return registry.FAMILIES[wish]
 
+    @field_validator("budgets", mode="before")
+    @classmethod
+    def _tables(cls, wish: object) -> object:
+        if not isinstance(wish, list | tuple):  # a name was replaced by `load`
+            raise ValueError(f"should be [[budgets]] tables, or the name of a grid that has them: {', '.join(names())}")
+        return wish
+
     @property
     def triples(self) -> list[Triple]:
         """(backbone, objective, variant) of a seed's cells, in order, the first of each first."""
@@ -120,7 +127,7 @@ def load(name: str) -> Grid:
         data = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin a file with U+FEFF
     except (OSError, ValueError, RecursionError) as error:
         raise ZooError(f"grid {path} cannot be read as TOML: {error}") from None
-    if isinstance(wish := data.get("budgets"), str):  # those of a grid that comes with the project
+    if borrowed := isinstance(wish := data.get("budgets"), str):  # those of a grid that comes with the project
         if wish not in names() or path == FOLDER / f"{wish}.toml":
             raise choose(f"grid in grid {path}, budgets:", wish, set(names()) - {path.stem})
         data["budgets"] = [budget.model_dump(exclude_unset=True) for budget in load(wish).budgets]
@@ -131,6 +138,8 @@ def load(name: str) -> Grid:
     known = [dataset for budget in grid.budgets for dataset in budget.datasets]
     if "dataset" not in grid.model_fields_set and FIRST not in known:
         grid = grid.model_copy(update={"dataset": (known[0],)})
+    if borrowed:
+        grid = grid.model_copy(update={"budgets": _narrowed(grid, path, str(wish))})
     for i, budget in enumerate(grid.budgets):
         if missing := [b for b in grid.backbones if b not in budget.sizes]:
             raise ZooError(f"grid {path}: budgets.{i}.sizes lacks the grid's backbones {', '.join(missing)}")
@@ -138,6 +147,20 @@ def load(name: str) -> Grid:
             raise choose(f"backbone in grid {path}, budgets.{i}.sizes:", extra[0], grid.backbones)
     asked.check(grid.claims, grid.triples, f"grid {path}")
     return grid
+
+
+def _narrowed(grid: Grid, path: Path, lender: str) -> tuple[Budget, ...]:
+    """Another grid's budgets with the sizes of this one's backbones alone. Raises ZooError for one without a size."""
+    for budget in grid.budgets:
+        if missing := [name for name in grid.backbones if name not in budget.sizes]:
+            raise ZooError(
+                f"grid {path}: the budgets of grid {lender} have sizes for {', '.join(budget.sizes)}; this grid has "
+                f"{', '.join(missing)}. Choose among those, or write [[budgets]] with sizes of your own"
+            )
+    return tuple(
+        budget.model_copy(update={"sizes": {name: budget.sizes[name] for name in grid.backbones}})
+        for budget in grid.budgets
+    )
 
 
 def cells(
