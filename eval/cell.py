@@ -1,6 +1,7 @@
 """One cell from its cell.json to its result.json: train (or resume), then score under every control setting."""
 
 import json
+import os
 import shutil
 import time
 from contextlib import nullcontext
@@ -87,7 +88,7 @@ def _work(config: CellConfig, folder: Path, places: Watched) -> dict[str, Any]:
     loading = time.perf_counter() - ready
     kept = config.score.snapshots, config.score.candidates
     teacher = read_sealed(folder / "cell.json").get("teacher")
-    taught = folder / teacher if teacher else None
+    taught = Path(os.path.normpath(folder / teacher)) if teacher else None  # without .., as messages name it
     trained = train(
         config.train,
         folder,

@@ -63,6 +63,11 @@ def test_a_finished_teacher_is_reused_and_another_is_refused(tiny, digits, cpu, 
         training.train(config, tmp_path / "none", digits, cpu, teacher=tmp_path / "nowhere")
     with pytest.raises(ZooError, match="Give another teacher, or this run its options"):
         training.train(other, tmp_path / "other", digits, cpu, teacher=tmp_path / "teacher")
+    (tmp_path / "bare").mkdir()
+    for path in (tmp_path / "teacher").glob("step-*.json"):
+        (tmp_path / "bare" / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(ZooError, match="whose run in .*bare has no weights that can be read: delete it, and train it"):
+        training.train(config, tmp_path / "taught", digits, cpu, teacher=tmp_path / "bare")
     changed = dataclasses.replace(digits, sha256="0" * 64)
     with pytest.raises(ZooError, match="begun with other images"):
         training.train(config, tmp_path / "changed", changed, cpu, teacher=tmp_path / "teacher")

@@ -1,4 +1,4 @@
-"""What a grid checks before its first cell is trained: the data folder, the disk, the cores."""
+"""What a grid checks before its first cell is trained: teachers' weights, the data folder, the disk, the cores."""
 
 import shutil
 from collections.abc import Callable
@@ -15,7 +15,8 @@ from zoo.base.threads import cores, threads_asked
 from zoo.config.cell import TrainConfig
 from zoo.data import sets
 from zoo.grid import slots
-from zoo.grid.plan import Plan
+from zoo.grid.cell import Cell
+from zoo.grid.plan import Plan, skipped
 
 OVERHEAD = 1 << 20  # bytes of a cell's pictures, log and results
 BYTES = 4  # of a number in a checkpoint
@@ -30,6 +31,7 @@ def check(plan: Plan, options: Any, say: Callable[[str], None] = say) -> None:
     Raises DiskFull where the estimate of what is left to write does not fit.
     """
     check_shares(plan, options)
+    check_teachers(plan, options.retry == "failed")
     if why := unwritable(Path(options.data_dir)):
         say(
             f"the data folder {options.data_dir} cannot be written ({why}): what is kept there between cells is worked "
@@ -70,6 +72,36 @@ def check_shares(plan: Plan, options: Any) -> None:
             ranks.check(cell.config.train.batch, count, options.accumulate, why)
         except ZooError as error:
             raise ZooError(f"{cell.name}: {error}") from None
+
+
+def check_teachers(plan: Plan, retry: bool) -> None:
+    """Raise ZooError for teachers of cells to do that count as done, and would be skipped, but have no weights here.
+
+    So it is where a published run was unpacked, which holds results and manifests alone. retry: as `skipped`. A teacher
+    that is to be trained again needs its own teacher's weights, too.
+    """
+    lacking: dict[Path, str] = {}
+    for cell in plan.chosen:
+        if skipped(plan.status(cell), retry) or _trained(plan, cell):
+            continue
+        teacher = cell.teacher
+        while teacher and plan.status(teacher) == "done" and not _trained(plan, teacher):
+            train = teacher.config.train
+            lacking[plan.folder(teacher)] = f"{teacher.objective} on {train.backbone}, seed {train.seed}"
+            teacher = teacher.teacher
+    if lacking:
+        lines = [
+            f"the teacher {name}, is done, but its weights are not in {folder}: delete that folder, and it is trained "
+            "again"
+            for folder, name in lacking.items()
+        ]
+        raise ZooError("\n  ".join(lines))
+
+
+def _trained(plan: Plan, cell: Cell) -> bool:
+    """Whether the weights of a cell's last step are in its folder."""
+    last = plan.folder(cell) / f"step-{cell.config.train.steps:06d}.safetensors"
+    return last.is_file() and last.with_suffix(".json").is_file()
 
 
 def unwritable(folder: Path) -> str:

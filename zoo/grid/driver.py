@@ -14,10 +14,10 @@ from zoo.grid import before, executors, record, speed, trained
 from zoo.grid import plan as plans
 from zoo.grid.cell import Cell
 from zoo.grid.executor import ATTEMPTS, LOG, describe_status, last_error, worth_retrying
-from zoo.grid.listing import clock, skipped
+from zoo.grid.listing import clock
 from zoo.grid.local import Executor
 from zoo.grid.notice import tell
-from zoo.grid.plan import Plan
+from zoo.grid.plan import Plan, skipped
 
 POLL_SECONDS = 0.5
 PLAIN_SECONDS = 30.0  # between two lines about a running cell where nobody watches

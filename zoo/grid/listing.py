@@ -3,8 +3,8 @@
 from zoo.base.counts import counted
 from zoo.base.helptext import terminal_columns
 from zoo.base.texttable import paragraph, table
-from zoo.grid.before import size, to_write
-from zoo.grid.plan import UNREADABLE, Plan, check
+from zoo.grid.before import check_teachers, size, to_write
+from zoo.grid.plan import UNREADABLE, Plan, check, skipped
 from zoo.grid.speed import until_the_last
 from zoo.objectives.families import SD3
 
@@ -61,16 +61,12 @@ def _left(plan: Plan) -> str:
 def dry_run(plan: Plan, retry: bool) -> None:
     """Print what a run would do, and check that nothing stands in its way, without writing."""
     check(plan)
+    check_teachers(plan, retry)
     for cell in plan.chosen:
         status = plan.status(cell)
         verb = "skip" if skipped(status, retry) else "run"
         train = cell.config.train
         print(f"{verb:4}  {plan.folder(cell)}  ({status}; {counted(train.images, 'image')}, batch {train.batch})")
-
-
-def skipped(status: str, retry: bool) -> bool:
-    """Whether nothing is done for a cell that stands so."""
-    return status in ("done", UNREADABLE) or (status in ("failed", "diverged") and not retry)
 
 
 def clock(seconds: float) -> str:

@@ -131,6 +131,11 @@ class Plan:
         return told
 
 
+def skipped(status: str, retry: bool) -> bool:
+    """Whether nothing is done for a cell that stands so."""
+    return status in ("done", UNREADABLE) or (status in ("failed", "diverged") and not retry)
+
+
 def make(options: Any, fetch: bool, device: bool = True) -> Plan:
     """The plan for run_all's options. fetch: whether a data set may be downloaded; device: whether its device is tried.
 

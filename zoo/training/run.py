@@ -212,6 +212,10 @@ def taught_by(
     found = checkpoint.newest(place, say)
     if not found or found[0]["step"] < wanted.steps:
         who = f"{config.objective} is taught by {scheme.teacher}"
+        if not found and checkpoint.manifests(place):
+            raise ZooError(
+                f"{who}, whose run in {place} has no weights that can be read: delete it, and train it again"
+            )
         raise ZooError(f"{who}, whose run in {place} is not there or not finished: train it first")
     refuse_other(wanted, found[0], place, "it cannot teach this run. Give another teacher, or this run its options")
     refuse_changed(found[0]["plugins"], place)
