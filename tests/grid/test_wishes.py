@@ -15,6 +15,7 @@ import run_all
 from eval import pace
 from eval.pace import Pace
 from zoo import registry
+from zoo.base import environment
 from zoo.base.completion import script
 from zoo.base.errors import ZooError
 from zoo.base.sealed import read_sealed, write_sealed
@@ -225,11 +226,41 @@ def test_estimates_are_scaled_once_the_speed_is_known(tmp_path, capsys):
     write_sealed(made.folder(again) / "result.json", {"key": again.config.key, "seconds": {"total": again.seconds}})
     os.utime(made.folder(first) / "result.json", (1, 1))
     assert speed.scaled(made, tmp_path).pace == pytest.approx(1.0)  # the one that ended last counts
-    os.utime(made.folder(again) / "result.json", (0, 0))
+    os.utime(made.folder(again) / "result.json", (0.5, 0.5))
     assert speed.scaled(made, tmp_path).pace == pytest.approx(3.0)
     for text in ("[]", '{"cpu": -1}', '{"cpu": "x"}', '{"cpu": 1e9}', "{"):
         (tmp_path / speed.FILE).write_text(text)
         assert speed.kept(tmp_path, "cpu") is None
+
+
+def test_of_cells_that_ended_at_one_time_the_median_is_the_speed(tmp_path):
+    made = plan.make(options(only="dit*lognorm", seeds=3, out=str(tmp_path)), fetch=False)
+    for cell, times in zip(made.chosen, (2, 9, 3), strict=True):
+        path = made.folder(cell) / "result.json"
+        write_sealed(path, {"key": cell.config.key, "seconds": {"total": times * cell.seconds}})
+        os.utime(path, (5, 5))
+    assert speed.of_cells(made) == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("whose", ["packed", "another system", "another torch"])
+def test_results_of_another_machine_say_nothing_of_this_one(whose, tmp_path):
+    """Neither those of an archive, whose files have the time 0, nor those that were made with other versions."""
+    made = plan.make(options(only="dit*lognorm", seeds=2, out=str(tmp_path)), fetch=False)
+    theirs, ours = made.chosen
+    changes = {"another system": {"system": "Plan9 mips"}, "another torch": {"torch": "0.0"}, "packed": {}}[whose]
+    for cell, times, found in ((theirs, 7, environment.versions() | changes), (ours, 2, environment.versions())):
+        result = {"key": cell.config.key, "seconds": {"total": times * cell.seconds}, "versions": found}
+        write_sealed(made.folder(cell) / "result.json", result)
+        if cell is theirs and whose == "packed":
+            os.utime(made.folder(cell) / "result.json", (0, 0))
+        if cell is theirs:
+            assert speed.of_cells(made) is None
+            speed.keep(made, tmp_path)
+            assert not (tmp_path / speed.FILE).exists()
+    assert speed.of_cells(made) == pytest.approx(2.0)
+    watch = driver.Watch(made, SimpleNamespace(slots=1))
+    watch.left({}, [])
+    assert (watch.took, watch.estimated) == pytest.approx((2 * ours.seconds, ours.seconds))
 
 
 def test_the_time_that_measuring_takes_is_part_of_the_budget(tmp_path, monkeypatch):

@@ -186,8 +186,9 @@ class Watch:
         for cell in self.plan.chosen:
             if cell.folder not in ahead | self.done and (result := self.plan.result(cell)):
                 self.done.add(cell.folder)
-                self.took += result["seconds"]["total"]
-                self.estimated += cell.seconds
+                if speed.done_here(self.plan, cell, result):
+                    self.took += result["seconds"]["total"]
+                    self.estimated += cell.seconds
         pace, now = self.took / self.estimated if self.estimated else self.plan.pace or 1.0, time.monotonic()
         rest = [max(0.0, pace * job.cell.seconds - (now - job.began)) for job in running.values()]
         idle = max(self.executor.slots - len(rest), 0 if rest else 1)

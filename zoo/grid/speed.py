@@ -6,12 +6,17 @@ grid. torch is not imported here.
 
 import heapq
 import math
+import statistics
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+from zoo.base.environment import versions
 from zoo.base.errors import ZooError
 from zoo.base.files import read_json, write_json
+from zoo.grid.cell import Cell
 from zoo.grid.plan import Plan
 
 FILE = Path("cache") / "speed.json"
@@ -34,22 +39,32 @@ def of_cells(plan: Plan) -> float | None:
     """Seconds that the plan's finished cells took, over their estimates; None where none is finished.
 
     Of an objective on a backbone the cell that ended last counts: what else the machine had to do during the others
-    says nothing of now.
+    says nothing of now. Of several that ended at one time, as copied files have it, it is the median. Cells that were
+    not done here say nothing.
     """
-    newest = dict[str, tuple[float, float, float]]()
+    ended = dict[str, dict[float, list[tuple[float, float]]]]()  # by all but the seed, and by time
     for cell in plan.chosen:
-        if result := plan.result(cell):
-            ended = (plan.folder(cell) / "result.json").stat().st_mtime
-            group = cell.folder.rpartition("/")[0]  # all but the seed
-            found = (ended, result["seconds"]["total"], cell.seconds)
-            newest[group] = max(newest.get(group, found), found)
-    return _ratio((took, estimate) for _, took, estimate in newest.values())
+        if (result := plan.result(cell)) and done_here(plan, cell, result):
+            when = (plan.folder(cell) / "result.json").stat().st_mtime
+            group = ended.setdefault(cell.folder.rpartition("/")[0], {})
+            group.setdefault(when, []).append((result["seconds"]["total"], cell.seconds))
+    last = [tuple(map(statistics.median, zip(*group[max(group)], strict=True))) for group in ended.values()]
+    estimated = sum(estimate for _, estimate in last)
+    return sum(took for took, _ in last) / estimated if estimated else None
 
 
-def _ratio(pairs: Iterable[tuple[float, float]]) -> float | None:
-    pairs = list(pairs)
-    estimated = sum(estimate for _, estimate in pairs)
-    return sum(took for took, _ in pairs) / estimated if estimated else None
+def done_here(plan: Plan, cell: Cell, result: dict[str, Any]) -> bool:
+    """Whether a finished cell was, for all that is known, done on this machine.
+
+    Not so: a result of other versions or another system, and a file of the time 0, as an unpacked cells.tar.gz has it.
+    """
+    packed = (plan.folder(cell) / "result.json").stat().st_mtime == 0
+    return not packed and result.get("versions", _versions()) == _versions()
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return versions()
 
 
 def kept(data_dir: Path, kind: str) -> float | None:
