@@ -405,7 +405,8 @@ def test_eval_fid_refuses_images_that_cannot_be_scored(command, tmp_path):
     pickled = np.array([{"a": 1}], dtype=object)
     (part_of_a_grid := tmp_path / "digits" / "dit").mkdir(parents=True)
     (cell := part_of_a_grid / "rf" / "seed0").mkdir(parents=True)
-    (cell / "step-000001.json").write_text("{}")
+    for ending in ("json", "safetensors"):
+        (cell / f"step-000001.{ending}").write_text("{}")
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(cell / "samples.png")
     cases = {
         str(part_of_a_grid): f"Give one of the runs below it, such as {cell}",

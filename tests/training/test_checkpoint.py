@@ -128,6 +128,19 @@ def test_a_grid_s_folder_names_a_run_below_it(tmp_path):
     assert str(error.value).endswith(f"Give one of the runs below it, such as {cell}")
 
 
+def test_a_run_without_weights_is_not_named_as_one_to_give(tmp_path):
+    """As where a published run was unpacked: all of its cells, or all but one."""
+    bare, whole = (tmp_path / "digits" / "dit" / name / "seed0" for name in ("a", "b"))
+    for cell in (bare, whole):
+        checkpoint.save(cell, 1, tensors(1), MANIFEST)
+    (bare / "step-000001.safetensors").unlink()
+    with pytest.raises(ZooError, match=f"Give one of the runs below it, such as {whole}"):
+        checkpoint.find(tmp_path)
+    (whole / "step-000001.safetensors").unlink()
+    with pytest.raises(ZooError, match=f"runs below it, such as {bare}, are without their weights: train them again"):
+        checkpoint.find(tmp_path)
+
+
 def test_an_unwritable_folder_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ZooError, match="cannot write"):

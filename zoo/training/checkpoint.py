@@ -82,11 +82,15 @@ def newest(folder: Path, say: Callable[[str], None]) -> tuple[dict[str, Any], di
     return None
 
 
-def run_below(folder: Path) -> Path | None:
-    """A run below a folder, where that is a grid's, whose cells are some levels down, or a part of one."""
+def run_below(folder: Path, whole: bool = False) -> Path | None:
+    """A run below a folder, where that is a grid's, whose cells are some levels down, or a part of one.
+
+    whole: only one with weights, which a published run's cells are without.
+    """
     for levels in range(1, CELLS_BELOW + 1):
-        if first := min(folder.glob("*/" * levels + "step-*.json"), default=None):
-            return first.parent
+        for manifest in sorted(folder.glob("*/" * levels + "step-*.json")):
+            if not whole or manifest.with_suffix(".safetensors").is_file():
+                return manifest.parent
     return None
 
 
@@ -103,8 +107,11 @@ def find(path: Path, selected: bool = True) -> tuple[dict[str, Any], dict[str, T
         found = newest(path / SELECTED, problems.append) if selected else None
         found = found or newest(path, problems.append)
         if found is None:
-            detail, below = f" ({'; '.join(problems)})" if problems else "", run_below(path)
-            hint = f". Give one of the runs below it, such as {below}" if below else ""
+            detail, hint = f" ({'; '.join(problems)})" if problems else "", ""
+            if below := run_below(path, whole=True):
+                hint = f". Give one of the runs below it, such as {below}"
+            elif below := run_below(path):
+                hint = f". The runs below it, such as {below}, are without their weights: train them again"
             raise ZooError(f"{path} holds no checkpoint (step-NNNNNN.json and .safetensors){detail}{hint}")
         for problem in problems:
             warn(f"checkpoint left out: {problem}; that of step {found[0]['step']:,} is taken")
