@@ -401,6 +401,7 @@ def test_eval_fid_refuses_images_that_cannot_be_scored(command, tmp_path):
     (tmp_path / "mixed").mkdir()
     for i, size in enumerate((8, 9)):
         Image.fromarray(np.zeros((size, size), np.uint8)).save(tmp_path / "mixed" / f"{i}.png")
+    np.save(tmp_path / "a.npy", good)
     (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 no archive")
     pickled = np.array([{"a": 1}], dtype=object)
     (part_of_a_grid := tmp_path / "digits" / "dit").mkdir(parents=True)
@@ -428,6 +429,9 @@ def test_eval_fid_refuses_images_that_cannot_be_scored(command, tmp_path):
         str(tmp_path / "broken.npz"): "cannot be read as .npz",
         str(tmp_path / "empty"): "holds no PNG",
         str(tmp_path / "mixed"): "of another size than 0.png",
+        str(
+            tmp_path / "a.npy"
+        ): "is no checkpoint; give a run's folder, a checkpoint, a pipeline's folder, an .npz file",
         str(tmp_path / "nowhere"): "does not exist",
     }
     for path, said in cases.items():

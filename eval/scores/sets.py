@@ -27,6 +27,8 @@ from zoo.data.sets import WORDS
 from zoo.sampling.model import Model
 from zoo.training import checkpoint
 
+KNOWN = "a run's folder, a checkpoint, a pipeline's folder, an .npz file or a folder of images"
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -44,7 +46,7 @@ class Asked:
 
 def evaluate(paths: Sequence[Path], setting: Setting, asked: Asked, device: torch.device) -> dict[str, Any]:
     """The scores of each set and, of two, the distance between them; the judge and real images' scores beside them."""
-    found = [None if _is_images(path) else checkpoint.find(path) for path in paths]
+    found = [None if _is_images(path) else checkpoint.find(path, known=KNOWN) for path in paths]
     names = {trained[0]["config"]["dataset"] for trained in found if trained}
     names |= {asked.dataset} if asked.dataset else set()
     if len(names) != 1:
@@ -126,8 +128,7 @@ def _read(path: Path, given: ImageSet, bench: Bench) -> Scored:
 
 def _is_images(path: Path) -> bool:
     if not path.exists():
-        known = "a run's folder, a checkpoint, a pipeline's folder, an .npz file or a folder of images"
-        raise ZooError(f"{path} does not exist; give {known}")
+        raise ZooError(f"{path} does not exist; give {KNOWN}")
     if not (path.is_file() or path.is_dir()):
         raise ZooError(f"{path} is neither a file nor a folder: a set of images is one of the two")
     if path.is_file() and path.suffix.lower() in SUFFIXES:

@@ -25,6 +25,7 @@ from zoo.base.sealed import read_sealed, write_sealed
 KEPT = 2
 SELECTED = "selected"
 CELLS_BELOW = 5  # levels of folders from a grid's to its cells': data set, backbone, objective, variant, seed
+KNOWN = "a run's folder or its step-NNNNNN.safetensors"
 MANIFEST = re.compile(r"step-(\d{6,})\.json")
 
 
@@ -94,13 +95,14 @@ def run_below(folder: Path, whole: bool = False) -> Path | None:
     return None
 
 
-def find(path: Path, selected: bool = True) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def find(path: Path, selected: bool = True, known: str = KNOWN) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The checkpoint that a user points at: a run's folder, a manifest, or the safetensors file.
 
     Of a folder it is the one that its scores are of, the selected one if there is one, else the newest. If that is
     damaged, it is named on stderr, and the one before is taken.
 
-    selected: whether that one counts. Raises ZooError, with what to do, for anything else.
+    selected: whether that one counts. known: what the user may give, for the error. Raises ZooError, with what to do,
+    for anything else.
     """
     if path.is_dir():
         problems: list[str] = []
@@ -117,13 +119,13 @@ def find(path: Path, selected: bool = True) -> tuple[dict[str, Any], dict[str, T
             warn(f"checkpoint left out: {problem}; that of step {found[0]['step']:,} is taken")
         return found
     if not path.is_file():
-        raise ZooError(f"{path} does not exist; give a run's folder or its step-NNNNNN.safetensors")
+        raise ZooError(f"{path} does not exist; give {known}")
     with path.open("rb") as file:
         head = file.read(4)
     if head[:2] == b"PK" or head[:1] == b"\x80":
         raise ZooError(f"{path} is a pickle, which can run code when it is read; only safetensors are loaded")
     if path.suffix not in (".json", ".safetensors") or not MANIFEST.fullmatch(path.with_suffix(".json").name):
-        raise ZooError(f"{path} is no checkpoint; give a run's folder or its step-NNNNNN.safetensors")
+        raise ZooError(f"{path} is no checkpoint; give {known}")
     return read(path.with_suffix(".json"))
 
 
