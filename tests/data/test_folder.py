@@ -183,6 +183,9 @@ def test_unicode_names_are_classes(folder):
         ("folder:x(size=2)", "a side has 4 to 1024"),
         ("folder:x(height=8)", "give both height and width"),
         ("mnist(14)", "is not a name"),
+        ("mnist(size=9.5)", r"mnist\(option=value, ..\), where size is a whole number, blanks is true or false$"),
+        ("digits(blanks=-1)", r"write digits, or digits\(option=value, ..\), where blanks is true or false$"),
+        ("folder(size=9.5)", r"write folder:PATH, or folder:PATH\(option=value, ..\), where .*size is a whole number"),
     ],
 )
 def test_names_that_mean_nothing_say_why(name, message):

@@ -31,6 +31,7 @@ SETS: dict[str, Callable[..., Source]] = {
 }
 WORDS = "mnist, fashion, digits, cifar10, folder:PATH, with options: mnist(size=14)"  # for the help of options
 NAME = re.compile(r"([a-z][a-z0-9_]*)(?::(.*?))?(?:\(([a-z_]+=\w+(?:,[a-z_]+=\w+)*)\))?", re.DOTALL)
+BOOL, WHOLE = "true or false", "a whole number"
 TRUTH = {"true": True, "false": False, "1": True, "0": False}
 
 
@@ -103,17 +104,26 @@ def _parts(name: str, more: Sequence[str] = ()) -> tuple[str, str | None, list[t
     if not match or match[1] not in SETS:
         word = re.split(r"[:(]", name, maxsplit=1)[0].strip()
         if word in SETS:
-            raise ZooError(f"data set {name!r} is not a name: write {word}, or {word}(option=value, ..)")
+            form = f"{word}:PATH" if "path" in inspect.signature(SETS[word]).parameters else word
+            kinds = ", ".join(f"{key} is {kind}" for key, kind in _kinds(word).items())
+            ways = f", or {form}(option=value, ..), where {kinds}" if kinds else ""
+            raise ZooError(f"data set {name!r} is not a name: write {form}{ways}")
         raise choose("data set", word if word != name else name, [*more, *SETS])
     options = [tuple(option.split("=", 1)) for option in (match[3] or "").split(",") if option]
     return match[1], match[2], [(key, value) for key, value in options]
 
 
+def _kinds(word: str) -> dict[str, str]:
+    """What each option of a data set may be, in words."""
+    found = inspect.signature(SETS[word]).parameters
+    return {key: BOOL if p.annotation in (bool, "bool") else WHOLE for key, p in found.items() if key != "path"}
+
+
 def _value(name: str, key: str, text: str, kind: object) -> int | bool:
     if kind in (bool, "bool"):
         if text not in TRUTH:
-            raise ZooError(f"data set {name!r}: {key} is true or false, not {text!r}")
+            raise ZooError(f"data set {name!r}: {key} is {BOOL}, not {text!r}")
         return TRUTH[text]
     if not text.isdecimal() or len(text) > 9:
-        raise ZooError(f"data set {name!r}: {key} is a whole number, not {text!r}")
+        raise ZooError(f"data set {name!r}: {key} is {WHOLE}, not {text!r}")
     return int(text)
