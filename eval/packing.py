@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from eval.cell import read_config
+from zoo import plugins
 from zoo.base.counts import counted
 from zoo.base.errors import ZooError
 from zoo.base.files import read_json, replacing, sha256, write_json
@@ -168,10 +169,29 @@ def unpack(path: Path, folder: Path) -> list[Packed]:
             known = False
         if not known:
             raise ZooError(f"{path}: {INDEX} names {entry!r}, which is no cell of the archive")
-        packed.append(Packed(cell, read_config(cell), read_sealed(cell / "result.json")))
+        packed.append(_unpacked(path, folder, cell))
     if not packed:
         raise ZooError(f"{path} holds no cell")
     return packed
+
+
+def _unpacked(path: Path, folder: Path, cell: Path) -> Packed:
+    """A cell of an archive that lies in a folder. Errors name the archive: the folder is gone when they are read.
+
+    Plug-ins first: without one its words in the configuration are unknown, and that is all that could be said.
+    """
+    try:
+        result = read_sealed(cell / "result.json")
+        made_with = result.get("plugins")
+        for name, version in made_with.items() if isinstance(made_with, dict) else ():
+            if name.endswith(".py") and (have := plugins.LOADED.get(name)) != version:
+                other = f", and the one given is another ({have[:12]})" if have else ""
+                where = f"read plugins/{name} in it, and " if (folder / "plugins" / name).is_file() else ""
+                needed = f"the plug-in {name} (SHA-256 {str(version)[:12]})"
+                raise ZooError(f"{path} was made with {needed}{other}: {where}give it by --plugin")
+        return Packed(cell, read_config(cell), result)
+    except ZooError as error:
+        raise ZooError(str(error).replace(f"{folder}/", f"{path}: ")) from None
 
 
 def weights_hash(cell: Path) -> str:

@@ -1,5 +1,6 @@
 """Submissions: packed, scored again from the weights, and refused for every way in which one can be wrong."""
 
+import hashlib
 import json
 import shutil
 import zipfile
@@ -9,6 +10,7 @@ import pytest
 
 import zoo
 from eval import packing, submit, verify
+from zoo import plugins
 from zoo.base.errors import ZooError
 from zoo.base.sealed import read_sealed, sealed, write_sealed
 
@@ -213,3 +215,26 @@ def test_a_difference_counts_by_its_error():
     assert "not 200" in verify.differing(told, {**told, "n": 200}, fresh=False)[0]
     assert verify.differing(told, {**told, "fid": 2.4}, fresh=True) == []
     assert verify.differing(told, {**told, "fid": 2.5}, fresh=True) != []
+
+
+def test_a_plug_in_that_is_not_given_is_named_before_the_words_that_it_lacks(made, tmp_path, refused, monkeypatch):
+    """As an archive of an objective of one's own is: its configuration has a word that only the plug-in knows."""
+    text = b"# an objective of one's own"
+    version = hashlib.sha256(text).hexdigest()
+
+    def own(cells: Path) -> None:
+        (cells.parent / "plugins").mkdir()
+        (cells.parent / "plugins" / "own.py").write_bytes(text)
+        rewrite(cells / "0001" / "result.json", lambda result: result.update(plugins={"own.py": version}))
+        rewrite(cells / "0001" / "cell.json", lambda cell: cell["config"]["train"].update(objective="v/cosine+own"))
+
+    bad = altered(made[1], tmp_path, own)
+    said = refused(verify.main, str(bad), "--data-dir", str(made[2])).strip()
+    need = f"error: {bad} was made with the plug-in own.py (SHA-256 {version[:12]})"
+    assert said == f"{need}: read plugins/own.py in it, and give it by --plugin"
+    monkeypatch.setitem(plugins.LOADED, "own.py", "f" * 64)
+    said = refused(verify.main, str(bad), "--data-dir", str(made[2])).strip()
+    assert said.startswith(f"{need}, and the one given is another (ffffffffffff): read plugins/own.py in it")
+    monkeypatch.setitem(plugins.LOADED, "own.py", version)
+    said = refused(verify.main, str(bad), "--data-dir", str(made[2]))
+    assert said.startswith(f"error: {bad}: cells/0001/cell.json cannot be used:") and "'v/cosine+own'" in said
