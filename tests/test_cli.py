@@ -417,9 +417,11 @@ def test_eval_fid_refuses_images_that_cannot_be_scored(command, tmp_path):
             tmp_path, "large.npz", arr_0=np.zeros((200, 28, 28, 1), np.uint8)
         ): "28 x 28 pixels, and the data set's are 8 x 8",
         images(tmp_path, "few.npz", arr_0=good[:50]): "50 images are too few: the judge has 128 features",
-        images(tmp_path, "flat.npz", arr_0=np.zeros((200, 64), np.uint8)): "[N, H, W, C] as arr_0, not [200, 64]",
+        images(
+            tmp_path, "flat.npz", arr_0=np.zeros((200, 64), np.uint8)
+        ): "[N, H, W, C] or [N, H, W] as arr_0, not [200, 64]",
         images(tmp_path, "none.npz", arr_0=good[:0]): "not [0, 8, 8, 1]",
-        images(tmp_path, "named.npz", x=good): "images should be its arr_0",
+        images(tmp_path, "named.npz", x=good): "holds x; images should be its arr_0: np.savez(FILE, images, labels)",
         images(tmp_path, "labels.npz", arr_0=good, arr_1=np.zeros(3, int)): "one label for each of the 200 images",
         images(tmp_path, "classes.npz", arr_0=good, arr_1=np.full(200, 40)): "holds classes 40 to 40",
         images(tmp_path, "pickle.npz", arr_0=pickled): "cannot be read as .npz",
@@ -427,11 +429,11 @@ def test_eval_fid_refuses_images_that_cannot_be_scored(command, tmp_path):
             tmp_path, "red.npz", arr_0=np.stack([good[..., 0] + 9, good[..., 0], good[..., 0]], -1)
         ): "holds colours",
         str(tmp_path / "broken.npz"): "cannot be read as .npz",
-        str(tmp_path / "empty"): "holds no PNG",
-        str(tmp_path / "mixed"): "of another size than 0.png",
         str(
             tmp_path / "a.npy"
         ): "is no checkpoint; give a run's folder, a checkpoint, a pipeline's folder, an .npz file",
+        str(tmp_path / "empty"): "holds no PNG",
+        str(tmp_path / "mixed"): "of another size than 0.png",
         str(tmp_path / "nowhere"): "does not exist",
     }
     for path, said in cases.items():

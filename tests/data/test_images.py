@@ -101,6 +101,25 @@ def test_what_eight_bits_of_grey_cannot_keep_is_refused_by_name(data, said, tmp_
         read_image(tmp_path / "x.png")
 
 
+def test_grey_images_in_npz_need_no_axis_of_channels(digits, tmp_path):
+    """As np.savez writes them, with labels or without; of colours the axis is needed."""
+    images, labels = digits.test[:30, 0].numpy(), digits.test_labels[:30].numpy()
+    np.savez(tmp_path / "a.npz", images, labels)
+    np.savez(tmp_path / "b.npz", images[..., None], labels)
+    (flat, ours, _), (usual, theirs, _) = (read_npz(tmp_path / f"{name}.npz", SIDE) for name in "ab")
+    assert np.array_equal(flat, images) and np.array_equal(usual, images)
+    assert ours.tolist() == theirs.tolist() == labels.tolist()
+    np.savez(tmp_path / "large.npz", np.zeros((30, 28, 9), np.uint8))
+    with pytest.raises(ZooError, match=r"of 28 x 9 pixels, .* 8 x 8 \(arr_0 is \[30, 28, 9\], read as \[N, H, W\]\)"):
+        read_npz(tmp_path / "large.npz", SIDE)
+    np.savez(tmp_path / "colour.npz", np.zeros((30, 32, 32), np.uint8))
+    with pytest.raises(ZooError, match=r"should hold images \[N, H, W, C\] as arr_0, not \[30, 32, 32\]"):
+        read_npz(tmp_path / "colour.npz", source("cifar10").spec)
+    np.savez(tmp_path / "named.npz", images=images)
+    with pytest.raises(ZooError, match=r"holds images; .* arr_0: np\.savez\(FILE, images, labels\)"):
+        read_npz(tmp_path / "named.npz", SIDE)
+
+
 def folder_of(images: np.ndarray, folder: Path, name: str = "{}.png") -> Path:
     folder.mkdir()
     for i, image in enumerate(images):

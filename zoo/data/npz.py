@@ -2,7 +2,8 @@
 
 (arXiv 2105.05233's sampling script.) It is written in shards, so that the images need not fit into memory at once.
 Read, it is checked whole: every checksum of the archive, types, shapes and the range of the labels. torch's order
-[N, C, H, W] is known from the size of the data set's images, and turned round. Nothing is converted.
+[N, C, H, W] is known from the size of the data set's images, and turned round; grey images may be [N, H, W]. Nothing is
+converted.
 """
 
 import io
@@ -55,7 +56,11 @@ def read_npz(path: Path, spec: Spec) -> tuple[np.ndarray, Tensor | None, list[st
     """
     arrays = _arrays(path)
     if "arr_0" not in arrays:
-        raise ZooError(f"{path} holds {', '.join(arrays) or 'nothing'}; images should be its arr_0")
+        held = ", ".join(arrays) or "nothing"
+        raise ZooError(
+            f"{path} holds {held}; images should be its arr_0: np.savez(FILE, images, labels) saves them so, and "
+            "their labels, if there are any, as arr_1"
+        )
     images = _images(path, arrays.pop("arr_0"), spec.image_shape)
     labels = arrays.pop("arr_1", None)
     return images, None if labels is None else _labels(path, labels, len(images), spec.num_classes), sorted(arrays)
@@ -94,8 +99,11 @@ def _images(path: Path, images: np.ndarray, image_shape: tuple[int, int, int]) -
     channels, *size = image_shape
     allowed = (GREY, COLOUR) if channels == GREY else (COLOUR,)  # grey may be three equal channels
     shape = list(images.shape)
+    if without_channels := images.ndim == 3 and channels == GREY:
+        images = images[..., None]
     if images.ndim != 4 or not images.size:
-        raise ZooError(f"{path} should hold images [N, H, W, C] as arr_0, not {shape}")
+        known = "[N, H, W, C] or [N, H, W]" if channels == GREY else "[N, H, W, C]"
+        raise ZooError(f"{path} should hold images {known} as arr_0, not {shape}")
     if images.dtype != np.uint8:
         bad = np.issubdtype(images.dtype, np.floating) and not np.isfinite(images).all()
         found = "holds NaN or infinite pixels" if bad else f"holds {images.dtype}"
@@ -103,7 +111,8 @@ def _images(path: Path, images: np.ndarray, image_shape: tuple[int, int, int]) -
     if shape[1:3] != size and shape[2:] == size:  # torch's order
         images = images.transpose(0, 2, 3, 1)
     if list(images.shape[1:3]) != size:
-        order = "[N, C, H, W]" if shape[1] in (GREY, COLOUR) and shape[3] not in (GREY, COLOUR) else "[N, H, W, C]"
+        first = not without_channels and shape[1] in (GREY, COLOUR) and shape[3] not in (GREY, COLOUR)
+        order = "[N, H, W]" if without_channels else "[N, C, H, W]" if first else "[N, H, W, C]"
         found_size = shape[2:] if order == "[N, C, H, W]" else shape[1:3]
         held, wanted = (" x ".join(map(str, each)) for each in (found_size, size))
         raise ZooError(
