@@ -11,6 +11,7 @@ that resampling adds draws it towards 0; nothing is known of what training again
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -52,13 +53,20 @@ def compared(scores: Scores, printed: Mapping[str, float], seed: int = 0) -> lis
     whole_seeds = {name: _whole(part) for name, part in parts.items()}
     whole_seeds[BOTH] = set.intersection(*whole_seeds.values()) if parts else set()
     found = []
+
+    @cache
+    def resampled(family: str, chosen: tuple[int, ...]) -> np.ndarray:
+        return mean_fronts(_of(parts[family], chosen), ties=False)
+
     for name, ranks in main.items():
         ours = {one: float(rank) for one, rank in zip(scores.objectives, ranks, strict=True) if np.isfinite(rank)}
         if not (whole := agreement(list(ours.values()), [printed.get(one) for one in ours])):
             continue
         own = parts if name == BOTH else {name: parts[name]}
-        draws = _draws(own, sorted(whole_seeds[name]), np.random.default_rng(seed))
-        taus = [tau for each, count in draws for tau in [_tau(scores, each[name], printed)] * count if tau is not None]
+        taus: list[float] = []
+        for chosen, count in _draws(sorted(whole_seeds[name]), np.random.default_rng(seed)):
+            each = _with_both({family: resampled(family, chosen) for family in own})
+            taus += [tau] * count if (tau := _tau(scores, each[name], printed)) is not None else []
         low, high = np.quantile(taus, [0.025, 0.975]).tolist() if taus else (None, None)
         settings = sum(len(part.controls) for part in own.values())
         ceiling = sum(map(_alike, own.values()))
@@ -88,18 +96,12 @@ def _alike(scores: Scores) -> int:
     return sum(len(column) > 1 and np.ptp(column) == 0 for column in known)
 
 
-def _draws(
-    parts: dict[str, Scores], seeds: list[int], rng: np.random.Generator
-) -> list[tuple[dict[str, np.ndarray], int]]:
-    """(ranks by backbone, how often drawn) of every set of seeds that resampling gave; [] with fewer than FEW."""
+def _draws(seeds: list[int], rng: np.random.Generator) -> list[tuple[tuple[int, ...], int]]:
+    """(seeds, how often drawn) of every set of them that resampling gave; [] with fewer than FEW."""
     if len(seeds) < FEW:
         return []
     picked = rng.choice(seeds, (REPLICATES, len(seeds))).tolist()
-    drawn = Counter(tuple(sorted(row)) for row in picked)
-    return [
-        (_with_both({name: mean_fronts(_of(part, chosen), ties=False) for name, part in parts.items()}), count)
-        for chosen, count in sorted(drawn.items())
-    ]
+    return sorted(Counter(tuple(sorted(row)) for row in picked).items())
 
 
 def _of(scores: Scores, seeds: tuple[int, ...]) -> Scores:

@@ -5,7 +5,7 @@ from statistics import fmean
 
 from eval.ranks.board import KEYS
 from eval.ranks.published import BOTH, Agreement, compared
-from eval.ranks.table import scores_of
+from eval.ranks.table import Scores, scores_of
 from reports.read.run import Run
 from reports.words.document import Block, Code, Heading, Paragraph, Text, table
 from reports.words.forms import NONE
@@ -32,6 +32,11 @@ RESAMPLED = (
     "narrower than a 95% interval, and the noise that resampling adds draws it towards 0. The study trained each "
     "formulation once; what training again would have changed there is not known."
 )
+TAUS = ["Kendall's tau", "Spearman's rho", "objectives", "settings", "tau over resampled seeds"]
+BY_GUIDANCE = (
+    "The same among the settings of one guidance scale. The ranks above are means over all settings, so that they are "
+    "mostly those under the scale that most settings have."
+)
 FAMILIES = (
     "By family: of the members whose ranks are printed, the mean rank there and here; of all members here, the best."
 )
@@ -42,7 +47,8 @@ def study(run: Run) -> list[Block]:
     printed = {name: one.rank for name, one in SD3.items() if one.rank is not None}
     if len(printed.keys() & set(run.objectives)) < ENOUGH or not run.done:
         return []
-    found = compared(scores_of(run.entries, KEYS, run.objectives), printed)
+    scores = scores_of(run.entries, KEYS, run.objectives)
+    found = compared(scores, printed)
     if not found:
         return []
     heads = [_head(one) for one in found]
@@ -53,14 +59,25 @@ def study(run: Run) -> list[Block]:
         Heading("Stable Diffusion 3's study"),
         Paragraph(SELECTED.format(n=len(printed), ours=len(run.objectives)) + _missing(run) + _ceiling(found)),
         Paragraph(RESAMPLED) if any(one.low is not None for one in found) else Paragraph(ONCE),
-        table(
-            ["backbone", "Kendall's tau", "Spearman's rho", "objectives", "settings", "tau over resampled seeds"],
-            _taus(found),
-        ),
+        table(["backbone", *TAUS], _taus(found)),
+        *_by_guidance(scores, printed),
         table(names, rows, names=2),
         Paragraph(FAMILIES),
         _by_family(run, found, printed, heads),
     ]
+
+
+def _by_guidance(scores: Scores, printed: dict[str, float]) -> list[Block]:
+    """Agreement under each guidance scale; [] where there is one scale."""
+    at = KEYS.index("guidance")
+    scales = sorted({float(control.setting[at]) for control in scores.controls})
+    if len(scales) < 2:
+        return []
+    rows: list[tuple[Text, ...]] = []
+    for scale in scales:
+        part = scores.part(lambda control, scale=scale: control.setting[at] == scale)  # type: ignore[misc]
+        rows += [(f"{scale:g}", *row) for row in _taus(compared(part, printed))]
+    return [Paragraph(BY_GUIDANCE), table(["guidance", "backbone", *TAUS], rows, names=2)]
 
 
 def _missing(run: Run) -> str:

@@ -39,7 +39,10 @@ def sd3(tmp_path_factory):
 
 def test_the_study_s_section_has_ranks_of_each_backbone_and_of_both(sd3):
     blocks = study(sd3)
-    taus, ranks, families = (block for block in blocks if isinstance(block, Table))
+    taus, scales, ranks, families = (block for block in blocks if isinstance(block, Table))
+    assert [(row[0], row[1]) for row in scales.rows] == [(g, b) for g in "12" for b in ("dit", "unet", "both")]
+    for place in range(3):  # the settings of the two scales are all there are
+        assert sum(int(scales.rows[i][5]) for i in (place, place + 3)) == int(taus.rows[place][4])
     assert [row[0] for row in taus.rows] == ["dit", "unet", "both"]
     assert all(" to " in row[5] for row in taus.rows)
     assert len(ranks.rows) == 16
