@@ -234,10 +234,7 @@ def _course(run: Run, backbone: str, objective: str) -> tuple[list[float], list[
 
 
 def by_guidance(run: Run, backbone: str, objective: str) -> tuple[list[float], list[float]]:
-    """(guidance, FID): over the candidates of the best case where there are such, else over the headline settings.
-
-    Those have the most network evaluations: what more steps do is no effect of guidance.
-    """
+    """(guidance, FID): over the best case's candidates, or the headline settings, which all have the most steps."""
     points: dict[float, list[float]] = {}
     for cell in run.group(backbone, objective):
         tried = ((cell.result or {}).get("best") or {}).get("candidates")

@@ -31,6 +31,9 @@ class Plan:
         self.chosen = [SimpleNamespace(folder=f"c{i}", seconds=100.0) for i in range(6)]
         self.out, self.finished = folder, set()
 
+    def folder(self, cell):
+        return self.out / cell.folder
+
     def result(self, cell):
         return {"seconds": {"total": 200.0}} if cell.folder in self.finished else None
 

@@ -58,7 +58,8 @@ def done_here(plan: Plan, cell: Cell, result: dict[str, Any]) -> bool:
 
     Not so: a result of other versions or another system, and a file of the time 0, as an unpacked cells.tar.gz has it.
     """
-    packed = (plan.folder(cell) / "result.json").stat().st_mtime == 0
+    path = plan.folder(cell) / "result.json"
+    packed = path.is_file() and path.stat().st_mtime == 0
     return not packed and result.get("versions", _versions()) == _versions()
 
 
