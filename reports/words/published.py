@@ -11,14 +11,13 @@ from reports.words.document import Block, Code, Heading, Paragraph, Text, table
 from reports.words.forms import NONE
 from reports.words.pairs import parsed
 from zoo.base.counts import counted
-from zoo.objectives.families import SD3
+from zoo.objectives.families import SD3, SD3_PRINTED, beside_the_study
 from zoo.objectives.target import EDM
 
 ONCE = (
     "Fewer than three seeds are complete, so that nothing is said of what training again would change here; the study "
     "trained each formulation once, too."
 )
-ENOUGH = 8  # printed ranks that a run must be able to be compared with
 SELECTED = (
     "Ranks are made as in the study (arXiv 2403.03206): mean numbers of Pareto fronts over a backbone's control "
     "settings, among all objectives here, in FID and accuracy where the study had FID and CLIP score; without ties, "
@@ -44,9 +43,9 @@ FAMILIES = (
 
 def study(run: Run) -> list[Block]:
     """The section on SD3's printed ranks; [] unless the run holds enough of their objectives."""
-    printed = {name: one.rank for name, one in SD3.items() if one.rank is not None}
-    if len(printed.keys() & set(run.objectives)) < ENOUGH or not run.done:
+    if not beside_the_study(run.objectives) or not run.done:
         return []
+    printed = {name: rank for name in SD3_PRINTED if (rank := SD3[name].rank) is not None}
     scores = scores_of(run.entries, KEYS, run.objectives)
     found = compared(scores, printed)
     if not found:

@@ -11,7 +11,7 @@ from reports.read.run import SECONDS, Run, Stat
 from reports.read.setting import Setting
 from reports.words.document import Block, Bold, Paragraph, Table, Text, grouped, table
 from reports.words.forms import NONE, acc_mean, acc_text, fid_at, fid_mean, fid_text, number
-from zoo.objectives.families import SD3, Published
+from zoo.objectives.families import SD3, Published, beside_the_study
 
 TRAINING = 3  # forward and backward over forward alone
 
@@ -21,7 +21,7 @@ def comparison(run: Run) -> Table:
     header = ["objective", "seeds"]
     for setting in run.headline:
         header += [f"{fid_at(setting)}, {run.label(setting)}", f"accuracy, {run.label(setting)}"]
-    study = str(run.grid.get("name")).startswith("sd3")  # shows the ranks printed there
+    study = beside_the_study(run.objectives)
     header += ["rank in SD3's study"] if study else []
     groups = []
     for backbone in run.backbones:

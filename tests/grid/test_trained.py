@@ -103,7 +103,8 @@ def test_the_newest_step_that_has_its_weights_counts(first, tmp_path, capsys):
     assert names == {kept.name, kept.with_suffix(".safetensors").name}
 
 
-def test_a_scored_step_whose_weights_are_gone_is_not_replaced_by_the_last(first, tmp_path, capsys):
+def selecting(first: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """(a copy of the run, the folder of its cell of rf), the cell with the least validation loss asked for."""
     source = tmp_path / "source"
     shutil.copytree(first / "out", source / "out")
     shutil.copy(first / "tiny.toml", source)
@@ -114,6 +115,11 @@ def test_a_scored_step_whose_weights_are_gone_is_not_replaced_by_the_last(first,
     (cell / "cell.json").unlink()
     write_sealed(cell / "cell.json", config)
     (cell / "selected").mkdir()
+    return source, cell
+
+
+def test_a_scored_step_whose_weights_are_gone_is_not_replaced_by_the_last(first, tmp_path, capsys):
+    source, cell = selecting(first, tmp_path)
     (cell / "selected" / "step-000002.json").write_text("{}")
     take(source, tmp_path / "out", set=("score.select=validation",))
     assert "1 cell is trained here: there are no weights there of the step that was scored" in capsys.readouterr().out
@@ -137,16 +143,7 @@ def test_files_are_shared_where_the_disk_allows_it_and_copied_elsewhere(first, t
 
 
 def test_the_step_that_was_scored_comes_along_and_another_cannot_be_chosen(first, tmp_path, capsys):
-    source = tmp_path / "source"
-    shutil.copytree(first / "out", source / "out")
-    shutil.copy(first / "tiny.toml", source)
-    (cell,) = (source / "out").rglob("rf/seed0")
-    config = json.loads((cell / "cell.json").read_text())
-    config.pop("digest", None)
-    config["config"]["score"]["select"] = "validation"
-    (cell / "cell.json").unlink()
-    write_sealed(cell / "cell.json", config)
-    (cell / "selected").mkdir()
+    source, cell = selecting(first, tmp_path)
     for name in ("step-000002.json", "step-000002.safetensors"):
         (cell / "selected" / name).write_text(name)
     take(source, tmp_path / "last")

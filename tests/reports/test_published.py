@@ -12,9 +12,10 @@ from reports.words.anatomy import anatomy
 from reports.words.crossed import crossed
 from reports.words.document import Bullets, Heading, Paragraph, Table, plain
 from reports.words.published import family, notes, study
+from reports.words.tables import comparison
 from tests.reports.test_reports import write_run
 from zoo import registry
-from zoo.objectives.families import ANATOMY, SD3
+from zoo.objectives.families import ANATOMY, SD3, SD3_PRINTED
 
 
 def made(folder, **given):
@@ -71,6 +72,16 @@ def test_other_grids_have_no_such_section(tmp_path):
     run = made(tmp_path)
     assert study(run) == []
     assert anatomy(run.on("mnist")) == []
+
+
+def test_printed_ranks_stand_in_the_comparison_of_any_grid_with_enough_of_them(tmp_path):
+    half = list(SD3_PRINTED)[:8]  # of 16
+    found = comparison(made(tmp_path / "half", objectives=half, name="mine"))
+    assert found.header[-1] == "rank in SD3's study"
+    shown = {plain(row[0]): plain(row[-1]) for row in found.rows}
+    assert (shown["rf"], shown["rf/lognorm(0,1)"]) == ("5.67", "1.54 (rf/lognorm(0.00,1.00))")  # table 1
+    fewer = comparison(made(tmp_path / "fewer", objectives=half[1:], name="sd3"))
+    assert not any("SD3" in plain(word) for word in fewer.header)
 
 
 def test_families_hold_all_of_the_study():

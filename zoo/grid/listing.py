@@ -6,14 +6,14 @@ from zoo.base.texttable import paragraph, table
 from zoo.grid.before import check_teachers, size, to_write
 from zoo.grid.plan import UNREADABLE, Plan, check, skipped
 from zoo.grid.speed import until_the_last
-from zoo.objectives.families import SD3
+from zoo.objectives.families import SD3, beside_the_study
 
 ENDED = ("done", "failed", "diverged", UNREADABLE)  # what a run skips
 
 
 def show(plan: Plan) -> None:
     """Print the cells, how they stand and how long they take."""
-    study, several = plan.name.startswith("sd3"), len(plan.budgets) > 1  # shows the names printed there
+    study, several = beside_the_study(plan.grid.objectives), len(plan.budgets) > 1
     rows = []
     for cell in plan.chosen:
         train = cell.config.train

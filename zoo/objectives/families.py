@@ -3,6 +3,7 @@
 A new combination of known parts is one line in BEYOND.
 """
 
+from collections.abc import Iterable
 from itertools import product
 from typing import NamedTuple
 
@@ -72,6 +73,11 @@ def _sd3() -> dict[str, Published]:
 
 SD3 = _sd3()
 SD3_PRINTED = tuple(name for name, published in SD3.items() if published.rank is not None)
+
+
+def beside_the_study(objectives: Iterable[str]) -> bool:
+    """Whether enough of these objectives, half of those printed, have a rank that SD3's study prints."""
+    return 2 * len({*objectives}.intersection(SD3_PRINTED)) >= len(SD3_PRINTED)
 
 
 def _anatomy() -> tuple[str, ...]:
