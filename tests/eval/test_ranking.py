@@ -250,6 +250,7 @@ def test_the_share_of_sampling_is_what_was_put_in():
         shares.append(sampling_share(scores_of(table, KEYS)))
     assert np.mean(shares) == pytest.approx(0.25, abs=0.03)
     assert "more seeds" in advice(0.2) and "more images for each" in advice(0.9)
+    assert advice(1.3).startswith("Sampling is all of the variance")  # two estimates, of which the one is near 0
 
 
 def test_agreement_is_scipys_over_whole_pairs():

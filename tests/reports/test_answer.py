@@ -11,6 +11,7 @@ from eval.ranks.stats import wilson
 from reports.read.load import load
 from reports.words.answer import answer, ground
 from reports.words.document import Bold, Bullets, Code, Paragraph, plain
+from reports.words.sentences import leaders
 from tests.reports.test_reports import BACKBONES, edit, fail, leave_one_out, write_run
 from zoo.objectives.families import DEFAULT
 
@@ -236,6 +237,9 @@ def test_a_run_that_diverged_counts_and_ranks_last(tmp_path):
     lead, *_, state = told(tmp_path)
     assert f"{NAMES[1]} comes first of 5 objectives" in lead or lead.startswith(f"{NAMES[1]} is first of 5")
     assert "28 of 30 cells are done; 2 diverged" in state
+    for item in leaders(load(tmp_path)).items:
+        said = plain(item)
+        assert f") {NAMES[1]} leads" in said and f"Left out here, as runs of theirs diverged: {NAMES[0]}." in said
 
 
 def test_no_result_one_objective_and_chance_are_said(tmp_path):

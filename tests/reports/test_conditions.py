@@ -7,6 +7,7 @@ import pytest
 from eval.ranks.board import KEYS, board
 from eval.ranks.table import Entry, scores_of
 from eval.ranks.text import notes
+from reports.figures.alts import seen
 from reports.read.load import load
 from reports.words import conditions
 from reports.words.agreement import by_guidance
@@ -71,6 +72,23 @@ def test_tables_of_guidance_and_weights(tmp_path):
     (ema, low), (raw, high) = means["weights"]
     assert (ema, raw) == ("ema", "raw")
     assert 1.8 < high / low < 2.2  # a mean on the scale of asinh, on which small FIDs count less
+
+
+def test_the_text_of_evaluations_has_the_numbers_of_a_setting_that_is_drawn(tmp_path):
+    """Steps vary under guidance 2 alone; there the order of the objectives is the reverse of that without."""
+    grid = write_run(tmp_path, objectives=NAMES, guidance=(1.0, 2.0), steps=(50, 5), size=8)
+    for cell in grid["cells"]:
+        place = NAMES.index(cell["objective"])
+
+        def change(result, place=place):
+            result["scores"] = [s for s in result["scores"] if s["steps"] == 50 or s["guidance"] == 2]
+            for score in result["scores"]:
+                score["fid"] = 10.0 + place if score["guidance"] == 1 else 30.0 - place
+
+        edit(tmp_path / cell["dir"] / "result.json", change)
+    said = seen(load(tmp_path), "evaluations.png")
+    assert "guidance 2, 50 steps" in said
+    assert said.count("lowest eps/linear (27") == said.count("highest rf (30") == 2  # on both backbones
 
 
 def test_seeds_that_are_planned_are_no_seeds(tmp_path):
