@@ -7,6 +7,8 @@ they come with the extra `test`.
 
 import os
 import re
+import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,9 +60,20 @@ def execute(book: "NotebookNode", folder: Path) -> None:
 
     root = str(HERE.parent)  # the kernel imports this source tree, wherever it runs
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "CUDA_VISIBLE_DEVICES": ""}
     client = NotebookClient(book, timeout=SECONDS, kernel_name=KERNEL["name"], record_timing=False)
-    client.execute(cwd=str(folder), env=environment)
+    with tempfile.TemporaryDirectory() as settings:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(paths),
+            "CUDA_VISIBLE_DEVICES": "",
+            "MPLCONFIGDIR": settings,
+        }
+        # The pictures depend neither on the user's matplotlibrc nor on a broken list of fonts.
+        # The list is made before the first cell: matplotlib warns of what takes long, and the notebook would keep that.
+        subprocess.run(
+            [sys.executable, "-c", "import matplotlib.font_manager"], env=environment, check=True, capture_output=True
+        )
+        client.execute(cwd=str(folder), env=environment)
     book.metadata = METADATA
 
 

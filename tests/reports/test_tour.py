@@ -1,8 +1,10 @@
 """The notebook: the same cells as its text, small, with pictures, without this machine's paths, and it runs whole."""
 
 import json
+from pathlib import Path
 
 import pytest
+from matplotlib import font_manager
 
 from reports import tour
 
@@ -48,9 +50,22 @@ def test_the_notebook_is_small_shows_pictures_and_no_error(committed):
     assert folder not in json.dumps(outputs(committed))
 
 
-def test_the_notebook_runs_whole(tmp_path):
+def without_fonts(folder: Path) -> Path:
+    """A folder of matplotlib's settings whose list of fonts is empty, as one has it that was interrupted."""
+    wanted = f"fontlist-v{font_manager.FontManager.__version__}.json"
+    fonts = {"_version": font_manager.FontManager.__version__, "default_size": None, "afmlist": [], "ttflist": []}
+    fonts |= {"__class__": "FontManager", "_FontManager__default_weight": "normal"}
+    folder.mkdir()
+    (folder / wanted).write_text(json.dumps(fonts | {"defaultFamily": {"ttf": "DejaVu Sans", "afm": "Helvetica"}}))
+    return folder
+
+
+def test_the_notebook_runs_whole_whatever_the_users_fonts(tmp_path, monkeypatch):
+    monkeypatch.setenv("MPLCONFIGDIR", str(without_fonts(tmp_path / "settings")))
     book = tour.notebook(tour.SOURCE.read_text(encoding="utf-8"))
     tour.execute(book, tmp_path)  # raises where a cell fails
     assert pictures(book) >= PICTURES
+    texts = [output["text"] for output in outputs(book) if output["output_type"] == "stream"]
+    assert texts == []
     assert {output["output_type"] for output in outputs(book)} <= {"display_data", "execute_result"}
     assert len(list((tmp_path / "runs" / "tour" / "grid").rglob("result.json"))) == 3
