@@ -1,11 +1,12 @@
 """Put a run's results under reports/reference, and write what all of them say: python -m reports.publish runs/default
 
-The run's folder gives report.md with its figures, results.csv, results.json, cells.tar.gz (the JSON of all cells, see
-reports/read/archive.py) and weights.txt (SHA-256 of each cell's weights); report.html too, with --html. README.md there
-is then made from the studies' cells.tar.gz alone, and notes.md, what no study can say, stands at its end; without a
-run, nothing else is done.
+The run's folder gives report.md with its figures, results.csv, results.json.gz (results.json, compressed tenfold),
+cells.tar.gz (the JSON of all cells, see reports/read/archive.py) and weights.txt (SHA-256 of each cell's weights);
+report.html too, with --html. README.md there is then made from the studies' cells.tar.gz alone, and notes.md, what no
+study can say, stands at its end; without a run, nothing else is done.
 """
 
+import gzip
 import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from zoo.cli import parse
 
 PLACE = Path(__file__).parent / "reference"
 NOTES = "notes.md"
-COPIED = ("report.md", "results.csv", "results.json")
+COPIED = ("report.md", "results.csv")
 
 
 @dataclass
@@ -52,6 +53,8 @@ def publish(folder: Path, place: Path, name: str | None = None, html: bool = Fal
     shutil.rmtree(study, ignore_errors=True)
     for file in (*COPIED, *(["report.html"] if html else [])):
         write_atomic(study / file, (folder / file).read_bytes())
+    values = (folder / "results.json").read_bytes()
+    write_atomic(study / "results.json.gz", gzip.compress(values, mtime=0))  # the same values give the same bytes
     for figure in sorted((folder / "figures").glob("*.png")):
         write_atomic(study / "figures" / figure.name, figure.read_bytes())
     write_atomic(study / archive.NAME, archive.pack(run))

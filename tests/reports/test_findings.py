@@ -1,5 +1,6 @@
 """The published studies: what is copied, and a README that their archives alone determine."""
 
+import gzip
 import io
 import tarfile
 from pathlib import Path
@@ -58,8 +59,10 @@ def test_a_published_folder_replaces_an_older_one(run, place):
     (place / "one" / "old.txt").write_text("old")
     publish.publish(run, place, "one")
     assert {path.name for path in (place / "one").iterdir()} == {
-        "report.md", "figures", "results.csv", "results.json", "cells.tar.gz", "weights.txt",
+        "report.md", "figures", "results.csv", "results.json.gz", "cells.tar.gz", "weights.txt",
     }  # fmt: skip
+    packed = (place / "one" / "results.json.gz").read_bytes()
+    assert gzip.decompress(packed) == (run / "results.json").read_bytes()
 
 
 def test_what_cannot_be_published(tmp_path):
