@@ -8,6 +8,7 @@ command again goes on where the last one stopped.
 import sys
 import webbrowser
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from zoo.base.counts import counted
@@ -90,9 +91,11 @@ def main() -> int:
         print(script(Options, "objective-zoo", options.completion))
         return 0
     from reports import api
-    from zoo.grid import listing
+    from zoo.grid import listing, trained
 
     made = api.plan_of(options, fetch=not (options.list or options.dry_run), device=not options.list)
+    if options.weights and (options.list or options.dry_run):
+        made = trained.foreseen(made, Path(options.weights))
     if options.list:
         listing.show(made)
         return 0

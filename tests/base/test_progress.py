@@ -37,13 +37,17 @@ class Plan:
     def result(self, cell):
         return {"seconds": {"total": 200.0}} if cell.folder in self.finished else None
 
+    def left(self, cell):
+        return cell.seconds
+
     def job(self, place: int, words: str, gone: float = 0):
         """A running cell that began `gone` seconds ago."""
         cell = self.chosen[place]
         (self.out / cell.folder).mkdir(exist_ok=True)
         (self.out / cell.folder / "log.txt").write_text(f"older\n{words}\n")
         head = f"[{place + 1}/6] rf"
-        return SimpleNamespace(cell=cell, head=head, folder=self.out / cell.folder, began=time.monotonic() - gone)
+        began = time.monotonic() - gone
+        return SimpleNamespace(cell=cell, seconds=cell.seconds, head=head, folder=self.out / cell.folder, began=began)
 
 
 def at_work(*jobs):

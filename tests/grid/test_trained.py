@@ -12,7 +12,7 @@ from tests.grid.nodes import alone, weights, write
 from tests.grid.test_wishes import options
 from zoo.base.errors import ZooError
 from zoo.base.sealed import write_sealed
-from zoo.grid import plan, trained
+from zoo.grid import listing, plan, trained
 
 TWO = ("rf", "v/cosine")
 
@@ -50,6 +50,38 @@ def take(first: Path, out: Path, **given) -> plan.Plan:
     made = plan.make(options(grid=str(first / "tiny.toml"), out=str(out), **given), fetch=False)
     trained.take(made, first / "out")
     return made
+
+
+def evaluations(images: int, scored: int) -> tuple[int, int]:
+    """(of training, of all) network evaluations of a cell of the tiny grid: one step without guidance, three times
+    an image in training."""
+    return 3 * images, 3 * images + scored
+
+
+def test_the_estimate_leaves_out_what_is_trained_already(first, tmp_path, capsys):
+    more = {"grid": str(first / "tiny.toml"), "out": str(tmp_path / "out"), "set": ("score.n=300",)}
+    made = plan.make(options(**more), fetch=False)
+    (rf, v) = made.chosen
+    training, whole = evaluations(64, 300)
+    assert made.left(rf) == pytest.approx(rf.seconds)
+    told = trained.foreseen(made, first / "out")
+    assert [told.left(cell) for cell in (rf, v)] == pytest.approx([rf.seconds * (1 - training / whole)] * 2)
+    assert told.status(rf) == "to do" and not (tmp_path / "out").exists()  # it was only asked
+    otherwise = plan.make(options(**{**more, "set": ("score.n=300", "train.warmup=0.1")}), fetch=False)
+    assert trained.foreseen(otherwise, first / "out").taken == frozenset()
+
+    trained.take(made, first / "out")
+    assert made.left(rf) == told.left(rf)
+    (kept,) = made.folder(v).glob("step-*.json")
+    half = f"step-{v.config.train.steps // 2:06d}"
+    for suffix in (".json", ".safetensors"):
+        kept.with_suffix(suffix).rename(kept.with_name(half + suffix))
+    assert made.left(v) == pytest.approx(v.seconds * (1 - training / whole / 2))
+    (made.folder(v) / f"{half}.safetensors").unlink()
+    assert made.left(v) == pytest.approx(v.seconds)
+
+    listing.show(trained.foreseen(plan.make(options(**more), fetch=False), first / "out"))
+    assert f"about {listing.clock(2 * told.left(rf))} to go with 1 at once" in capsys.readouterr().out
 
 
 def test_a_cell_that_is_trained_otherwise_is_left_to_do(first, tmp_path, capsys):

@@ -349,7 +349,9 @@ def test_a_cell_that_takes_longer_than_estimated_is_told(late, said, tmp_path, c
     watch = driver.Watch(made, SimpleNamespace(slots=1, line=lambda folder: "training"))
     watch.last -= driver.PLAIN_SECONDS
     cell = made.chosen[-1]
-    job = SimpleNamespace(cell=cell, began=time.monotonic() - late * cell.seconds, head="[6/6]", folder=tmp_path)
+    job = SimpleNamespace(
+        cell=cell, seconds=cell.seconds, began=time.monotonic() - late * cell.seconds, head="[6/6]", folder=tmp_path
+    )
     watch.tick({tmp_path: job}, [])
     assert said in capsys.readouterr().out
 

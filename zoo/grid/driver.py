@@ -98,6 +98,7 @@ class Job:
 
     def __init__(self, plan: Plan, cell: Cell):
         self.cell, self.folder, self.head, self.began = cell, plan.folder(cell), plan.head(cell), time.monotonic()
+        self.seconds = plan.left(cell)
 
     def finish(self, status: int, tries: int = 1) -> str:
         """One line about the cell's end. status: what the executor told.
@@ -146,6 +147,7 @@ class Watch:
     def __init__(self, plan: Plan, executor: Executor):
         self.plan, self.executor, self.last = plan, executor, time.monotonic()
         self.done: set[str] = set()
+        self.ahead: dict[str, float] = {}  # estimates of the cells that wait, by folder
         self.took, self.estimated = 0.0, 0.0
         self.bars = []
         if watched():
@@ -190,9 +192,12 @@ class Watch:
                     self.took += result["seconds"]["total"]
                     self.estimated += cell.seconds
         pace, now = self.took / self.estimated if self.estimated else self.plan.pace or 1.0, time.monotonic()
-        rest = [max(0.0, pace * job.cell.seconds - (now - job.began)) for job in running.values()]
+        rest = [max(0.0, pace * job.seconds - (now - job.began)) for job in running.values()]
         idle = max(self.executor.slots - len(rest), 0 if rest else 1)
-        return speed.until_the_last((pace * cell.seconds for cell in waiting), [*rest, *[0.0] * idle])
+        for cell in waiting:
+            if cell.folder not in self.ahead:
+                self.ahead[cell.folder] = self.plan.left(cell)
+        return speed.until_the_last((pace * self.ahead[cell.folder] for cell in waiting), [*rest, *[0.0] * idle])
 
     def close(self) -> None:
         """Remove the lines."""

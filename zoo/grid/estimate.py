@@ -22,6 +22,11 @@ def seconds(estimated: float, usual: tuple[int, ScoreConfig], images: int, score
     return estimated * evaluations(images, score) / evaluations(*usual)
 
 
+def left(images: int, score: ScoreConfig, trained: float) -> float:
+    """The share of a cell's seconds that it still takes when the share `trained` of its training is done."""
+    return 1 - trained * TRAINED * images / evaluations(images, score)
+
+
 def evaluations(images: int, score: ScoreConfig) -> float:
     """Network evaluations of one image that a cell costs."""
     each = [_drawing(setting) for setting in score.settings]

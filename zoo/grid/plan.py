@@ -16,7 +16,7 @@ from zoo.base.sealed import read_sealed, write_sealed
 from zoo.config.cell import differences
 from zoo.config.fits import fit
 from zoo.data import sets
-from zoo.grid import available, slots
+from zoo.grid import available, estimate, slots
 from zoo.grid import files as grid
 from zoo.grid import wishes as asked
 from zoo.grid.budgets import Budget
@@ -52,6 +52,7 @@ class Plan:
     chosen: list[Cell]
     set: tuple[str, ...] = ()  # what --set changed
     pace: float | None = None  # what cells take here of their estimates, where that is known
+    taken: frozenset[str] = frozenset()  # folders of cells whose weights another run gives
 
     @cached_property
     def places(self) -> dict[str, int]:
@@ -97,9 +98,17 @@ class Plan:
         return ""
 
     def seconds(self, cell: Cell) -> float:
-        """What a finished cell took, or the estimate for another."""
+        """What a finished cell took, or the estimate of what another still takes."""
         result = self.result(cell)
-        return float(result["seconds"]["total"]) if result else cell.seconds * (self.pace or 1.0)
+        return float(result["seconds"]["total"]) if result else self.left(cell) * (self.pace or 1.0)
+
+    def left(self, cell: Cell) -> float:
+        """The estimate for a cell that has not ended, not scaled, without the training that is done already."""
+        train = cell.config.train
+        kept = [path for path in self.folder(cell).glob("step-*.json") if path.with_suffix(".safetensors").is_file()]
+        steps = max((int(path.stem.removeprefix("step-")) for path in kept), default=0)
+        share = 1.0 if cell.folder in self.taken else min(steps / train.steps, 1.0)
+        return cell.seconds * estimate.left(train.images, cell.config.score, share)
 
     def result(self, cell: Cell) -> dict[str, Any] | None:
         """A finished cell's result; None if there is none, or one that cannot be used."""

@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from zoo.base.counts import counted
@@ -46,29 +47,43 @@ def take(plan: Plan, source: Path) -> None:
         say(f"{counted(count, 'cell is', 'cells are')} trained here: {reason}")
 
 
+def foreseen(plan: Plan, source: Path) -> Plan:
+    """The plan with the cells known that `take` would give weights to; nothing is written. Errors as `check`."""
+    check(plan, source)
+    waiting = [cell for cell in plan.chosen if plan.status(cell) == "to do"]
+    return replace(plan, taken=frozenset(cell.folder for cell in waiting if not _last(cell, source / cell.folder)[1]))
+
+
 def _take(cell: Cell, there: Path, here: Path) -> str:
     """Link a cell's newest checkpoint into its folder here, and the selected one; the reason why not, or ""."""
+    found, why = _last(cell, there)
+    if found and not why:
+        chosen = sorted((there / SELECTED).glob("step-*"), reverse=True)
+        for file in (*chosen, there / LOG, found.with_suffix(".safetensors"), found):  # manifests last: they count
+            if file.is_file():
+                _copy(file, here / file.relative_to(there), link=file.name != LOG)
+    return why
+
+
+def _last(cell: Cell, there: Path) -> tuple[Path | None, str]:
+    """A cell's newest checkpoint in another run's folder, its manifest; and the reason why not to take it, or ""."""
     whole = (path for path in there.glob("step-*.json") if _has_weights(path))  # a published run has manifests alone
     found = max(whole, key=lambda path: (len(path.name), path.name), default=None)
     if found is None:
-        return "there are no weights there"
+        return None, "there are no weights there"
     try:
         config, manifest = read_sealed(there / "cell.json").get("config") or {}, read_sealed(found)
     except ZooError as error:
-        return str(error)
+        return found, str(error)
     if config.get("train") != cell.config.train.model_dump(mode="json"):
-        return "it is trained otherwise there"
+        return found, "it is trained otherwise there"
     if manifest.get("step", 0) < cell.config.train.steps:
-        return "it is not trained to its end there"
+        return found, "it is not trained to its end there"
     if cell.config.score.select != (config.get("score") or {}).get("select", "last"):
-        return "another step is scored there, and those before the last are kept no longer"
+        return found, "another step is scored there, and those before the last are kept no longer"
     if not all(map(_has_weights, (there / SELECTED).glob("step-*.json"))):
-        return "there are no weights there of the step that was scored"
-    chosen = sorted((there / SELECTED).glob("step-*"), reverse=True)
-    for file in (*chosen, there / LOG, found.with_suffix(".safetensors"), found):  # manifests last: they count
-        if file.is_file():
-            _copy(file, here / file.relative_to(there), link=file.name != LOG)
-    return ""
+        return found, "there are no weights there of the step that was scored"
+    return found, ""
 
 
 def _has_weights(manifest: Path) -> bool:
