@@ -275,7 +275,7 @@ def test_the_time_that_measuring_takes_is_part_of_the_budget(tmp_path, monkeypat
 
 
 def test_objectives_with_a_scheme_have_a_pace_of_their_own(tmp_path, monkeypatch):
-    """Eleven of the fourteen objectives of `fewsteps` take four times as long: the time asked for holds the sum."""
+    """All but three objectives of `fewsteps` take four times as long: the time asked for holds the sum."""
     usual = Pace(setup=0.0, image=0.001, evaluation=0.0, measure=0.0, validate=0.0, judge=0.0)
     times = {"rf": 1, "rf/lognorm(0,1)": 1, "v/cosine": 1}
     asked = options(budget="1h", grid="fewsteps", seeds=1, out=str(tmp_path))
@@ -286,7 +286,7 @@ def test_objectives_with_a_scheme_have_a_pace_of_their_own(tmp_path, monkeypatch
     monkeypatch.setattr(pace, "_measured", measured)
     share = float(pace.share_for(3600.0, asked, fetch=False).removesuffix("x"))
     cells = plan.make(options(grid="fewsteps", seeds=1, out=str(tmp_path)), fetch=False).chosen
-    assert sum(cell.objective not in times for cell in cells) == 11
+    assert sum(cell.objective not in times for cell in cells) == len(cells) - 3 > 9
     seconds = [0.001 * times.get(cell.objective, 4) * cell.config.train.images for cell in cells]
     assert share == pytest.approx((3600 - pace.PAGE_SECONDS) / speed.until_the_last(seconds, [0.0, 0.0]), rel=0.01)
 

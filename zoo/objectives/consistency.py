@@ -95,8 +95,10 @@ class SCM(Scheme):
     """Continuous-time consistency training, sCT (arXiv 2410.11081, algorithm 1), with its learned weight.
 
     g = -cos^2(t) (F - dx_t/dt) - r cos(t) sin(t) (x_t + dF/dt), over its root mean square + `steady`, is what f's
-    derivative asks of F. The paper begins at a trained diffusion model: so does this, after the share `diffusion` of
-    the run, in which F is drawn to dx_t/dt. From then on r rises from 0 to 1 until the end.
+    derivative asks of F. dx_t/dt is that of the image's own noise, so the size of g varies where pixels are few, and
+    then the mean of g over its size is not 0 where that of g is: a large `steady` all but leaves the division out. The
+    paper begins at a trained diffusion model: so does this, after the share `diffusion` of the run, in which F is drawn
+    to dx_t/dt. From then on r rises from 0 to 1 until the end.
 
     dF/dt passes through the features of time, and where these are fast it grows without bound: the network is told
     the paper's time, the angle itself, of which the fastest feature is one cosine. dF/dt is that of the averaged

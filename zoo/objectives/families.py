@@ -116,6 +116,7 @@ FEWSTEPS = (
     "shortcut(128)",
     "ect",
     "scm",
+    "scm(steady=16)",
     "reflow(rf)",
     "reflow(reflow(rf))",
     "progressive(v/cosine,8)",
