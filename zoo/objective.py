@@ -67,7 +67,7 @@ def main() -> None:
 
 def every(width: int | None) -> str:
     """The whole zoo as a table for a terminal of so many columns; None: as wide as it is."""
-    return listing(map(registry.objective, registry.ZOO), registry.FAMILIES, width)
+    return listing(map(registry.objective, registry.EVERY), registry.FAMILIES, width)
 
 
 def short(width: int) -> str:

@@ -165,7 +165,8 @@ def _apart(found: Difference | None) -> str:
     if found is None or found.low is None or found.high is None:
         return ""
     what = "" if found.seeds > 1 else " of sampling"
-    told = f" The difference is {found.mean:.2f} (95% interval{what} {found.low:.2f} to {found.high:.2f})"
+    ends = f"95% interval{what} {found.low:.2f} to {found.high:.2f}"
+    told = f" On the scale of the ranks they are {found.mean:.2f} apart ({ends})"
     return f"{told}." if found.beyond else f"{told}: the two cannot be distinguished."
 
 

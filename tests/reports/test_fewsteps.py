@@ -69,7 +69,9 @@ def test_the_best_at_every_count_is_named_with_its_interval(tmp_path):
         "In 1 network evaluation an image on dit, meanflow has the lowest FID, 8.00 (95% interval of sa"
     )
     assert "one seed 7.80 to 8.20; map, recall 0.80); then ect, 9.00 (" in one
-    found = re.search(r"The difference is 1.00 \(95% interval of sampling (\S+) to (\S+)\)\.", one)
+    found = re.search(
+        r"On the scale of the ranks they are 1.00 apart \(95% interval of sampling (\S+) to (\S+)\)\.", one
+    )
     half = stats.t.ppf(0.975, 19) * 0.1 * 2**0.5  # 20 blocks, errors of two independent samples
     assert [float(end) for end in found.groups()] == pytest.approx([1 - half, 1 + half], abs=0.006)
     assert "cannot be distinguished" not in one
@@ -106,7 +108,7 @@ def test_over_seeds_the_interval_is_student_s(tmp_path):
     stat = by_count(run, "dit", "meanflow")[1][1]
     assert interval(stat) == pytest.approx((8.1 - 1.2706, 8.1 + 1.2706), abs=1e-3)
     # what a seed does to all objectives alike is hardly an error of their difference
-    assert "The difference is 1.00 (95% interval 0." in plain(one_step(run)[0])
+    assert "On the scale of the ranks they are 1.00 apart (95% interval 0." in plain(one_step(run)[0])
     assert "cannot be distinguished" not in plain(one_step(run)[0])
     assert seconds(run, "dit", "ect") == pytest.approx(230.0)
 
