@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from eval.ranks.board import KEYS
 from eval.ranks.fronts import ranks
@@ -18,6 +19,7 @@ from reports.read.setting import Setting
 from zoo.base.figure import PALETTE, panels, short
 
 LINED = 4  # fronts that are drawn as lines
+LEAST = 2.0  # percent of accuracy that an axis spans: less is a few images
 FIRST, LATER = PALETTE[0], (0.45, 0.83)  # the first front's colour; greys from the second to the last
 
 
@@ -47,9 +49,11 @@ def pareto(run: Run, backbone: str) -> Figure | None:
         ax.set_title("\n".join(wrap(f"{setting.kind}, {run.brief(setting)}", int(14 * width))))
         ax.set_xlabel(f"{run.fid_name} (lower is better)")
         ax.set_ylabel("accuracy, % (higher is better)")
-        ax.margins(0.1, 0.12)
+        ax.margins(x=0.1)
         ax.set_xlim(ax.get_xlim())
-        ax.set_ylim(ax.get_ylim())
+        span = max(max(y) - min(y), LEAST)
+        ax.set_ylim(max(y) - 1.12 * span, max(y) + 0.12 * span)
+        ax.yaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10]))  # one digit after the point at most
         best = number[drawn, i] == 1
         names = [scores.objectives[o] for o in drawn[best]]
         others = [*zip(x[~best], y[~best], strict=True), *_along(x[best], y[best])]

@@ -109,6 +109,25 @@ def test_the_fronts_drawn_are_the_non_dominated_sets(styled, tmp_path):
             assert later == sorted(later, key=float, reverse=True)  # the last front first, and the faintest
 
 
+def all_but_right(result: dict) -> None:
+    """Accuracies of 100% and of one image less in 2,000."""
+    for row in result["scores"]:
+        row["acc"] = 0.9995 if row["fid"] > 5 else 1.0
+
+
+def test_accuracies_that_differ_by_an_image_look_alike_and_their_axis_has_room(styled, tmp_path):
+    write_run(tmp_path, size=SIZE, guidance=(1.0, 2.0, 3.0))
+    for path in tmp_path.rglob("result.json"):
+        edit(path, all_but_right)
+    run = load(tmp_path)
+    figure = fronts.pareto(run, run.backbones[0])
+    figure.draw_without_rendering()
+    for ax in figure.axes:
+        low, high = ax.get_ylim()
+        assert 2 <= high - low < 3 and high < 100.5
+        assert ax.yaxis.label.get_window_extent().x0 >= 0
+
+
 def test_the_table_of_places_is_that_of_the_ranks(styled, eight):
     (ax,) = fronts.places(eight).axes
     columns = sorted({text.get_position()[0] for text in ax.texts if text.get_text().isdigit()})
