@@ -13,6 +13,7 @@ from tests.grid.test_wishes import options
 from zoo.base.errors import ZooError
 from zoo.base.sealed import write_sealed
 from zoo.grid import listing, plan, trained
+from zoo.grid.speed import until_the_last
 
 TWO = ("rf", "v/cosine")
 
@@ -80,8 +81,10 @@ def test_the_estimate_leaves_out_what_is_trained_already(first, tmp_path, capsys
     (made.folder(v) / f"{half}.safetensors").unlink()
     assert made.left(v) == pytest.approx(v.seconds)
 
-    listing.show(trained.foreseen(plan.make(options(**more), fetch=False), first / "out"))
-    assert f"about {listing.clock(2 * told.left(rf))} to go with 1 at once" in capsys.readouterr().out
+    fresh = plan.make(options(**{**more, "out": str(tmp_path / "fresh")}), fetch=False)
+    listing.show(trained.foreseen(fresh, first / "out"))
+    time = listing.clock(until_the_last([told.left(rf)] * 2, [0.0] * made.jobs))
+    assert f"about {time} to go with {made.jobs} at once" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_cell_that_is_trained_otherwise_is_left_to_do(first, tmp_path, capsys):
