@@ -40,6 +40,9 @@ class Plan:
     def left(self, cell):
         return cell.seconds
 
+    def head(self, cell):
+        return cell.folder
+
     def job(self, place: int, words: str, gone: float = 0):
         """A running cell that began `gone` seconds ago."""
         cell = self.chosen[place]
@@ -74,6 +77,17 @@ def test_the_time_left_follows_what_finished_cells_took(plan):
         180, abs=1
     )  # one cell is no faster in two jobs
     assert watch.left(at_work(plan.job(5, "c", gone=500)), []) == 0
+
+
+def test_the_time_left_is_that_of_what_is_left_of_each_cell(plan, monkeypatch):
+    """Cells whose training is done already take 25 s of their 100."""
+    monkeypatch.setattr(plan, "left", lambda cell: 25.0)
+    assert Watch(plan, slots(2)).left({}, plan.chosen) == pytest.approx(75)
+    job = plan.job(0, "a", gone=10)
+    job.seconds = 25.0
+    assert Watch(plan, slots(1)).left(at_work(job), []) == pytest.approx(15, abs=1)
+    real = driver.Job(plan, plan.chosen[0])
+    assert real.seconds == 25.0
 
 
 def test_plain_lines_come_no_more_often_than_every_half_minute(plan, monkeypatch, capsys):
