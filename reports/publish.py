@@ -7,6 +7,7 @@ study can say, stands at its end; without a run, nothing else is done.
 """
 
 import gzip
+import re
 import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -70,9 +71,10 @@ def readme(place: Path) -> str:
             path.parent.name: stack.enter_context(archive.unpacked(path))
             for path in sorted(place.glob(f"*/{archive.NAME}"))
         }
-        found = markdown.render(findings.page(studies))
-    notes = place / NOTES
-    return f"{found}\n{notes.read_text(encoding='utf-8')}" if notes.is_file() else found
+        path = place / NOTES
+        notes = path.read_text(encoding="utf-8") if path.is_file() else ""
+        found = markdown.render(findings.page(studies), re.findall(r"^## (.+)$", notes, re.MULTILINE))
+    return f"{found}\n{notes}" if notes else found
 
 
 def main() -> None:

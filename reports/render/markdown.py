@@ -30,12 +30,12 @@ from reports.words.document import (
 )
 
 
-def render(blocks: Sequence[Block]) -> str:
-    """The whole page, its contents before the second section."""
+def render(blocks: Sequence[Block], more: Sequence[str] = ()) -> str:
+    """The whole page, its contents before the second section. more: titles of sections that follow it in its file."""
     parts, listed = list[str](), False
     for block in blocks:
         if isinstance(block, Heading) and block.level == 2 and not listed:
-            parts, listed = [*parts, *_contents(blocks)], True
+            parts, listed = [*parts, *_contents(blocks, more)], True
         parts.append(_block(block))
     return "\n\n".join(parts) + "\n"
 
@@ -45,8 +45,9 @@ def anchor(title: str) -> str:
     return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 
-def _contents(blocks: Sequence[Block]) -> list[str]:
+def _contents(blocks: Sequence[Block], more: Sequence[str]) -> list[str]:
     titles = [plain(block.text) for block in blocks if isinstance(block, Heading) and block.level == 2]
+    titles += more
     if len(titles) < 2:
         return []
     return ["Contents: " + " · ".join(f"[{md(title)}](#{anchor(title)})" for title in titles)]

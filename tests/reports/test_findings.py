@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 import tarfile
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from eval.ranks.effects import Difference
 from reports import publish
 from reports.read import archive
 from reports.read.load import load
+from reports.render.markdown import anchor
 from reports.words import conditions, findings
 from reports.words.document import plain
 from tests.reports.test_reports import write_run
@@ -86,6 +88,14 @@ def test_an_archive_that_leaves_its_folder_is_refused(tmp_path):
 
 def test_the_committed_readme_is_what_the_committed_studies_say():
     assert (publish.PLACE / "README.md").read_text(encoding="utf-8") == publish.readme(publish.PLACE)
+
+
+def test_the_contents_lead_to_every_section_of_the_notes_too():
+    text = (publish.PLACE / "README.md").read_text(encoding="utf-8")
+    line = next(line for line in text.splitlines() if line.startswith("Contents: "))
+    titles = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert re.findall(r"\(#([^)]+)\)", line) == [anchor(title) for title in titles]
+    assert "The answers in full" in titles  # where the repository's first page leads
 
 
 def test_the_order_by_guidance_is_that_of_the_mean_scores(run):
