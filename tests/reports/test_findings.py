@@ -95,7 +95,10 @@ def test_the_contents_lead_to_every_section_of_the_notes_too():
     line = next(line for line in text.splitlines() if line.startswith("Contents: "))
     titles = re.findall(r"^## (.+)$", text, re.MULTILINE)
     assert re.findall(r"\(#([^)]+)\)", line) == [anchor(title) for title in titles]
-    assert "The answers in full" in titles  # where the repository's first page leads
+    sections = {anchor(title) for title in re.findall(r"^##+ (.+)$", text, re.MULTILINE)}
+    for page in ("README.md", "zoo/README.md", "eval/README.md", "reports/README.md"):
+        said = (publish.PLACE.parents[1] / page).read_text(encoding="utf-8")
+        assert set(re.findall(r"reference/README\.md#([\w-]+)", said)) <= sections
 
 
 def test_the_order_by_guidance_is_that_of_the_mean_scores(run):
